@@ -1,0 +1,48 @@
+# Everything needs Python 3.11 or later, git and make; the rest is installed into .venv from the lock files.
+# `make help` lists what can be done.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_WORKERS ?= auto
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run manage test test-long lint format lock install install-dev clean
+
+help: ## list what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+# One direct command, so that no shell stands between make's signals and the service.
+run: install ## run the service in the foreground on 127.0.0.1:$PORT (default 8000)
+	@$(BIN)/python manage.py serve
+
+manage: install ## run a management command: make manage ARGS="create_user me@example.org"
+	@$(BIN)/python manage.py $(ARGS)
+
+test: install-dev ## install what is missing, then lint, types, import rules and all tests
+	@sh deploy/checks.sh
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not long" $(PYTEST_ARGS)
+
+test-long: install-dev ## the same tests with larger numbers, and the long ones
+	@sh deploy/checks.sh
+	@TEST_LONG=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+
+lint: install-dev ## ruff, mypy and the import contract
+	@sh deploy/checks.sh
+
+format: install-dev ## format the code and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## pin the newest fitting versions with their hashes (needs uv)
+	@sh deploy/lock.sh
+
+install: ## the local environment for running
+	@sh deploy/venv.sh requirements.lock
+
+install-dev: ## the local environment for testing
+	@sh deploy/venv.sh requirements-dev.lock
+
+clean: ## remove the local environment and caches; never the data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,107 @@
+"""Where a request comes from.
+
+Promises: only headers set by a peer inside the trusted networks count; the answer is the right-most hop that is
+not itself trusted. Refuses everything else: a forwarded address from an untrusted peer is ignored, reading stops at
+the first hop that is no address, and when ``Forwarded`` and ``X-Forwarded-For`` disagree neither is believed, since a
+proxy that writes one passes the other through unread.
+Source: RFC 7239 sections 4 to 7; RFC 4291 section 2.5.5.2 (IPv4-mapped addresses).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+UNKNOWN = IPv4Address("0.0.0.0")
+MAX_HOPS = 32
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+# One element of Forwarded: anything but a comma, or quoted strings, in which commas are data.
+ELEMENT = re.compile(rf'(?:[^",]|{QUOTED})+')
+FOR = re.compile(r'(?:^|;)\s*for=(?:"(?P<quoted>[^"\\]*)"|(?P<token>[^\s";,]+))\s*(?=;|$)', re.I)
+
+
+def client_address(meta: Mapping[str, str], trusted: Iterable[Network]) -> str:
+    """Return the client's address in canonical form; ``0.0.0.0`` where the peer has none (a Unix socket).
+
+    ``meta`` is a WSGI environment. Never raises, whatever the headers hold.
+    """
+    networks = tuple(trusted)
+    peer = _parse(meta.get("REMOTE_ADDR", "")) or UNKNOWN
+    if not _is_trusted(peer, networks):
+        return str(peer)
+    found = {_first_untrusted(peer, hops, networks) for hops in _chains(meta)}
+    return str(found.pop() if len(found) == 1 else peer)
+
+
+def is_trusted_peer(meta: Mapping[str, str], trusted: Iterable[Network]) -> bool:
+    """Tell whether the connection itself comes from a trusted proxy."""
+    peer = _parse(meta.get("REMOTE_ADDR", ""))
+    return peer is not None and _is_trusted(peer, tuple(trusted))
+
+
+def source_key(ip: str) -> str:
+    """Return what limits count a source by: the IPv4 address, or the IPv6 /64."""
+    return _network_key(ip, 64) or str(_parse(ip) or UNKNOWN)
+
+
+def wide_source_key(ip: str) -> str | None:
+    """Return the IPv6 /48, or None for IPv4."""
+    return _network_key(ip, 48)
+
+
+def _network_key(ip: str, prefix: int) -> str | None:
+    address = _parse(ip)
+    if not isinstance(address, IPv6Address):
+        return None
+    return str(ip_network((address, prefix), strict=False))
+
+
+def _first_untrusted(peer: Address, hops: list[str], networks: tuple[Network, ...]) -> Address:
+    address = peer
+    for hop in reversed(hops[-MAX_HOPS:]):
+        if not _is_trusted(address, networks):
+            break
+        parsed = _parse(hop)
+        if parsed is None:
+            break
+        address = parsed
+    return address
+
+
+def _chains(meta: Mapping[str, str]) -> list[list[str]]:
+    chains = []
+    if x_forwarded_for := meta.get("HTTP_X_FORWARDED_FOR", ""):
+        chains.append(x_forwarded_for.split(","))
+    if forwarded := meta.get("HTTP_FORWARDED", ""):
+        # A quote left open by the client would swallow the element that the proxy appends.
+        is_balanced = '"' not in re.sub(QUOTED, "", forwarded)
+        chains.append(
+            [_forwarded_for(element) for element in ELEMENT.findall(forwarded)] if is_balanced else [""]
+        )
+    return chains
+
+
+def _forwarded_for(element: str) -> str:
+    found = list(FOR.finditer(element.strip()))
+    return (found[0]["quoted"] or found[0]["token"] or "") if len(found) == 1 else ""
+
+
+def _is_trusted(address: Address, networks: tuple[Network, ...]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _parse(text: str) -> Address | None:
+    """Read ``1.2.3.4``, ``1.2.3.4:80``, ``::1``, ``[::1]`` or ``[::1]:80``; fold IPv4-mapped; drop a zone."""
+    text = text.strip()
+    bracketed = re.fullmatch(r"\[([^\]]+)\](?::[0-9]{1,5})?", text)
+    with_port = re.fullmatch(r"([0-9.]+):[0-9]{1,5}", text)
+    host = bracketed[1] if bracketed else with_port[1] if with_port else text
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address

@@ -1,0 +1,212 @@
+"""The limiter: reserve before a secret is checked, settle after.
+
+Promises: claims are granted all together or not at all, and what a limit counts never exceeds it, however many
+threads, processes and nodes ask at once. A reservation left alone expires as a failure. Refuses with LimitExceeded;
+without a store that can decide, with StoreUnavailable, never with a yes.
+"""
+
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from throttling.reservations import (
+    BucketStatus,
+    Claim,
+    Clear,
+    LimitExceeded,
+    Locked,
+    Part,
+    Reservation,
+    Settlement,
+    StoreUnavailable,
+    Usage,
+)
+from throttling.stores import database, redis, routing
+from throttling.stores.bucket import Rule, clear_of, rule_of
+from throttling.limits import Counts
+
+RESERVATION_SECONDS = 30
+MOST_RETRY_SECONDS = 86400
+STORES = {"database": database, "redis": redis}
+
+
+def claim(purpose: str, owner: str, key: str = "", member: str = "") -> Claim:
+    """Return a claim on the configured limit of this purpose."""
+    return Claim(settings.LIMITS[purpose], owner, key, member)
+
+
+def reserve(*claims: Claim) -> Reservation:
+    """Reserve all claims or none, and commit that at once. Call it outside any transaction.
+
+    Raises LimitExceeded, StoreUnavailable; ValueError when two claims share a bucket.
+    """
+    pending = sorted(claims, key=lambda claim: claim.bucket)
+    if not pending or len({claim.bucket for claim in pending}) < len(pending):
+        raise ValueError("a reservation takes one or more claims, each on its own bucket")
+    held = Reservation(secrets.token_hex(8), tuple(pending), (), ())
+    for group in routing.redis_groups(pending):
+        try:
+            held = _reserve("redis", held, group)
+        except StoreUnavailable:
+            routing.trip()
+            break
+        pending = [claim for claim in pending if claim not in group]
+    return _reserve("database", held, tuple(pending)) if pending else held
+
+
+def _reserve(store: str, held: Reservation, claims: tuple[Claim, ...]) -> Reservation:
+    """Add one store's grant to ``held``; a refusal gives back what the others granted."""
+    try:
+        answer = STORES[store].reserve(
+            [rule_of(claim) for claim in claims], held.id, RESERVATION_SECONDS * 1000
+        )
+    except StoreUnavailable:
+        if store == "database":
+            release(held)
+        raise
+    granted, verdicts = answer["granted"], answer["verdicts"]
+    usage = tuple(_usage(claim, verdict, granted) for claim, verdict in zip(claims, verdicts, strict=True))
+    if not granted:
+        release(held)
+        raise _refusal(claims, verdicts, held.usage + usage)
+    part = Part(store, claims, answer["at"])
+    return Reservation(held.id, held.claims, held.usage + usage, (*held.parts, part))
+
+
+def _usage(claim: Claim, verdict: dict[str, int], granted: bool) -> Usage:
+    free = claim.limit.allowed - verdict["used"] - verdict["pending"] - (verdict["need"] if granted else 0)
+    reset = verdict["reset"]
+    if granted and claim.limit.counts is Counts.ATTEMPTS:
+        reset = max(reset, claim.limit.window_seconds * 1000)
+    return Usage(claim.limit, 0 if verdict["wait"] > 0 else max(0, free), _seconds(reset))
+
+
+def _refusal(
+    claims: tuple[Claim, ...], verdicts: list[dict[str, int]], usage: tuple[Usage, ...]
+) -> LimitExceeded:
+    claim, verdict = max(
+        zip(claims, verdicts, strict=True), key=lambda pair: (pair[1]["wait"] > 0, abs(pair[1]["wait"]))
+    )
+    retry = max(1, min(_seconds(verdict["wait"]), MOST_RETRY_SECONDS))
+    in_flight = verdict["wait"] < 0
+    return LimitExceeded(
+        claim, retry_after_seconds=retry, count=verdict["used"], in_flight=in_flight, usage=usage
+    )
+
+
+def settle(reservation: Reservation, *, failed: bool, clear: Iterable[Clear] = ()) -> Settlement:
+    """End a reservation as failure or success, and clear buckets, inside the caller's transaction where there is one.
+
+    One statement on PostgreSQL. One call a transaction: two could lock buckets in opposite orders. What Redis holds is
+    counted at once when failed, and given back only after the commit when not. Raises StoreUnavailable.
+    """
+    outcome = "failed" if failed else "passed"
+    results = [(part, _settle_part(part, reservation.id, outcome, clear)) for part in reservation.parts]
+    if clear and all(part.store != "database" for part in reservation.parts):
+        database.settle(_clears(clear), reservation.id, 0)
+    locked = [
+        _locked(claim, answer)
+        for part, answers in results
+        for claim, answer in zip(_settled(part, outcome), answers, strict=False)
+        if failed and answer["hit"]
+    ]
+    return Settlement(tuple(locked))
+
+
+def release(reservation: Reservation) -> None:
+    """Undo a reservation as if it never was, attempts included: nothing was evaluated. Raises StoreUnavailable."""
+    for part in reservation.parts:
+        _settle_part(part, reservation.id, "released", ())
+
+
+def clear(owner: str, *, purposes: Iterable[str], key: str | None = None) -> None:
+    """Forget failures, lock and doubling; reservations in flight stay. ``key`` None means all keys.
+
+    Inside the caller's transaction where there is one; see ``settle`` for clearing along with a settlement.
+    """
+    wipe = Clear(owner, tuple(purposes), key)
+    if routing.is_volatile(owner) and settings.REDIS_URL and not routing.is_tripped():
+        _settle_redis(_clears([wipe]), "", 0)
+    database.settle(_clears([wipe]), "", 0)
+
+
+def look(*claims: Claim) -> tuple[bool, ...]:
+    """Tell for each claim whether its limit is exhausted or locked, reserving nothing. For claims of durable owners."""
+    answer = database.reserve([rule_of(claim) for claim in claims], None, 0)
+    return tuple(verdict["wait"] > 0 for verdict in answer["verdicts"])
+
+
+def status(owner: str) -> list[BucketStatus]:
+    """Return every bucket of ``owner`` that counts something."""
+    kept = [claim(purpose, owner, key) for purpose, key in database.keys(owner) if purpose in settings.LIMITS]
+    answer = database.reserve([rule_of(found) for found in kept], None, 0) if kept else {"verdicts": []}
+    found = list(zip(kept, answer["verdicts"], strict=True))
+    if routing.is_volatile(owner):
+        every = tuple(claim(purpose, owner) for purpose in settings.LIMITS)
+        for group in routing.redis_groups(every):
+            found += zip(
+                group, redis.reserve([rule_of(one) for one in group], None, 0)["verdicts"], strict=True
+            )
+    return [
+        _status(one, verdict)
+        for one, verdict in found
+        if any(verdict[name] for name in ("used", "pending", "level"))
+    ]
+
+
+def prune() -> int:
+    """Delete expired buckets of the database and return how many; Redis expires its own."""
+    return database.prune()
+
+
+def _settle_part(part: Part, id_: str, outcome: str, clear: Iterable[Clear]) -> list[dict[str, Any]]:
+    operations = [{**rule_of(claim), "do": outcome} for claim in _settled(part, outcome)]
+    if part.store == "database":
+        operations += _clears(clear)
+        return database.settle(operations, id_, part.at_ms) if operations else []
+    if outcome == "passed" and operations:
+        transaction.on_commit(lambda: _settle_redis(operations, id_, part.at_ms) and None, robust=True)
+        return []
+    return _settle_redis(operations, id_, part.at_ms) if operations else []
+
+
+def _settle_redis(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]:
+    """What can't be settled expires as a failure, which is the safe side."""
+    try:
+        return redis.settle(operations, id_, at_ms)
+    except StoreUnavailable:
+        routing.trip()
+        return []
+
+
+def _settled(part: Part, outcome: str) -> list[Claim]:
+    return [one for one in part.claims if outcome == "released" or one.limit.counts is not Counts.ATTEMPTS]
+
+
+def _clears(clear: Iterable[Clear]) -> list[Rule]:
+    return [{**rule, "do": "clear"} for one in clear for rule in clear_of(one)]
+
+
+def _locked(claim: Claim, answer: dict[str, Any]) -> Locked:
+    until = _moment(answer["locked"]) if claim.limit.lock_seconds else None
+    return Locked(claim.limit, claim.owner, claim.key, until, int(answer["level"]))
+
+
+def _status(claim: Claim, verdict: dict[str, int]) -> BucketStatus:
+    locked = verdict["wait"] > 0 and verdict["locked"] > 0
+    return BucketStatus(
+        claim.limit.purpose, claim.owner, claim.key, int(verdict["used"]), int(verdict["pending"]),
+        _moment(verdict["locked"]) if locked else None, int(verdict["level"]),
+    )  # fmt: skip
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _seconds(milliseconds: int) -> int:
+    return int(-(-milliseconds // 1000))

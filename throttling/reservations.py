@@ -1,0 +1,113 @@
+"""The words of the limiter: claims, reservations, what came of them, and how it refuses.
+
+A claim asks one limit for one more count in one bucket (purpose, owner, key). A reservation holds all its claims
+or none. Owners name what the state belongs to: ``account:``, ``device:``, ``login:``, ``mail:``, ``source:`` or ``session:``
+followed by an opaque id or address key.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from throttling.limits import Limit
+
+
+class StoreUnavailable(Exception):
+    """No store could decide. Nothing is allowed then; the answer is 503."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One more count of ``limit`` for ``owner`` and ``key``; ``member`` is what DISTINCT_FAILURES tells apart."""
+
+    limit: Limit
+    owner: str
+    key: str = ""
+    member: str = ""
+
+    @property
+    def bucket(self) -> tuple[str, str, str]:
+        """Identity and lock order of the state."""
+        return (self.owner, self.limit.purpose, self.key)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What is left of a limit now, and in how many seconds all of it is back (RateLimit header fields)."""
+
+    limit: Limit
+    remaining: int
+    reset_seconds: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """The claims of a reservation that one store call holds, and the store's time of it."""
+
+    store: str
+    claims: tuple[Claim, ...]
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Claims granted together. Settle or release it exactly once; left alone it expires as a failure."""
+
+    id: str
+    claims: tuple[Claim, ...]
+    usage: tuple[Usage, ...]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Forget failures, lock and doubling of these purposes of ``owner``; ``key`` None means all keys."""
+
+    owner: str
+    purposes: tuple[str, ...]
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A limit that this failure exhausted. ``until`` None: closed until it is cleared or its window passes."""
+
+    limit: Limit
+    owner: str
+    key: str
+    until: datetime | None
+    level: int
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What settling changed for others: limits this failure exhausted."""
+
+    locked: tuple[Locked, ...] = ()
+
+
+@dataclass(frozen=True)
+class BucketStatus:
+    """The state of one bucket, for operators and tests."""
+
+    purpose: str
+    owner: str
+    key: str
+    used: int
+    in_flight: int
+    locked_until: datetime | None
+    level: int
+
+
+class LimitExceeded(Exception):
+    """A limit refused. ``in_flight``: only reservations not yet settled stand in the way."""
+
+    def __init__(
+        self, claim: Claim, *, retry_after_seconds: int, count: int, in_flight: bool, usage: tuple[Usage, ...]
+    ):
+        super().__init__(claim.limit.purpose)
+        self.claim = claim
+        self.limit = claim.limit
+        self.retry_after_seconds = retry_after_seconds
+        self.count = count
+        self.in_flight = in_flight
+        self.usage = usage

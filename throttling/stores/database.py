@@ -1,0 +1,170 @@
+"""Buckets in the database: one statement on PostgreSQL, one IMMEDIATE transaction on SQLite.
+
+Promises: exact under any concurrency, since every call holds its buckets (SQLite: the database) from before it reads
+until it commits. On PostgreSQL the functions of ``migrations/bucket_functions.sql`` decide, by the server's clock; on
+SQLite ``throttling.stores.bucket`` does, by the host's. Errors of the connection become StoreUnavailable.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from throttling.models import Bucket
+from throttling.reservations import StoreUnavailable
+from throttling.stores import bucket
+from throttling.stores.bucket import Rule, State
+
+GRID_SECONDS = 900
+PRUNE = """
+WITH dead AS MATERIALIZED (
+    SELECT owner, purpose, key FROM throttling_bucket WHERE expires_at <= clock_timestamp() LIMIT 10000
+), held AS MATERIALIZED (
+    SELECT * FROM dead
+     WHERE pg_try_advisory_xact_lock(hashtextextended(concat_ws(E'\\x1f', owner, purpose, key), 6238))
+)
+DELETE FROM throttling_bucket b USING held
+ WHERE (b.owner, b.purpose, b.key) = (held.owner, held.purpose, held.key) AND b.expires_at <= clock_timestamp()
+"""
+
+
+def reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
+    """Reserve all rules (sorted by bucket) or none, and commit; ``id_`` None only looks.
+
+    Answers ``granted``, ``at`` (milliseconds) and one verdict a rule. Raises RuntimeError inside a transaction, where a
+    reservation would be undone with it; StoreUnavailable.
+    """
+    if id_ and connection.in_atomic_block:
+        raise RuntimeError("reserve() commits by itself and must be called outside any transaction")
+    with _unavailable():
+        if connection.vendor == "postgresql":
+            answer: dict[str, Any] = _call("throttling_reserve", rules, id_, ttl_ms)
+            return answer
+        if id_ is None:
+            return _reserve(rules, None, ttl_ms)
+        with transaction.atomic():
+            return _reserve(rules, id_, ttl_ms)
+
+
+def settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]:
+    """End a reservation and clear buckets, in the caller's transaction where there is one. Raises StoreUnavailable."""
+    with _unavailable():
+        if connection.vendor == "postgresql":
+            answer: list[dict[str, Any]] = _call("throttling_settle", operations, id_, at_ms)
+            return answer
+        with transaction.atomic():
+            return _settle(_expand(operations), id_, at_ms)
+
+
+def keys(owner: str) -> list[tuple[str, str]]:
+    """Return (purpose, key) of every bucket of ``owner``."""
+    with _unavailable():
+        return list(
+            Bucket.objects.filter(owner=owner).order_by("purpose", "key").values_list("purpose", "key")
+        )
+
+
+def prune() -> int:
+    """Delete up to 10,000 buckets whose state equals no state; never waits for one in use."""
+    with _unavailable():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(PRUNE)
+                return cursor.rowcount
+        return Bucket.objects.filter(expires_at__lte=datetime.fromtimestamp(now_ms() / 1000, UTC)).delete()[0]
+
+
+def now_ms() -> int:
+    """The host's clock, for SQLite."""
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailable("the database is away") from error
+
+
+def _call(function: str, rules: list[Rule], id_: str | None, number: int) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s::jsonb, %s::text, %s)", [json.dumps(rules), id_, number])  # noqa: S608
+        return json.loads(cursor.fetchone()[0])
+
+
+def _reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
+    stored, now = _read(rules), now_ms()
+    states = [bucket.load(stored.get(_identity(rule)), rule, now) for rule in rules]
+    verdicts = [bucket.judge(state, rule, now) for state, rule in zip(states, rules, strict=True)]
+    granted = all(verdict["wait"] == 0 for verdict in verdicts)
+    if granted and id_:
+        for state, rule in zip(states, rules, strict=True):
+            bucket.take(state, rule, now, id_, ttl_ms)
+            _save(state, rule)
+    return {"granted": granted, "at": now, "verdicts": verdicts}
+
+
+def _settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]:
+    answers, now = [], now_ms()
+    for rule in operations:
+        stored = _read([rule]).get(_identity(rule))
+        if rule["do"] == "clear":
+            _wipe(stored, rule, now)
+            continue
+        state = bucket.load(stored, rule, now)
+        bucket.finish(state, rule, now, id_, at_ms, rule["do"])
+        _save(state, rule)
+        answers.append({name: state[name] for name in ("hit", "level", "locked")})
+    return answers
+
+
+def _expand(operations: list[Rule]) -> list[Rule]:
+    expanded = [rule for rule in operations if rule["key"] is not None]
+    for rule in operations:
+        if rule["key"] is None:
+            found = Bucket.objects.filter(owner=rule["owner"], purpose=rule["purpose"]).values_list(
+                "key", flat=True
+            )
+            expanded += [{**rule, "key": key} for key in found]
+    return sorted(expanded, key=lambda rule: (*_identity(rule), rule["do"] == "clear"))
+
+
+def _identity(rule: Rule) -> tuple[str, str, str]:
+    return (rule["owner"], rule["purpose"], rule["key"])
+
+
+def _read(rules: list[Rule]) -> dict[tuple[str, str, str], State]:
+    found = Bucket.objects.filter(pk__in=[_identity(rule) for rule in rules])
+    return {(row.owner, row.purpose, row.key): row.state for row in found}
+
+
+def _save(state: State, rule: Rule) -> None:
+    expires = bucket.expiry(state, rule)
+    identity = dict(zip(("owner", "purpose", "key"), _identity(rule), strict=True))
+    if expires == 0:
+        Bucket.objects.filter(**identity).delete()
+        return
+    until = datetime.fromtimestamp((expires // (GRID_SECONDS * 1000) + 1) * GRID_SECONDS, UTC)
+    kept = {name: state[name] for name in ("marks", "flights", "level", "locked")}
+    Bucket.objects.bulk_create(
+        [Bucket(**identity, state=kept, expires_at=until)],
+        update_conflicts=True,
+        unique_fields=["owner", "purpose", "key"],
+        update_fields=["state", "expires_at"],
+    )
+
+
+def _wipe(stored: State | None, rule: Rule, now: int) -> None:
+    if stored is None:
+        return
+    bucket.wipe(stored, now)
+    row = Bucket.objects.filter(owner=rule["owner"], purpose=rule["purpose"], key=rule["key"])
+    if stored["flights"]:
+        row.update(state=stored)
+    else:
+        row.delete()

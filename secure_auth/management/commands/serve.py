@@ -1,0 +1,105 @@
+"""`manage.py serve`: one node, with its web server and its background worker, in the foreground."""
+
+import argparse
+import errno
+import http.client
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from secure_auth import startup, webserver
+from secure_auth.supervisor import Child, Supervisor
+
+MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
+
+
+class Command(BaseCommand):
+    help = "Serve on HOST:PORT with several workers and the background worker, until Ctrl-C or SIGTERM."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--no-worker", action="store_true", help="leave the background worker to other nodes"
+        )
+        parser.add_argument("--listener", type=int, help=argparse.SUPPRESS)
+
+    def handle(self, *, listener: int | None = None, no_worker: bool = False, **options: Any) -> None:
+        if listener is not None:
+            webserver.serve(listener)
+            return
+        try:
+            status = self._serve(with_worker=not no_worker)
+        except KeyboardInterrupt:
+            status = 130
+        sys.exit(status)
+
+    def _serve(self, *, with_worker: bool) -> int:
+        with _listen() as listener:
+            startup.prepare()
+            connections.close_all()
+            supervisor = Supervisor(_children(listener.fileno(), with_worker), _is_ready, self._announce)
+            status = supervisor.run()
+        if not supervisor.ready and status:
+            raise CommandError("The service did not come up; the lines above say why.")
+        return status
+
+    def _announce(self) -> None:
+        """On standard error, so that standard output carries JSON lines only."""
+        mail = settings.EMAIL_HOST or f"{settings.DATA_DIR / 'outbox'} (one file a message)"
+        database = settings.DATABASES["default"]["ENGINE"].rsplit(".", 1)[-1]
+        self.stderr.write(
+            f"\n  {settings.PRODUCT_NAME} is running.\n\n"
+            f"    Open   {settings.ORIGIN}\n"
+            f"    API    {settings.ORIGIN}/api/docs/\n"
+            f'    Try    make manage ARGS="demo"   (in another terminal)\n'
+            f"    Data   {settings.DATA_DIR} ({database})\n"
+            f"    Mail   {mail}\n\n"
+            "  Ctrl-C stops it.\n",
+            lambda text: text,
+        )
+
+
+def _children(socket_number: int, with_worker: bool) -> list[Child]:
+    web = [sys.executable, MANAGE, "serve", "--listener", str(socket_number)]
+    children = [Child("web", web, pass_fds=(socket_number,))]
+    if with_worker:
+        children.append(Child("worker", [sys.executable, MANAGE, "worker"]))
+    return children
+
+
+def _listen() -> socket.socket:
+    """The listening socket of this node; it stays open here, so restarts of the web server lose no connection."""
+    where = f"{settings.HOST}:{settings.PORT}"
+    try:
+        found = socket.getaddrinfo(
+            settings.HOST, settings.PORT, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(1024)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CommandError(f"{where} is in use by another program; set PORT to a free one.") from error
+        raise CommandError(f"Cannot listen on {where}: {error.strerror or error}.") from error
+    return listener
+
+
+def _is_ready() -> bool:
+    """Whether the web server answers at all; /readyz tells the rest."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.HOST, settings.HOST)  # noqa: S104
+    connection = http.client.HTTPConnection(host, settings.PORT, timeout=1)
+    try:
+        connection.request("GET", "/healthz")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True

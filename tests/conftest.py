@@ -1,0 +1,86 @@
+"""Fixtures: a running service on each backend, and clients that each come from an address of their own.
+
+Tests that use `server` run once a backend, as tests[sqlite], [postgres] and [postgres+redis]. pytest-xdist keeps the
+tests of one backend in one process, so that each backend's server starts once.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.client import Client
+from tests.server import BACKENDS, Server, running_server
+
+LONG = bool(os.environ.get("TEST_LONG"))
+_addresses = itertools.count(1)
+
+
+def new_address() -> str:
+    """An IPv4 address that no client of this test run has used (RFC 2544's range)."""
+    number = next(_addresses)
+    return f"198.{18 + number // 64516 % 2}.{number // 254 % 254}.{number % 254 + 1}"
+
+
+def new_address_v6() -> str:
+    """An IPv6 address in a /48 of its own (RFC 9637's range)."""
+    return f"3fff:{next(_addresses) % 4095:x}:{os.getpid() % 65535:x}::1"
+
+
+def scaled(short: int, long: int) -> int:
+    """How often to repeat: `make test` or `make test-long`."""
+    return long if LONG else short
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One node on each backend, shared by the tests of this process."""
+    directory = tmp_path_factory.mktemp(request.param.replace("+", "-"))
+    with running_server(request.param, directory) as running:
+        yield running
+
+
+@pytest.fixture
+def new_client(server: Server) -> Iterator[Callable[..., Client]]:
+    """Makes clients of `server`, each at a new source address unless one is given."""
+    clients: list[Client] = []
+
+    def make(address: str = "", *, node: int = 0, of: Server | None = None) -> Client:
+        clients.append(Client(of or server, address or new_address(), node=node))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(new_client: Callable[..., Client]) -> Client:
+    return new_client()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One xdist group a backend; before xdist reads the marks."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        backend = parameters.params.get("server") if parameters else None
+        if backend:
+            item.add_marker(pytest.mark.xdist_group(str(backend)))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name and count the tests that a missing service kept from running."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and "server answers" in report.longrepr[2]
+    ]
+    if not skipped:
+        return
+    terminalreporter.section("skipped: a service did not answer")
+    for report in sorted(skipped, key=lambda report: str(report.nodeid)):
+        terminalreporter.write_line(f"{report.nodeid}: {report.longrepr[2].removeprefix('Skipped: ')}")
+    terminalreporter.write_line(f"{len(skipped)} tests skipped for want of PostgreSQL or Redis")

@@ -1,0 +1,194 @@
+"""Real server processes for tests: `manage.py serve`, as many nodes as wanted over one private set of stores."""
+
+import contextlib
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from tests import services
+
+ROOT = Path(__file__).resolve().parent.parent
+BACKENDS = ("sqlite", "postgres", "postgres+redis")
+NEEDS = {"sqlite": (), "postgres": ("postgres",), "postgres+redis": ("postgres", "redis")}
+START_SECONDS = 90
+STOP_SECONDS = 12
+# What a server inherits from the environment of the tests: nothing that could configure it.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONWARNINGS")
+
+
+class ServerFailed(Exception):
+    """A node did not come up; the message ends with its last lines."""
+
+
+@dataclass
+class Node:
+    """One `manage.py serve` process with its children."""
+
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200:
+                    return
+            time.sleep(0.1)
+        raise ServerFailed(f"status {self.process.poll()}\n{self.log.read_text()[-4000:]}")
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """The exit status; what is left after STOP_SECONDS is killed."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+
+@dataclass
+class Server:
+    """A service: its nodes, its data directory and its stores."""
+
+    backend: str
+    directory: Path
+    environment: dict[str, str]
+    nodes: list[Node] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return self.nodes[0].url
+
+    @property
+    def origin(self) -> str:
+        return self.environment["ORIGIN"]
+
+    @property
+    def data_dir(self) -> Path:
+        return Path(self.environment["DATA_DIR"])
+
+    def start_node(self, *arguments: str) -> Node:
+        """One node more, ready to answer. `arguments` are those of `serve`."""
+        port = int(self.environment["PORT"]) if not self.nodes else free_port()
+        log = self.directory / f"node{len(self.nodes)}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve", *arguments],
+                cwd=ROOT,
+                env={**self.environment, "PORT": str(port)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        node = Node(port, log, process)
+        self.nodes.append(node)
+        node.wait_until_ready()
+        return node
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            if node.process.poll() is None:
+                node.process.terminate()
+        for node in self.nodes:
+            node.stop()
+
+    def logs(self) -> str:
+        """Everything that the nodes wrote so far."""
+        return "".join(node.log.read_text(errors="replace") for node in self.nodes)
+
+    def manage(
+        self, *arguments: str, stdin: str = "", check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a management command in the service's environment; a failure raises with its output."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{arguments[0]}: status {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def create_user(self, email: str, password: str, *, role: str = "", verified: bool = True) -> None:
+        """A user without mail and without a second factor yet, in about a second."""
+        arguments = ["create_user", email, *(["--role", role] if role else [])]
+        self.manage(*arguments, *([] if verified else ["--unverified"]), stdin=password + "\n")
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Look into the service's database; placeholders are %s."""
+        url = self.environment.get("DATABASE_URL")
+        if url:
+            with psycopg.connect(url, autocommit=True) as connection:
+                cursor = connection.execute(statement.encode(), parameters)
+                return cursor.fetchall() if cursor.description else []
+        path = self.data_dir / "secure_auth.sqlite3"
+        with contextlib.closing(sqlite3.connect(path, timeout=30, autocommit=True)) as database:  # type: ignore[call-overload,unused-ignore]
+            return list(database.execute(statement.replace("%s", "?"), tuple(parameters)))
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextlib.contextmanager
+def stores(backend: str) -> Iterator[dict[str, str]]:
+    """Environment variables of private, empty stores."""
+    services.require(*NEEDS[backend])
+    with contextlib.ExitStack() as stack:
+        variables = {}
+        if "postgres" in NEEDS[backend]:
+            variables["DATABASE_URL"] = stack.enter_context(services.private_database())
+        if "redis" in NEEDS[backend]:
+            variables["REDIS_URL"] = stack.enter_context(services.private_redis())
+        yield variables
+
+
+@contextlib.contextmanager
+def running_server(
+    backend: str, directory: Path, *, nodes: int = 1, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """A service that answers on every node, stopped and forgotten afterwards; its logs stay in `directory`."""
+    with stores(backend) as variables:
+        port = free_port()
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        ours = {
+            "PORT": str(port),
+            "ORIGIN": f"http://localhost:{port}",
+            "DATA_DIR": str(directory / "data"),
+            "TRUSTED_PROXIES": "127.0.0.1/32",
+            "SERVER_WORKERS": "2",
+            "DATABASE_POOL_SIZE": "6",
+        }
+        server = Server(backend, directory, {**inherited, **ours, **variables, **(environment or {})})
+        try:
+            for _ in range(nodes):
+                server.start_node()
+            yield server
+        finally:
+            server.stop()

@@ -1,0 +1,93 @@
+"""The PostgreSQL and Redis servers that tests borrow, and private databases in them.
+
+TEST_DATABASE_URL and TEST_REDIS_URL name them; unset, the usual loopback ports are tried. A test that needs one that
+does not answer is skipped by name, and fails with CI=true.
+"""
+
+import contextlib
+import fcntl
+import functools
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import redis
+
+POSTGRES_URLS = (
+    "postgres://postgres@127.0.0.1:5432/postgres",
+    "postgres://postgres:postgres@127.0.0.1:5432/postgres",
+)
+REDIS_URLS = ("redis://127.0.0.1:6379",)
+CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+@functools.cache
+def postgres_url() -> str:
+    """A URL with the right to create databases; empty when none answers."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    for url in [given] if given else POSTGRES_URLS:
+        with contextlib.suppress(psycopg.Error), psycopg.connect(url, connect_timeout=3):
+            return url
+    return ""
+
+
+@functools.cache
+def redis_url() -> str:
+    """A URL without a database number; empty when none answers."""
+    given = os.environ.get("TEST_REDIS_URL")
+    for url in [given] if given else REDIS_URLS:
+        with contextlib.suppress(redis.RedisError), redis.Redis.from_url(url, socket_timeout=3) as connection:
+            connection.ping()
+            return urlunsplit(urlsplit(url)._replace(path=""))
+    return ""
+
+
+def require(*services: str) -> None:
+    """Skip the running test when one of "postgres" and "redis" is missing; fail it in CI."""
+    urls = {"postgres": postgres_url, "redis": redis_url}
+    for service in services:
+        if urls[service]():
+            continue
+        if CI:
+            pytest.fail(f"no {service} server answers, and CI=true", pytrace=False)
+        pytest.skip(f"no {service} server answers")
+
+
+@contextlib.contextmanager
+def private_database() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, dropped afterwards."""
+    name = f"sa_test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres_url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    try:
+        yield urlunsplit(urlsplit(postgres_url())._replace(path=f"/{name}"))
+    finally:
+        with psycopg.connect(postgres_url(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+
+@contextlib.contextmanager
+def private_redis() -> Iterator[str]:
+    """The URL of an empty Redis database that no other test process uses, emptied afterwards.
+
+    Only databases that were empty before are taken, so nobody's data is lost.
+    """
+    for number in [*range(15, 0, -1), 0]:
+        lock = Path(tempfile.gettempdir()) / f"secure-auth-test-redis-{number}.lock"
+        with lock.open("w") as file, contextlib.suppress(BlockingIOError, redis.RedisError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            url = f"{redis_url()}/{number}"
+            with redis.Redis.from_url(url) as connection:
+                if connection.dbsize():
+                    continue
+                try:
+                    yield url
+                finally:
+                    connection.flushdb()
+                return
+    pytest.fail("every database of the Redis server is in use or holds data", pytrace=False)

@@ -1,9 +1,9 @@
 """The web server of one node: gunicorn with threaded workers, on a socket that the supervisor already holds.
 
-Promises: it trusts no forwarded header (RequestMiddleware judges those), names no product in its answers, writes
-no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR.
-Refuses: request lines over 4 KiB, more than 64 header fields, fields over 8 KiB, and requests that take longer than
-READ_SECONDS to arrive, so that slow senders cannot hold the threads for long.
+Promises: it trusts no forwarded header (RequestMiddleware judges those), names no product in its answers,
+writes no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR.
+Refuses: request lines over 4 KiB, more than 64 header fields, fields over 8 KiB, and requests that take longer
+than READ_SECONDS to arrive, so that slow senders cannot hold the threads for long.
 """
 
 import errno
@@ -35,7 +35,7 @@ class DeadlineReader:
         self.deadline = 0.0
 
     def recv(self, size: int) -> bytes:
-        """At most `size` bytes. ConnectionResetError once the deadline has passed: gunicorn ends that quietly."""
+        """At most `size` bytes. ConnectionResetError after the deadline: gunicorn ends that quietly."""
         left = self.deadline - time.monotonic()
         try:
             if left <= 0:
@@ -65,7 +65,7 @@ class Response(wsgi.Response):
 
 class JSONLog(Logger):
     def setup(self, cfg: Any) -> None:
-        """No handlers of gunicorn's own: its lines go through the redacting JSON handler of the root logger."""
+        """No handlers of gunicorn's own: its lines go through the root logger's redacting one."""
         self.error_log.propagate = True
         self.error_log.setLevel("WARNING")
 

@@ -41,7 +41,7 @@ class Command(BaseCommand):
     def _serve(self, *, with_worker: bool) -> int:
         with _listen() as listener:
             startup.prepare()
-            connections.close_all()
+            _close_database()
             supervisor = Supervisor(_children(listener.fileno(), with_worker), _is_ready, self._announce)
             status = supervisor.run()
         if not supervisor.ready and status:
@@ -64,6 +64,14 @@ class Command(BaseCommand):
         )
 
 
+def _close_database() -> None:
+    """With the pool's threads: children are forked from here, and the supervisor needs no database."""
+    for connection in connections.all():
+        connection.close()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
+
+
 def _children(socket_number: int, with_worker: bool) -> list[Child]:
     web = [sys.executable, MANAGE, "serve", "--listener", str(socket_number)]
     children = [Child("web", web, pass_fds=(socket_number,))]
@@ -73,7 +81,7 @@ def _children(socket_number: int, with_worker: bool) -> list[Child]:
 
 
 def _listen() -> socket.socket:
-    """The listening socket of this node; it stays open here, so restarts of the web server lose no connection."""
+    """The listening socket of this node, kept open here: a restart of the web server loses no connection."""
     where = f"{settings.HOST}:{settings.PORT}"
     try:
         found = socket.getaddrinfo(

@@ -2,7 +2,7 @@
 
 Promises: it trusts no forwarded header (RequestMiddleware judges those), names no product in its answers,
 writes no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR.
-Refuses: request lines over 4 KiB, more than 64 header fields, fields over 8 KiB, and requests that take longer
+Refuses: request lines over 4 KiB, more than 64 header fields, fields over 8 KiB, and requests that take more
 than READ_SECONDS to arrive, so that slow senders cannot hold the threads for long.
 """
 

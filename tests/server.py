@@ -1,4 +1,4 @@
-"""Real server processes for tests: `manage.py serve`, as many nodes as wanted over one private set of stores."""
+"""Real server processes for tests: `manage.py serve`, any number of nodes over one private set of stores."""
 
 import contextlib
 import os
@@ -173,7 +173,7 @@ def stores(backend: str) -> Iterator[dict[str, str]]:
 def running_server(
     backend: str, directory: Path, *, nodes: int = 1, environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """A service that answers on every node, stopped and forgotten afterwards; its logs stay in `directory`."""
+    """A service that answers on every node, stopped afterwards; its logs stay in `directory`."""
     with stores(backend) as variables:
         port = free_port()
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}

@@ -40,9 +40,7 @@ class Authenticator:
         """Six digits that are right in no step near now."""
         step = int(time.time() // STEP_SECONDS)
         right = {self.code_at(near) for near in range(step - 3, step + 6)}
-        return next(
-            code for code in (f"{number:06d}" for number in range(111111, 999999)) if code not in right
-        )
+        return next(code for code in map(str, range(111111, 999999)) if code not in right)
 
 
 @dataclass

@@ -44,8 +44,8 @@ def new_email(name: str = "person") -> str:
 class Client:
     """One program at one source address.
 
-    Methods named for an endpoint return the response as it came; `sign_up`, `enrol` and `sign_in` go whole ways
-    and raise AssertionError with the answer where one is refused.
+    Methods named for an endpoint return the response as it came; `sign_up`, `enrol` and `sign_in` go whole
+    ways and raise AssertionError with the answer where one is refused.
     """
 
     def __init__(self, server: Server, address: str, *, node: int = 0) -> None:

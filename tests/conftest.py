@@ -1,7 +1,7 @@
 """Fixtures: a running service on each backend, and clients that each come from an address of their own.
 
-Tests that use `server` run once a backend, as [sqlite], [postgres] and [postgres+redis]. pytest-xdist keeps the
-tests of one backend in one process, so that each backend's server starts once.
+Tests that use `server` run once a backend, as [sqlite], [postgres] and [postgres+redis]. pytest-xdist keeps
+the tests of one backend in one process, so that each backend's server starts once.
 """
 
 import itertools

@@ -1,7 +1,7 @@
 """The PostgreSQL and Redis servers that tests borrow, and private databases in them.
 
-TEST_DATABASE_URL and TEST_REDIS_URL name them; unset, the usual loopback ports are tried. A test that needs one
-that does not answer is skipped by name, and fails with CI=true.
+TEST_DATABASE_URL and TEST_REDIS_URL name them; unset, the usual loopback ports are tried. A test that needs
+one that does not answer is skipped by name, and fails with CI=true.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """Where a request comes from.
 
-Promises: only headers set by a peer inside the trusted networks count; the answer is the right-most hop that is
-not itself trusted. Refuses everything else: a forwarded address from an untrusted peer is ignored, reading stops at
-the first hop that is no address, and when ``Forwarded`` and ``X-Forwarded-For`` disagree neither is believed, since a
-proxy that writes one passes the other through unread.
+Promises: only headers set by a peer inside the trusted networks count; the answer is the right-most hop
+that is not itself trusted. Refuses everything else: a forwarded address from an untrusted peer is ignored,
+reading stops at the first hop that is no address, and when ``Forwarded`` and ``X-Forwarded-For`` disagree
+neither is believed, since a proxy that writes one passes the other through unread.
 Source: RFC 7239 sections 4 to 7; RFC 4291 section 2.5.5.2 (IPv4-mapped addresses).
 """
 
@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-UNKNOWN = IPv4Address("0.0.0.0")
+UNKNOWN = IPv4Address("0.0.0.0")  # noqa: S104
 MAX_HOPS = 32
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 # One element of Forwarded: anything but a comma, or quoted strings, in which commas are data.
@@ -44,6 +44,11 @@ def is_trusted_peer(meta: Mapping[str, str], trusted: Iterable[Network]) -> bool
 def source_key(ip: str) -> str:
     """Return what limits count a source by: the IPv4 address, or the IPv6 /64."""
     return _network_key(ip, 64) or str(_parse(ip) or UNKNOWN)
+
+
+def source_owner(ip: str) -> str:
+    """Return the owner of a source's limits."""
+    return f"source:{source_key(ip)}"
 
 
 def wide_source_key(ip: str) -> str | None:

@@ -1,8 +1,8 @@
 """The limiter: reserve before a secret is checked, settle after.
 
-Promises: claims are granted all together or not at all, and what a limit counts never exceeds it, however many
-threads, processes and nodes ask at once. A reservation left alone expires as a failure. Refuses with LimitExceeded;
-without a store that can decide, with StoreUnavailable, never with a yes.
+Promises: claims are granted all together or not at all, and what a limit counts never exceeds it, however
+many threads, processes and nodes ask at once. A reservation left alone expires as a failure. Refuses with
+LimitExceeded; without a store that can decide, with StoreUnavailable, never with a yes.
 """
 
 import secrets
@@ -13,8 +13,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from throttling.limits import Counts
 from throttling.reservations import (
-    BucketStatus,
     Claim,
     Clear,
     LimitExceeded,
@@ -27,7 +27,6 @@ from throttling.reservations import (
 )
 from throttling.stores import database, redis, routing
 from throttling.stores.bucket import Rule, clear_of, rule_of
-from throttling.limits import Counts
 
 RESERVATION_SECONDS = 30
 MOST_RETRY_SECONDS = 86400
@@ -98,11 +97,13 @@ def _refusal(
     )
 
 
-def settle(reservation: Reservation, *, failed: bool, clear: Iterable[Clear] = ()) -> Settlement:
-    """End a reservation as failure or success, and clear buckets, inside the caller's transaction where there is one.
+def settle(reservation: Reservation, *, failed: bool, clear: tuple[Clear, ...] = ()) -> Settlement:
+    """End a reservation as failure or success, and clear buckets, inside the caller's transaction where
+    there is one.
 
-    One statement on PostgreSQL. One call a transaction: two could lock buckets in opposite orders. What Redis holds is
-    counted at once when failed, and given back only after the commit when not. Raises StoreUnavailable.
+    One statement on PostgreSQL. One call a transaction: two could lock buckets in opposite orders. What
+    Redis holds is counted at once when failed, and given back only after the commit when not. Raises
+    StoreUnavailable.
     """
     outcome = "failed" if failed else "passed"
     results = [(part, _settle_part(part, reservation.id, outcome, clear)) for part in reservation.parts]
@@ -118,44 +119,27 @@ def settle(reservation: Reservation, *, failed: bool, clear: Iterable[Clear] = (
 
 
 def release(reservation: Reservation) -> None:
-    """Undo a reservation as if it never was, attempts included: nothing was evaluated. Raises StoreUnavailable."""
+    """Undo a reservation as if it never was, attempts included: nothing was evaluated. Raises
+    StoreUnavailable.
+    """
     for part in reservation.parts:
         _settle_part(part, reservation.id, "released", ())
 
 
 def clear(owner: str, *, purposes: Iterable[str], key: str | None = None) -> None:
-    """Forget failures, lock and doubling; reservations in flight stay. ``key`` None means all keys.
+    """Forget failures, locks and doubling of these purposes of ``owner``; ``key`` None means all keys.
 
-    Inside the caller's transaction where there is one; see ``settle`` for clearing along with a settlement.
+    Reservations in flight stay. Inside the caller's transaction where there is one. Raises StoreUnavailable.
     """
-    wipe = Clear(owner, tuple(purposes), key)
-    if routing.is_volatile(owner) and settings.REDIS_URL and not routing.is_tripped():
-        _settle_redis(_clears([wipe]), "", 0)
-    database.settle(_clears([wipe]), "", 0)
+    clear_all((Clear(owner, tuple(purposes), key),))
 
 
-def look(*claims: Claim) -> tuple[bool, ...]:
-    """Tell for each claim whether its limit is exhausted or locked, reserving nothing. For claims of durable owners."""
-    answer = database.reserve([rule_of(claim) for claim in claims], None, 0)
-    return tuple(verdict["wait"] > 0 for verdict in answer["verdicts"])
-
-
-def status(owner: str) -> list[BucketStatus]:
-    """Return every bucket of ``owner`` that counts something."""
-    kept = [claim(purpose, owner, key) for purpose, key in database.keys(owner) if purpose in settings.LIMITS]
-    answer = database.reserve([rule_of(found) for found in kept], None, 0) if kept else {"verdicts": []}
-    found = list(zip(kept, answer["verdicts"], strict=True))
-    if routing.is_volatile(owner):
-        every = tuple(claim(purpose, owner) for purpose in settings.LIMITS)
-        for group in routing.redis_groups(every):
-            found += zip(
-                group, redis.reserve([rule_of(one) for one in group], None, 0)["verdicts"], strict=True
-            )
-    return [
-        _status(one, verdict)
-        for one, verdict in found
-        if any(verdict[name] for name in ("used", "pending", "level"))
-    ]
+def clear_all(clears: tuple[Clear, ...]) -> None:
+    """Like ``clear``, for several owners in one statement."""
+    for one in clears:
+        if routing.is_volatile(one.owner) and settings.REDIS_URL and not routing.is_tripped():
+            _settle_redis(_clears((one,)), "", 0)
+    database.settle(_clears(clears), "", 0)
 
 
 def prune() -> int:
@@ -163,7 +147,7 @@ def prune() -> int:
     return database.prune()
 
 
-def _settle_part(part: Part, id_: str, outcome: str, clear: Iterable[Clear]) -> list[dict[str, Any]]:
+def _settle_part(part: Part, id_: str, outcome: str, clear: tuple[Clear, ...]) -> list[dict[str, Any]]:
     operations = [{**rule_of(claim), "do": outcome} for claim in _settled(part, outcome)]
     if part.store == "database":
         operations += _clears(clear)
@@ -187,24 +171,16 @@ def _settled(part: Part, outcome: str) -> list[Claim]:
     return [one for one in part.claims if outcome == "released" or one.limit.counts is not Counts.ATTEMPTS]
 
 
-def _clears(clear: Iterable[Clear]) -> list[Rule]:
+def _clears(clear: tuple[Clear, ...]) -> list[Rule]:
     return [{**rule, "do": "clear"} for one in clear for rule in clear_of(one)]
 
 
 def _locked(claim: Claim, answer: dict[str, Any]) -> Locked:
-    until = _moment(answer["locked"]) if claim.limit.lock_seconds else None
+    until = moment(answer["locked"]) if claim.limit.lock_seconds else None
     return Locked(claim.limit, claim.owner, claim.key, until, int(answer["level"]))
 
 
-def _status(claim: Claim, verdict: dict[str, int]) -> BucketStatus:
-    locked = verdict["wait"] > 0 and verdict["locked"] > 0
-    return BucketStatus(
-        claim.limit.purpose, claim.owner, claim.key, int(verdict["used"]), int(verdict["pending"]),
-        _moment(verdict["locked"]) if locked else None, int(verdict["level"]),
-    )  # fmt: skip
-
-
-def _moment(milliseconds: int) -> datetime:
+def moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 

@@ -1,9 +1,10 @@
 """The limits by purpose: their defaults and their override by environment variables.
 
-Promises: every limit the service knows stands in ``DEFAULTS`` once; ``LIMIT_<PURPOSE>`` changes its numbers,
-never its meaning. Refuses unknown purposes and unreadable values at start, naming the variable.
+Promises: every limit the service knows stands in ``DEFAULTS`` once; ``LIMIT_<PURPOSE>`` changes its
+numbers, never its meaning. Refuses unknown purposes and unreadable values at start, naming the variable.
 This module imports no Django, so that settings can be built with it.
-Source: NIST SP 800-63B-4 section 3.2.2 (the cap of 100 consecutive failures); OWASP Authentication Cheat Sheet.
+Source: NIST SP 800-63B-4 section 3.2.2 (the cap of 100 consecutive failures); OWASP Authentication Cheat
+Sheet.
 """
 
 import re
@@ -32,8 +33,8 @@ DAY = 86400
 class Counts(StrEnum):
     """What a limit counts.
 
-    ATTEMPTS: every reservation, whatever comes of it. FAILURES: reservations settled as failed or never settled.
-    DISTINCT_FAILURES: the different members (accounts) among the failures.
+    ATTEMPTS: every reservation, whatever comes of it. FAILURES: reservations settled as failed or never
+    settled. DISTINCT_FAILURES: the different members (accounts) among the failures.
     """
 
     ATTEMPTS = "attempts"
@@ -45,9 +46,10 @@ class Counts(StrEnum):
 class Limit:
     """One limit: ``allowed`` counts in any rolling ``window_seconds``.
 
-    ``window_seconds`` 0 counts consecutively: nothing ages, only a clear resets it (or ``forget_seconds`` without
-    a failure, 0 = never). With ``lock_seconds`` the failure that reaches ``allowed`` starts a lock, which doubles each
-    time up to ``lock_max_seconds``; after a lock the count starts anew and the doubling is remembered.
+    ``window_seconds`` 0 counts consecutively: nothing ages, only a clear resets it (or ``forget_seconds``
+    without a failure, 0 = never). With ``lock_seconds`` the failure that reaches ``allowed`` starts a lock,
+    which doubles each time up to ``lock_max_seconds``; after a lock the count starts anew and the doubling
+    is remembered.
     """
 
     purpose: str
@@ -83,8 +85,8 @@ DEFAULTS: dict[str, Limit] = {limit.purpose: limit for limit in _ALL}
 def limits_from_env(env: Mapping[str, str]) -> dict[str, Limit]:
     """Return every limit by purpose, with the overrides in ``env``.
 
-    ``LIMIT_<PURPOSE>`` is ``N``, ``N/SECONDS``, ``N/min``, ``N/15 min`` or ``N per h``. The duration is the window; for
-    a limit that locks it is the first lock. Raises ValueError naming the variable.
+    ``LIMIT_<PURPOSE>`` is ``N``, ``N/SECONDS``, ``N/min``, ``N/15 min`` or ``N per h``. The duration is the
+    window; for a limit that locks it is the first lock. Raises ValueError naming the variable.
     """
     limits = dict(DEFAULTS)
     for name, value in env.items():

@@ -1,8 +1,8 @@
 """The words of the limiter: claims, reservations, what came of them, and how it refuses.
 
-A claim asks one limit for one more count in one bucket (purpose, owner, key). A reservation holds all its claims
-or none. Owners name what the state belongs to: ``account:``, ``device:``, ``login:``, ``mail:``, ``source:`` or ``session:``
-followed by an opaque id or address key.
+A claim asks one limit for one more count in one bucket (purpose, owner, key). A reservation holds all its
+claims or none. Owners name what the state belongs to: ``account:``, ``device:``, ``login:``, ``mail:``,
+``source:`` or ``session:`` followed by an opaque id or address key.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True)
 class Claim:
-    """One more count of ``limit`` for ``owner`` and ``key``; ``member`` is what DISTINCT_FAILURES tells apart."""
+    """One more count of ``limit`` for ``owner`` and ``key``; ``member`` is what DISTINCT_FAILURES tells
+    apart.
+    """
 
     limit: Limit
     owner: str
@@ -69,7 +71,7 @@ class Clear:
 
 @dataclass(frozen=True)
 class Locked:
-    """A limit that this failure exhausted. ``until`` None: closed until it is cleared or its window passes."""
+    """A limit this failure exhausted. ``until`` None: closed until it is cleared or its window passes."""
 
     limit: Limit
     owner: str

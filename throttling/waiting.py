@@ -1,7 +1,8 @@
-"""Waiting for reservations in flight, so that correct logins that arrive together are not refused because of one another.
+"""Waiting for reservations in flight, so that correct logins that arrive together are not refused because
+of one another.
 
-Waiting is no weapon: at most one second, at most MOST_WAITERS a bucket and a quarter of the process's threads in all;
-who finds no seat is refused at once. No pooled connection is held while waiting.
+Waiting is no weapon: at most one second, at most MOST_WAITERS a bucket and a quarter of the process's
+threads in all; who finds no seat is refused at once. No pooled connection is held while waiting.
 """
 
 import random

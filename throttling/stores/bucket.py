@@ -1,12 +1,13 @@
-"""The algorithm of one bucket, in Python; ``bucket_functions.sql`` and ``redis.lua`` say the same, name by name.
+"""The algorithm of one bucket, in Python; ``bucket_functions.sql`` and ``redis.lua`` say the same, name by
+name.
 
-A bucket is ``marks`` {name: [until, n]}, ``flights`` {reservation id: [until, member]}, ``level`` (locks so far) and
-``locked`` (until). All times are milliseconds of the store's own clock.
+A bucket is ``marks`` {name: [until, n]}, ``flights`` {reservation id: [until, member]}, ``level`` (locks so
+far) and ``locked`` (until). All times are milliseconds of the store's own clock.
 
 A mark lives for the rule's ``span`` after the end of its ``slot``. Slots make the window slide in at most
-SLOTS + 1 marks a bucket: a count is dropped late, by up to one slot, never early, so that no rolling window ever
-holds more than ``allowed``. Limits of up to SLOTS counts use slots of one millisecond, which is an exact log.
-A flight that is not settled in time becomes a failure at the moment it expires.
+SLOTS + 1 marks a bucket: a count is dropped late, by up to one slot, never early, so that no rolling window
+ever holds more than ``allowed``. Limits of up to SLOTS counts use slots of one millisecond, which is an
+exact log. A flight that is not settled in time becomes a failure at the moment it expires.
 """
 
 from hashlib import blake2b
@@ -125,7 +126,9 @@ def take(state: State, rule: Rule, now: int, id_: str, ttl: int) -> None:
 
 
 def finish(state: State, rule: Rule, now: int, id_: str, at: int, outcome: str) -> None:
-    """End a reservation made at ``at``: outcome ``failed``, ``passed`` or ``released``. Unknown flights change nothing."""
+    """End a reservation made at ``at``: outcome ``failed``, ``passed`` or ``released``. Unknown flights
+    change nothing.
+    """
     flight = state["flights"].pop(id_, None)
     name = str(at // rule["slot"])
     if flight and outcome == "failed":
@@ -143,7 +146,7 @@ def wipe(state: State, now: int) -> None:
 
 
 def expiry(state: State, rule: Rule) -> int:
-    """Return when this state equals no state (0: now): no mark, flight or lock, and the doubling forgotten."""
+    """Return when this state equals no state (0: now)."""
     after_flight = rule["span"] + rule["slot"] + rule["lock_max"]
     times = [until for until, _ in state["marks"].values()]
     times += [until + after_flight for until, _ in state["flights"].values()]

@@ -1,8 +1,9 @@
 """Buckets in the database: one statement on PostgreSQL, one IMMEDIATE transaction on SQLite.
 
-Promises: exact under any concurrency, since every call holds its buckets (SQLite: the database) from before it reads
-until it commits. On PostgreSQL the functions of ``migrations/bucket_functions.sql`` decide, by the server's clock; on
-SQLite ``throttling.stores.bucket`` does, by the host's. Errors of the connection become StoreUnavailable.
+Promises: exact under any concurrency, since every call holds its buckets (SQLite: the database) from before
+it reads until it commits. On PostgreSQL the functions of ``migrations/bucket_functions.sql`` decide, by the
+server's clock; on SQLite ``throttling.stores.bucket`` does, by the host's. Errors of the connection become
+StoreUnavailable.
 """
 
 import json
@@ -28,15 +29,16 @@ WITH dead AS MATERIALIZED (
      WHERE pg_try_advisory_xact_lock(hashtextextended(concat_ws(E'\\x1f', owner, purpose, key), 6238))
 )
 DELETE FROM throttling_bucket b USING held
- WHERE (b.owner, b.purpose, b.key) = (held.owner, held.purpose, held.key) AND b.expires_at <= clock_timestamp()
+ WHERE (b.owner, b.purpose, b.key) = (held.owner, held.purpose, held.key)
+   AND b.expires_at <= clock_timestamp()
 """
 
 
 def reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
     """Reserve all rules (sorted by bucket) or none, and commit; ``id_`` None only looks.
 
-    Answers ``granted``, ``at`` (milliseconds) and one verdict a rule. Raises RuntimeError inside a transaction, where a
-    reservation would be undone with it; StoreUnavailable.
+    Answers ``granted``, ``at`` (milliseconds) and one verdict a rule. Raises StoreUnavailable; RuntimeError inside
+    a transaction, which could undo the reservation.
     """
     if id_ and connection.in_atomic_block:
         raise RuntimeError("reserve() commits by itself and must be called outside any transaction")
@@ -51,7 +53,7 @@ def reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
 
 
 def settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]:
-    """End a reservation and clear buckets, in the caller's transaction where there is one. Raises StoreUnavailable."""
+    """End a reservation and clear buckets, in the caller's transaction if any. Raises StoreUnavailable."""
     with _unavailable():
         if connection.vendor == "postgresql":
             answer: list[dict[str, Any]] = _call("throttling_settle", operations, id_, at_ms)
@@ -93,7 +95,7 @@ def _unavailable() -> Iterator[None]:
 
 def _call(function: str, rules: list[Rule], id_: str | None, number: int) -> Any:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(%s::jsonb, %s::text, %s)", [json.dumps(rules), id_, number])  # noqa: S608
+        cursor.execute(f"SELECT {function}(%s::jsonb, %s::text, %s)", [json.dumps(rules), id_, number])
         return json.loads(cursor.fetchone()[0])
 
 

@@ -1,7 +1,8 @@
 """Buckets in Redis or Valkey: one script call decides all buckets of one owner, by the server's clock.
 
-The owner is the hash tag, so that its buckets share a cluster slot. Time-outs are short and nothing is retried: a call
-whose answer got lost may have counted, which errs on the safe side. Every error becomes StoreUnavailable.
+The owner is the hash tag, so that its buckets share a cluster slot. Time-outs are short and nothing is
+retried: a call whose answer got lost may have counted, which errs on the safe side. Every error becomes
+StoreUnavailable.
 """
 
 import json
@@ -46,7 +47,9 @@ def reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
 
 
 def settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]:
-    """Like ``throttling.stores.database.settle``, for operations of one owner; a key of None means the empty key."""
+    """Like ``throttling.stores.database.settle``, for operations of one owner; a key of None means the
+    empty key.
+    """
     return _call("settle", operations, id_, at_ms) or []
 
 

@@ -1,8 +1,9 @@
 """Which store holds a claim, and when Redis is not asked.
 
-Durable account state (``account:``, ``device:``, ``login:``, ``mail:``) lives in the database always. ``source:`` and
-``session:`` go to Redis where it is configured. After an error a process stays on the database until the longest window
-has passed, so that however often Redis comes and goes a limit grants at most one further allowance.
+Durable account state (``account:``, ``device:``, ``login:``, ``mail:``) lives in the database always.
+``source:`` and ``session:`` go to Redis where it is configured. After an error a process stays on the
+database until the longest window has passed, so that however often Redis comes and goes a limit grants at
+most one further allowance.
 """
 
 import logging

@@ -1,0 +1,88 @@
+"""Lanes: which limits guard which attempt, and what clears them (the table of docs/throttling.md).
+
+A stranger's failures lock an account at the stranger's source; a known device has a lane of its own, in
+which nobody else's failures count; failures of the second step lock the second step only. Unknown accounts
+are limited like known ones, since an account is whatever opaque id the typed identifier maps to.
+Source: NIST SP 800-63B-4 section 3.2.2; OWASP "Slow Down Online Guessing Attacks with Device Cookies".
+"""
+
+from dataclasses import dataclass
+
+from throttling.address import source_key, source_owner, wide_source_key
+from throttling.limiter import claim
+from throttling.reservations import Claim, Clear
+
+PASSWORD_PURPOSES = ("password_account", "password_account_source")
+SECOND_STEP_PURPOSES = ("totp_account", "totp_consecutive", "recovery_account")
+
+
+@dataclass(frozen=True)
+class PasswordAttempt:
+    """One password about to be checked. ``device``: id of a device known for this account, already
+    verified.
+    """
+
+    account: str
+    ip: str
+    device: str | None = None
+
+
+def password_claims(attempt: PasswordAttempt, *, by_source: bool) -> tuple[Claim, ...]:
+    """Claims of one password check. ``by_source`` False: of the account only, for someone who is logged in."""
+    if attempt.device:
+        owner = f"device:{attempt.device}"
+        return (claim("password_device", owner, attempt.account), claim("password_device_attempts", owner))
+    account, source, wide = f"account:{attempt.account}", source_key(attempt.ip), wide_source_key(attempt.ip)
+    claims = [claim("password_account_source", account, source), claim("password_account", account)]
+    if by_source:
+        claims.append(claim("password_source", f"source:{source}"))
+        claims.append(claim("spraying", f"source:{source}", member=attempt.account))
+    if by_source and wide:
+        claims.append(claim("password_source_wide", f"source:{wide}"))
+    return tuple(claims)
+
+
+def second_factor_claims(
+    *, login: str | None, user: str, device: str | None, totp: bool
+) -> tuple[Claim, ...]:
+    """Claims of one check of a second factor: of a pending login, or of a user who proves it again."""
+    claims = [claim("second_factor_login", f"login:{login}")] if login else []
+    if totp:
+        return (*claims, *totp_claims(user, device))
+    return tuple(claims) or (claim("recovery_account", f"account:{user}"),)
+
+
+def totp_claims(user: str, device: str | None) -> tuple[Claim, ...]:
+    """Claims of one TOTP code."""
+    if device:
+        return (claim("totp_device", f"device:{device}", user),)
+    return (claim("totp_account", f"account:{user}"), claim("totp_consecutive", f"account:{user}"))
+
+
+def refresh_claim(session: str | None, ip: str) -> Claim:
+    """Claim of one refresh; a token that names no session counts against its source."""
+    return claim("refresh", f"session:{session}" if session else source_owner(ip))
+
+
+def login_clears(*, account: str, user: str, ip: str, device: str | None, totp: bool) -> tuple[Clear, ...]:
+    """What a completed login clears. ``totp`` False (another second factor) clears the TOTP window too."""
+    clears = [
+        Clear(f"account:{account}", ("password_account",), ""),
+        Clear(f"account:{account}", ("password_account_source",), source_key(ip)),
+        Clear(f"account:{user}", ("totp_consecutive",) if totp else ("totp_consecutive", "totp_account"), ""),
+    ]
+    if device:
+        clears.append(
+            Clear(f"device:{device}", ("password_device",) if totp else ("password_device", "totp_device"))
+        )
+    return tuple(clears)
+
+
+def reset_clears(account: str) -> tuple[Clear, ...]:
+    """What a completed mailed reset clears: the password's locks from everywhere, never the second step's."""
+    return (Clear(f"account:{account}", PASSWORD_PURPOSES),)
+
+
+def unlock_clears(account: str, user: str) -> tuple[Clear, ...]:
+    """What an operator's unlock clears: every lock of the account, of both steps."""
+    return (*reset_clears(account), Clear(f"account:{user}", SECOND_STEP_PURPOSES))

@@ -1,0 +1,193 @@
+"""The lockout: the only door to django-axes, and the limiter as use cases speak to it.
+
+Promises: a password attempt is reserved before its hash is computed, through the handler that
+``AXES_HANDLER`` names; a handler that leaves no reservation behind allows nothing. Call ``reserve_*``
+outside any transaction; ``settle_*`` and ``clear_*`` inside the one that records the outcome, once, after
+the account's row is locked. All raise StoreUnavailable; ``reserve_*`` raise LimitExceeded too.
+"""
+
+from typing import Any
+
+from axes.handlers.base import AxesHandler
+from axes.handlers.proxy import AxesProxyHandler
+from axes.signals import user_locked_out
+from django.http import HttpRequest
+
+from throttling import inspection, lanes, limiter
+from throttling.address import source_key, source_owner
+from throttling.lanes import PasswordAttempt
+from throttling.limiter import claim
+from throttling.reservations import Claim, LimitExceeded, Reservation, Settlement, StoreUnavailable
+from throttling.waiting import reserve_waiting
+
+__all__ = ["PasswordAttempt", "ReservingHandler", "Settlement"]
+
+
+class AttemptRequest(HttpRequest):
+    """What the axes handler is asked with, and where it leaves its answer."""
+
+    def __init__(
+        self, claims: tuple[Claim, ...], account: str, ip: str, reservation: Reservation | None = None
+    ):
+        super().__init__()
+        self.META["REMOTE_ADDR"] = ip
+        self.credentials = {"username": account}
+        self.claims = claims
+        self.reservation = reservation
+        self.refusal: LimitExceeded | None = None
+        self.settlement: Settlement | None = None
+
+
+class ReservingHandler(AxesHandler):
+    """The axes handler of this service. A plain request is judged by its username and peer, as an unknown
+    device.
+    """
+
+    def is_allowed(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
+        try:
+            request.reservation = reserve_waiting(*_claims_of(request, credentials))
+        except LimitExceeded as refusal:
+            request.refusal = refusal
+            return False
+        return True
+
+    def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
+        return any(inspection.look(*_durable(_claims_of(request, credentials))))
+
+    def get_failures(self, request: Any, credentials: dict[str, Any] | None = None) -> int:
+        buckets = {one.bucket for one in _durable(_claims_of(request, credentials))}
+        found = [one for owner in {bucket[0] for bucket in buckets} for one in inspection.status(owner)]
+        return max((one.used for one in found if (one.owner, one.purpose, one.key) in buckets), default=0)
+
+    def user_login_failed(self, sender: Any, credentials: Any, request: Any = None, **kwargs: Any) -> None:
+        reservation = getattr(request, "reservation", None)
+        if reservation is None:
+            return
+        request.settlement = limiter.settle(reservation, failed=True)
+        if any(one.until for one in request.settlement.locked):
+            username, ip = credentials.get("username"), request.META["REMOTE_ADDR"]
+            user_locked_out.send("axes", request=request, username=username, ip_address=ip)
+
+    def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
+        if reservation := getattr(request, "reservation", None):
+            limiter.settle(reservation, failed=False)
+
+    def reset_attempts(
+        self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
+    ) -> int:
+        """Clear an account (at one source, when both are given), or a source. Returns how many buckets held
+        something.
+        """
+        owner = f"account:{username}" if username else source_owner(ip_address or "")
+        key = source_key(ip_address) if username and ip_address else None
+        purposes = lanes.PASSWORD_PURPOSES if username else ("password_source", "spraying")
+        held = [one for one in inspection.status(owner) if one.purpose in purposes and key in (None, one.key)]
+        limiter.clear(owner, purposes=purposes, key=key)
+        return len(held)
+
+
+def reserve_password_attempt(attempt: PasswordAttempt, *, by_source: bool = True) -> Reservation:
+    """Reserve one password check. ``by_source`` False (someone already logged in) claims the account's
+    limits only.
+    """
+    claims = lanes.password_claims(attempt, by_source=by_source)
+    request = AttemptRequest(claims, attempt.account, attempt.ip)
+    allowed = AxesProxyHandler.is_allowed(request, request.credentials)
+    if request.refusal:
+        raise request.refusal
+    if not allowed or request.reservation is None:
+        raise StoreUnavailable("the handler named by AXES_HANDLER reserves nothing")
+    return request.reservation
+
+
+def settle_password_attempt(reservation: Reservation, *, failed: bool) -> Settlement:
+    """Settle a password check; a lock that begins sends axes' ``user_locked_out`` with the account's opaque
+    id.
+    """
+    if not failed:
+        return limiter.settle(reservation, failed=False)
+    owner, key = next((one.owner, one.key) for one in reservation.claims if one.key)
+    account, ip = (
+        (key, "") if owner.startswith("device:") else (owner.removeprefix("account:"), key.partition("/")[0])
+    )
+    request = AttemptRequest((), account, ip, reservation)
+    AxesProxyHandler.user_login_failed(sender="throttling", credentials=request.credentials, request=request)
+    if request.settlement is None:
+        raise StoreUnavailable("the handler named by AXES_HANDLER settled nothing")
+    return request.settlement
+
+
+def reserve_second_factor(*, login: str | None, user: str, device: str | None, totp: bool) -> Reservation:
+    """Reserve one check of a second factor: of pending login ``login``, or of ``user`` who proves it again."""
+    return reserve_waiting(*lanes.second_factor_claims(login=login, user=user, device=device, totp=totp))
+
+
+def settle_second_factor(reservation: Reservation, *, failed: bool) -> Settlement:
+    """Settle a second factor that completes no login."""
+    return limiter.settle(reservation, failed=failed)
+
+
+def settle_completed_login(
+    reservation: Reservation,
+    *,
+    account: str,
+    user: str,
+    ip: str,
+    device: str | None = None,
+    totp: bool = True,
+) -> None:
+    """Settle the second factor that completes a login and clear what a login clears, in one statement."""
+    clears = lanes.login_clears(account=account, user=user, ip=ip, device=device, totp=totp)
+    limiter.settle(reservation, failed=False, clear=clears)
+
+
+def clear_after_reset(account: str) -> None:
+    """Open the password's locks of an account, from everywhere."""
+    limiter.clear_all(lanes.reset_clears(account))
+
+
+def unlock(account: str, user: str) -> None:
+    """Open every lock of an account, of both steps."""
+    limiter.clear_all(lanes.unlock_clears(account, user))
+
+
+def is_second_step_locked(user: str, device: str | None) -> bool:
+    """Tell whether no further TOTP code of this user is evaluated now, from this device."""
+    return any(inspection.look(*lanes.totp_claims(user, device)))
+
+
+def reserve_refresh(*, session: str | None, ip: str) -> Reservation:
+    """Count one refresh of a session; of the source, when the token names none."""
+    return limiter.reserve(lanes.refresh_claim(session, ip))
+
+
+def reserve_request(ip: str) -> Reservation:
+    """Count one request of a source."""
+    return limiter.reserve(claim("requests", source_owner(ip)))
+
+
+def reserve_mail_source(ip: str) -> Reservation:
+    """Count one mail that a source asked for."""
+    return limiter.reserve(claim("mail_source", source_owner(ip)))
+
+
+def reserve_mail_address(account: str) -> Reservation:
+    """Count one mail to an address, by its opaque id."""
+    return limiter.reserve(claim("mail_address", f"mail:{account}"))
+
+
+def release(reservation: Reservation) -> None:
+    """Undo a reservation under which nothing was evaluated."""
+    limiter.release(reservation)
+
+
+def _claims_of(request: Any, credentials: dict[str, Any] | None) -> tuple[Claim, ...]:
+    if isinstance(request, AttemptRequest):
+        return request.claims
+    username = str((credentials or {}).get("username", ""))
+    attempt = PasswordAttempt(username, request.META.get("REMOTE_ADDR", ""))
+    return lanes.password_claims(attempt, by_source=True)
+
+
+def _durable(claims: tuple[Claim, ...]) -> list[Claim]:
+    return [one for one in claims if not one.owner.startswith("source:")]

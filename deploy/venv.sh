@@ -18,7 +18,6 @@ is_usable() { # runs, is new enough, and can make environments
 
 # A file named python3 on the PATH proves nothing: it may be a shim of a version that isn't there.
 candidates() {
-    [ -z "${PYTHON:-}" ] || { command -v "$PYTHON" || echo "$PYTHON"; return; }
     for name in python3 python3.13 python3.14 python3.12 python3.11 python; do
         echo "${PATH:-}" | tr ':' '\n' | while IFS= read -r folder; do
             [ ! -x "$folder/$name" ] || echo "$folder/$name"
@@ -30,7 +29,7 @@ candidates() {
 }
 
 choose_python() { # the first that brings its own pip, else the first that can borrow one
-    list=$(candidates)
+    list=${PYTHON:-$(candidates)}
     IFS='
 '
     for file in $list; do

@@ -36,7 +36,7 @@ def client(url: str) -> Redis:
 
 
 @cache
-def _script(url: str) -> Script:
+def script(url: str) -> Script:
     return client(url).register_script(SCRIPT)
 
 
@@ -65,7 +65,7 @@ def _call(call: str, rules: list[Rule], id_: str, number: int) -> Any:
     names = [f"limit:{{{rule['owner']}}}:{rule['purpose']}:{rule['key'] or ''}" for rule in rules]
     try:
         return json.loads(
-            _script(settings.REDIS_URL)(keys=names, args=[call, id_, number, json.dumps(rules)])
+            script(settings.REDIS_URL)(keys=names, args=[call, id_, number, json.dumps(rules)])
         )
     except (RedisError, OSError) as error:
         raise StoreUnavailable("Redis is away") from error

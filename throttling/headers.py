@@ -1,0 +1,48 @@
+"""The RateLimit and RateLimit-Policy fields of an answer (IETF draft-ietf-httpapi-ratelimit-headers-10).
+
+The limiter notes what it granted or refused while a request is watched; of several limits that one request counts
+against, the one with the least left is told.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from throttling.limits import Counts
+from throttling.reservations import Usage
+
+_noted: ContextVar[list[Usage] | None] = ContextVar("noted_usage", default=None)
+
+
+@contextmanager
+def watch_usage() -> Iterator[list[Usage]]:
+    """Collect what the limiter notes in this context."""
+    noted: list[Usage] = []
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
+
+
+def note_usage(usages: Iterable[Usage]) -> None:
+    """Called by the limiter after each decision."""
+    noted = _noted.get()
+    if noted is not None:
+        noted.extend(usages)
+
+
+def rate_limit_fields(usages: list[Usage]) -> dict[str, str]:
+    """Both fields, in structured-field form; none when no limit applied.
+
+    Only rates are told. What is left of a lockout would tell how often others failed at an account.
+    """
+    rates = [usage for usage in usages if usage.limit.counts is Counts.ATTEMPTS]
+    if not rates:
+        return {}
+    tightest = min(rates, key=lambda usage: usage.remaining / usage.limit.allowed)
+    limit = tightest.limit
+    return {
+        "RateLimit-Policy": f'"{limit.purpose}";q={limit.allowed};w={limit.window_seconds}',
+        "RateLimit": f'"{limit.purpose}";r={tightest.remaining};t={tightest.reset_seconds}',
+    }

@@ -1,0 +1,164 @@
+"""The only writer of the log: an event is committed with what it reports, or neither is.
+
+Appending takes no lock that another appender waits for: no chain, no counter. On PostgreSQL the events of one
+call and their personal data are one statement. After the commit each event goes to standard output as one
+JSON line; the database is the truth, the line a copy.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import Any, Final
+
+import structlog
+from django.db import connection, transaction
+
+from audit import tallies
+from audit.details import Collapsed
+from audit.events import EventType, Outcome, Severity, Source
+from audit.records import NewEvent, Record, prepare
+
+__all__ = ("NewEvent", "append", "append_collapsed", "close_tallies")
+
+log = structlog.get_logger("audit")
+
+EVENT_COLUMNS: Final = (
+    "id", "time", "type", "outcome", "reason", "severity", "session", "request_id", "details", "commitments",
+)  # fmt: skip
+PERSONAL_COLUMNS: Final = (
+    "event", '"user"', "subject", "ip", "user_agent", "foreign_request_id", "text", "salts",
+)  # fmt: skip
+_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def append(*events: NewEvent) -> tuple[str, ...]:
+    """Insert events in the caller's transaction and return their ids, in order.
+
+    Raises:
+        TransactionManagementError: outside `transaction.atomic`: an event must commit with what it reports.
+        UnknownDetail: the vocabulary does not know what an event says.
+    """
+    _require_transaction()
+    return _insert([prepare(event) for event in events])
+
+
+def append_collapsed(event: NewEvent, *, key: str = "", window_seconds: int = 60) -> bool:
+    """Insert the first of a flood in full and count the ones that follow; True when it was written in full.
+
+    A flood is what shares type, reason, source (IPv4 address or IPv6 /64) and `key`; its window lasts
+    `window_seconds` from its first event. `close_tallies` writes the count. Call it last in a transaction:
+    the first of a window makes others of the same flood wait until it is committed, since only then are they
+    not the first.
+
+    Raises:
+        as `append`.
+    """
+    _require_transaction()
+    record = prepare(event)
+    if not tallies.opens_window(record, key=key, window_seconds=window_seconds):
+        return False
+    _insert([record])
+    return True
+
+
+def close_tallies(limit: int = 500) -> int:
+    """Write one log.collapsed event for each window that ended with a count; return how many. For the worker.
+
+    Any number of processes may call it: a window is reported once, in the transaction that removes its tally.
+    """
+    with transaction.atomic():
+        closed = [window for window in tallies.take_ended(limit) if window.count]
+        append(*(_collapsed(window) for window in closed))
+    return len(closed)
+
+
+def _collapsed(window: tallies.Window) -> NewEvent:
+    about = window.about
+    return NewEvent(
+        type=EventType.LOG_COLLAPSED,
+        outcome=Outcome(about["outcome"]),
+        severity=Severity(about["severity"]),
+        source=Source(ip=about["ip"]),
+        user=window.user,
+        session=window.session,
+        details=Collapsed(
+            type=EventType(about["type"]),
+            reason=about["reason"] or None,
+            first_event=window.first_event,
+            count=window.count,
+            window_seconds=about["window_seconds"],
+        ),
+    )
+
+
+def _require_transaction() -> None:
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError(
+            "an event is appended in the transaction of what it reports"
+        )
+
+
+def _insert(records: Sequence[Record]) -> tuple[str, ...]:
+    if not records:
+        return ()
+    personal = [record for record in records if record.salts]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            values = [value for record in records for value in _event_values(record)]
+            values += [value for record in personal for value in _personal_values(record)]
+            cursor.execute(_statement(len(records), len(personal)), values)
+        else:
+            cursor.executemany(_insert_sql("audit_event", EVENT_COLUMNS, 1), map(_event_values, records))
+            cursor.executemany(
+                _insert_sql("audit_personaldata", PERSONAL_COLUMNS, 1), map(_personal_values, personal)
+            )
+    transaction.on_commit(partial(_write_lines, records), robust=True)
+    return tuple(record.id for record in records)
+
+
+def _event_values(record: Record) -> tuple[Any, ...]:
+    return (
+        record.id,
+        connection.ops.adapt_datetimefield_value(record.time),
+        record.type,
+        record.outcome,
+        record.reason,
+        record.severity,
+        record.session,
+        record.request_id,
+        _to_json(record.details),
+        _to_json(record.commitments),
+    )
+
+
+def _personal_values(record: Record) -> tuple[Any, ...]:
+    return (
+        record.id,
+        record.user,
+        record.subject,
+        record.ip,
+        record.user_agent,
+        record.foreign_request_id,
+        _to_json(record.text),
+        _to_json(record.salts),
+    )
+
+
+@cache
+def _insert_sql(table: str, columns: tuple[str, ...], rows: int) -> str:
+    row = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 constants
+
+
+@cache
+def _statement(events: int, personal: int) -> str:
+    """PostgreSQL: both tables in one statement."""
+    insert = _insert_sql("audit_event", EVENT_COLUMNS, events)
+    if not personal:
+        return insert
+    return f"WITH event AS ({insert}) {_insert_sql('audit_personaldata', PERSONAL_COLUMNS, personal)}"
+
+
+def _write_lines(records: Sequence[Record]) -> None:
+    for record in records:
+        log.info("audit", **record.as_dict())

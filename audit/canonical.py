@@ -1,0 +1,49 @@
+"""Canonical JSON (RFC 8785) and the salted commitments that stand in an event for personal data.
+
+commitment = base64(SHA-256(salt || canonical JSON of {field: value})), salt = 128 random bits. Without the
+salt a commitment tells nothing about its value: deleting the salt erases the value, and the event stays as it
+was hashed.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from typing import Any
+
+import rfc8785
+
+SALT_BYTES = 16
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of JSON data.
+
+    Raises:
+        ValueError: what JSON or an IEEE double cannot hold.
+    """
+    return rfc8785.dumps(value)
+
+
+def new_salt() -> bytes:
+    """128 random bits."""
+    return secrets.token_bytes(SALT_BYTES)
+
+
+def commit(salt: bytes, field: str, value: str) -> str:
+    """The commitment to one field's value."""
+    return encode(hashlib.sha256(salt + canonical({field: value})).digest())
+
+
+def is_opening(commitment: str, salt: str, field: str, value: str) -> bool:
+    """Whether this base64 salt and this value open the commitment."""
+    try:
+        raw = base64.b64decode(salt, validate=True)
+    except ValueError:
+        return False
+    return len(raw) == SALT_BYTES and hmac.compare_digest(commit(raw, field, value), commitment)
+
+
+def encode(raw: bytes) -> str:
+    """Standard base64 with padding (RFC 4648 section 4)."""
+    return base64.b64encode(raw).decode()

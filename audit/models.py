@@ -1,0 +1,129 @@
+"""The tables of the log. `audit.append` alone writes rows, in plain SQL; triggers refuse to change them.
+
+Events and entries name each other by id, without foreign keys: what retention takes away leaves the rest
+valid.
+"""
+
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F, Q
+
+
+class KeyField(models.CharField):
+    """Text that is compared byte by byte: ids, enums, addresses.
+
+    On PostgreSQL the column has collation "C", whatever the database's is, and no second index for LIKE;
+    SQLite compares bytes already.
+    """
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        """The type spelled out: Django makes a LIKE index for what begins with "varchar"."""
+        if connection.vendor == "postgresql":
+            return f"character varying({self.max_length})"
+        return super().db_type(connection)
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        """The column's collation."""
+        parameters = super().db_parameters(connection)
+        if connection.vendor == "postgresql":
+            parameters["collation"] = "C"
+        return parameters
+
+
+def _by(name: str, *, when: Q | None = None, order: str = "id") -> models.Index:
+    """An index that gives a filter's events newest first."""
+    return models.Index(F(name), F(order).desc(), name=f"audit_{order}_{name}"[:30], condition=when)
+
+
+class Event(models.Model):
+    """What happened, without personal data: insert-only. `commitments` stand for what is in PersonalData."""
+
+    id = KeyField(primary_key=True, max_length=36)
+    time = models.DateTimeField()
+    type = KeyField(max_length=40)
+    outcome = KeyField(max_length=8)
+    reason = KeyField(max_length=40, blank=True)
+    severity = KeyField(max_length=8)
+    session = KeyField(max_length=64, blank=True)
+    request_id = KeyField(max_length=128, blank=True)
+    details = models.JSONField()
+    commitments = models.JSONField()
+
+    class Meta:
+        indexes = (
+            _by("type"),
+            _by("outcome"),
+            _by("severity"),
+            _by("session", when=~Q(session="")),
+            _by("request_id", when=~Q(request_id="")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"
+
+
+class PersonalData(models.Model):
+    """The values and salts behind an event's commitments. Rows may be deleted, never changed."""
+
+    event = KeyField(primary_key=True, max_length=36)
+    user = KeyField(max_length=64, blank=True)
+    subject = KeyField(max_length=64, blank=True)
+    ip = KeyField(max_length=45, blank=True)
+    user_agent = models.TextField(blank=True)
+    foreign_request_id = models.TextField(blank=True)
+    text = models.JSONField()
+    salts = models.JSONField()
+
+    class Meta:
+        indexes = (
+            _by("user", when=~Q(user=""), order="event"),
+            _by("subject", when=~Q(subject=""), order="event"),
+            _by("ip", when=~Q(ip=""), order="event"),
+        )
+
+    def __str__(self) -> str:
+        return self.event
+
+
+class Entry(models.Model):
+    """An event's place in the log: insert-only for ever. Nothing writes entries yet."""
+
+    index = models.BigIntegerField(primary_key=True)
+    event = KeyField(max_length=36, unique=True)
+    leaf_hash = models.BinaryField(max_length=32)
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.event}"
+
+
+class Retention(models.Model):
+    """Events before the highest `cutoff` may be deleted. Insert-only; only pruning writes here."""
+
+    cutoff = models.DateTimeField()
+    time = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.cutoff.isoformat()
+
+
+class Tally(models.Model):
+    """The events that one window of a flood counted instead of writing. Several rows may share one window."""
+
+    bucket = KeyField(max_length=64)
+    first_event = KeyField(max_length=36)
+    ends_at = models.DateTimeField()
+    count = models.BigIntegerField()
+    user = KeyField(max_length=64, blank=True)
+    session = KeyField(max_length=64, blank=True)
+    about = models.JSONField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("bucket", "ends_at"), name="audit_tally_bucket"),
+            models.Index(fields=("ends_at",), name="audit_tally_ends_at"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.bucket} {self.count}"

@@ -1,0 +1,128 @@
+"""Database triggers that keep the log append-only, on SQLite and PostgreSQL, and the function that counts floods.
+
+Refused: every UPDATE of events, entries, retention and personal data; every DELETE of entries and retention;
+DELETE of events that are not before the highest cut-off in retention; TRUNCATE (PostgreSQL) and INSERT OR REPLACE
+(SQLite), which go past row triggers. They bind whoever has no right to drop them: the serving role should not own
+the tables.
+
+A migration that alters one of these tables must call `install` after it: SQLite remakes a table without its
+triggers.
+"""
+
+from typing import Any, Final
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+# table: (its unique columns, may rows be deleted: "never", by "retention", or "freely")
+GUARDED: Final = {
+    "audit_event": (("id",), "retention"),
+    "audit_entry": (('"index"', "event"), "never"),
+    "audit_personaldata": (("event",), "freely"),
+    "audit_retention": (("id",), "never"),
+}
+KINDS: Final = {"sqlite": ("update", "delete", "replace"), "postgresql": ("update", "delete", "truncate")}
+
+
+def trigger_names(vendor: str) -> dict[str, str]:
+    """The triggers that must exist, with their tables."""
+    return {
+        f"{table}_no_{kind}": table
+        for table, (_, deletion) in GUARDED.items()
+        for kind in KINDS[vendor]
+        if (kind, deletion) != ("delete", "freely")
+    }
+
+
+def install(connection: BaseDatabaseWrapper) -> None:
+    """Create the triggers, or create them again.
+
+    Raises:
+        NotImplementedError: a database that is neither SQLite nor PostgreSQL.
+    """
+    if connection.vendor not in KINDS:
+        raise NotImplementedError(f"no triggers for {connection.vendor}: the log would not be append-only")
+    make = _sqlite if connection.vendor == "sqlite" else _postgresql
+    statements = [] if connection.vendor == "sqlite" else [REFUSE, KEEP, OPENS_WINDOW]
+    for name, table in trigger_names(connection.vendor).items():
+        statements += make(name, table, name.rpartition("_")[2])
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def install_in_migration(_apps: Any, schema_editor: Any) -> None:
+    """For RunPython."""
+    install(schema_editor.connection)
+
+
+def _sqlite(name: str, table: str, kind: str) -> list[str]:
+    columns, deletion = GUARDED[table]
+    when = f"{kind.upper()} ON {table}"
+    if kind == "replace":
+        clash = " OR ".join(f"{column} = NEW.{column}" for column in columns)
+        when = f"INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {clash})"  # noqa: S608 constants
+    elif (kind, deletion) == ("delete", "retention"):
+        when += " WHEN OLD.time >= COALESCE((SELECT max(cutoff) FROM audit_retention), '')"
+    refuse = f"SELECT RAISE(ABORT, '{table} is append-only: {kind} refused')"
+    return [f"DROP TRIGGER IF EXISTS {name}", f"CREATE TRIGGER {name} BEFORE {when} BEGIN {refuse}; END"]
+
+
+def _postgresql(name: str, table: str, kind: str) -> list[str]:
+    each = "STATEMENT EXECUTE FUNCTION audit_refuse()"
+    if (kind, GUARDED[table][1]) == ("delete", "retention"):
+        each = "ROW EXECUTE FUNCTION audit_keep()"
+    return [
+        f"DROP TRIGGER IF EXISTS {name} ON {table}",
+        f"CREATE TRIGGER {name} BEFORE {kind.upper()} ON {table} FOR EACH {each}",
+    ]
+
+
+REFUSE: Final = """
+CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, lower(TG_OP)
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$"""
+
+KEEP: Final = """
+CREATE OR REPLACE FUNCTION audit_keep() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.time < (SELECT max(cutoff) FROM audit_retention) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION '% is append-only: delete refused', TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$"""
+
+# READ COMMITTED gives each statement inside a new view: after the wait for the lock the opener is visible.
+OPENS_WINDOW: Final = """
+CREATE OR REPLACE FUNCTION audit_opens_window(
+    p_bucket varchar, p_event varchar, p_seconds integer, p_user varchar, p_session varchar, p_about jsonb
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    waited boolean := false;
+BEGIN
+    LOOP
+        UPDATE audit_tally SET count = count + 1,
+               "user" = CASE WHEN "user" = p_user THEN p_user ELSE '' END,
+               session = CASE WHEN session = p_session THEN p_session ELSE '' END
+         WHERE id = (SELECT id FROM audit_tally WHERE bucket = p_bucket AND ends_at > clock_timestamp()
+                     ORDER BY ends_at LIMIT 1 FOR UPDATE SKIP LOCKED);
+        IF FOUND THEN
+            RETURN false;
+        END IF;
+        INSERT INTO audit_tally (bucket, first_event, ends_at, count, "user", session, about)
+             SELECT bucket, first_event, ends_at, 1, p_user, p_session, about
+               FROM audit_tally WHERE bucket = p_bucket AND ends_at > clock_timestamp() LIMIT 1;
+        IF FOUND THEN
+            RETURN false;
+        END IF;
+        EXIT WHEN waited;
+        PERFORM pg_advisory_xact_lock(hashtextextended('audit_tally ' || p_bucket, 0));
+        waited := true;
+    END LOOP;
+    INSERT INTO audit_tally (bucket, first_event, ends_at, count, "user", session, about)
+         VALUES (p_bucket, p_event, clock_timestamp() + make_interval(secs => p_seconds),
+                 0, p_user, p_session, p_about);
+    RETURN true;
+END $$"""

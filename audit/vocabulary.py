@@ -1,0 +1,137 @@
+"""The closed vocabularies that details are made of. A string outside them never reaches an event."""
+
+from enum import StrEnum
+
+
+class Text(StrEnum):
+    """The names of free text and of other people's ids: personal data, shown beside the details."""
+
+    ACTOR = "actor"  # who did it, where that is not the `user` of the event: an account id, or "command"
+    NOTE = "note"  # the reason an admin typed
+    NAME = "name"  # the name a person gave to an authenticator or client
+    QUERY = "query"  # the filters of an auditor, as sent
+    ERROR = "error"  # what a mail server answered
+
+
+class Method(StrEnum):
+    """What was shown: a second factor, or the password at a reauthentication."""
+
+    TOTP = "totp"
+    WEBAUTHN = "webauthn"
+    RECOVERY_CODE = "recovery_code"
+    PASSWORD = "password"  # noqa: S105
+
+
+class Next(StrEnum):
+    """What a partial token opens."""
+
+    VERIFY = "verify"
+    ENROLL = "enroll"
+
+
+class Role(StrEnum):
+    """What an account may do beyond its own affairs."""
+
+    NONE = "none"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class LimitPurpose(StrEnum):
+    """The limits, by purpose."""
+
+    PASSWORD_ACCOUNT_SOURCE = "password_account_source"  # noqa: S105
+    PASSWORD_ACCOUNT = "password_account"  # noqa: S105
+    PASSWORD_DEVICE = "password_device"  # noqa: S105
+    PASSWORD_SOURCE = "password_source"  # noqa: S105
+    PASSWORD_SOURCE_WIDE = "password_source_wide"  # noqa: S105
+    SPRAYING = "spraying"
+    SECOND_FACTOR_LOGIN = "second_factor_login"
+    TOTP_ACCOUNT = "totp_account"
+    TOTP_CONSECUTIVE = "totp_consecutive"
+    TOTP_DEVICE = "totp_device"
+    RECOVERY_ACCOUNT = "recovery_account"
+    REFRESH = "refresh"
+    MAIL_SOURCE = "mail_source"
+    MAIL_ADDRESS = "mail_address"
+    REQUESTS = "requests"
+    HASHING = "hashing"
+
+
+class TokenKind(StrEnum):
+    """The tokens of the service."""
+
+    PARTIAL = "partial"
+    ACCESS = "access"
+    REFRESH = "refresh"
+    CONFIRM = "confirm"
+    RESET = "reset"
+    ENROL = "enrol"
+    DEVICE = "device"
+    WEB = "web"
+
+
+class KeyPurpose(StrEnum):
+    """The key rings."""
+
+    SIGNING = "signing"
+    ENCRYPTION = "encryption"
+    AUDIT = "audit"
+    DIGEST = "digest"
+
+
+class View(StrEnum):
+    """The parts of the log and of administration that can be read."""
+
+    EVENTS = "events"
+    EVENT = "event"
+    PROOF = "proof"
+    SUMMARY = "summary"
+    EXPORT = "export"
+    DETECTIONS = "detections"
+    LOG = "log"
+    USERS = "users"
+
+
+class Format(StrEnum):
+    """The formats of an export."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    OCSF = "ocsf"
+    ECS = "ecs"
+    CEF = "cef"
+
+
+class Template(StrEnum):
+    """The mails of the service."""
+
+    CONFIRM = "confirm"
+    KNOWN_ADDRESS = "known_address"
+    RESET = "reset"
+    RESET_UNKNOWN = "reset_unknown"
+    ENROL = "enrol"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    AUTHENTICATOR_BOUND = "authenticator_bound"
+    AUTHENTICATOR_REMOVED = "authenticator_removed"
+    RECOVERY_CODES = "recovery_codes"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    MFA_RESET = "mfa_reset"
+    LOCKED = "locked"
+    DISABLED = "disabled"
+    NEW_DEVICE = "new_device"
+    TOKEN_REUSE = "token_reuse"  # noqa: S105
+
+
+class Amr(StrEnum):
+    """Authentication methods of a session (RFC 8176)."""
+
+    PWD = "pwd"  # noqa: S105
+    OTP = "otp"
+    HWK = "hwk"
+    SWK = "swk"
+    POP = "pop"
+    KBA = "kba"
+    USER = "user"
+    MFA = "mfa"
+    RECOVERY = "recovery"

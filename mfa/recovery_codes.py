@@ -1,0 +1,54 @@
+"""Recovery codes: ten of 120 bits, kept as keyed digests, each spent once (NIST SP 800-63B-4 section 4.2.1.1)."""
+
+import base64
+import re
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from mfa.models import RecoveryCode
+
+CODES = 10
+CODE_BYTES = 15
+GROUP = 4
+CODE = re.compile(r"[A-Z2-7]{24}", re.ASCII)
+
+Digest = Callable[[str], str]
+
+
+def create_codes() -> list[str]:
+    """Ten codes as people see them: 24 base32 characters in groups of 4."""
+    return [_grouped(base64.b32encode(secrets.token_bytes(CODE_BYTES)).decode()) for _ in range(CODES)]
+
+
+def _grouped(code: str) -> str:
+    return "-".join(code[start : start + GROUP] for start in range(0, len(code), GROUP))
+
+
+def normalize_code(code: str) -> str | None:
+    """The digested form, without dashes, blanks and case; None for what cannot be a code."""
+    bare = re.sub(r"[-\s]", "", code).upper()
+    return bare if CODE.fullmatch(bare) else None
+
+
+def replace_codes(user_id: str, *, digest: Digest) -> list[str]:
+    """Ten new codes for an account; the old ones are dead."""
+    RecoveryCode.objects.filter(user_id=user_id).delete()
+    codes = create_codes()
+    digests = [digest(normalize_code(code) or "") for code in codes]
+    RecoveryCode.objects.bulk_create(RecoveryCode(user_id=user_id, digest=value) for value in digests)
+    return codes
+
+
+def spend_code(user_id: str, code: str, *, digest: Digest, now: datetime) -> bool:
+    """Use up a code: one conditional UPDATE, so that it is spent exactly once."""
+    bare = normalize_code(code)
+    if bare is None:
+        return False
+    unused = RecoveryCode.objects.filter(user_id=user_id, digest=digest(bare), used_at=None)
+    return bool(unused.update(used_at=now))
+
+
+def count_left(user_id: str) -> int:
+    """How many codes are unspent."""
+    return RecoveryCode.objects.filter(user_id=user_id, used_at=None).count()

@@ -1,0 +1,231 @@
+"""What the holder of a token may do with it: authenticate a request, refresh, log out, see and end sessions."""
+
+import re
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from audit.append import NewEvent, append
+from audit.events import EventType, Outcome, Reason, Source
+from secure_auth import devices, factors, pending, refusals, sessions, tokens
+from secure_auth.errors import Code, Problem, invalid_token, reauthentication_required, validation_failed
+from secure_auth.models import Session, User
+from secure_auth.sessions import Rotation, Verdict
+from secure_auth.tokens import AccessToken, InvalidToken, RefreshToken, TokenPair
+from throttling import limiter
+from throttling.address import source_owner
+from throttling.reservations import Claim
+
+IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Whose request this is: an account, its session, and when a second factor was proved last."""
+
+    user: User
+    session: Session
+
+
+def authenticate_access(encoded: str, *, source: Source) -> Signed:
+    """Verify an access token and read its session: one statement.
+
+    Raises:
+        Problem: invalid_token. A token of an ended session is recorded once a window; a forged one is not.
+    """
+    try:
+        claims = AccessToken.read(encoded)
+    except InvalidToken as error:
+        raise invalid_token() from error
+    session = sessions.find_session(str(claims.get("sid", "")))
+    if session is None or session.user_id != claims["sub"]:
+        raise invalid_token()
+    if not sessions.is_live(session, timezone.now()) or session.user.disabled_at is not None:
+        event = _refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
+        refusals.record_collapsed(event, key=session.id)
+        raise invalid_token()
+    return Signed(session.user, session)
+
+
+def demand_fresh(signed: Signed, *, source: Source) -> None:
+    """Refuse what needs a second factor proved lately (RFC 9470).
+
+    Raises:
+        Problem: reauthentication_required.
+    """
+    max_age = settings.REAUTHENTICATION_SECONDS
+    if (timezone.now() - signed.session.auth_time).total_seconds() <= max_age:
+        return
+    event = NewEvent(
+        type=EventType.PERMISSION_DENIED,
+        outcome=Outcome.FAILURE,
+        reason=Reason.REAUTHENTICATION_REQUIRED,
+        source=source,
+        user=signed.user.pk,
+        session=signed.session.id,
+    )
+    refusals.record_collapsed(event, key=signed.session.id)
+    raise reauthentication_required(max_age)
+
+
+def demand_role(signed: Signed, role: str, *, source: Source) -> None:
+    """Refuse what needs a role.
+
+    Raises:
+        Problem: permission_denied.
+    """
+    if role in signed.user.roles:
+        return
+    event = NewEvent(
+        type=EventType.PERMISSION_DENIED,
+        outcome=Outcome.FAILURE,
+        reason=Reason.ROLE_MISSING,
+        source=source,
+        user=signed.user.pk,
+        session=signed.session.id,
+    )
+    refusals.record_collapsed(event, key=signed.session.id)
+    raise Problem(Code.PERMISSION_DENIED)
+
+
+def _refused(reason: Reason, *, source: Source, user: str = "", session: str = "") -> NewEvent:
+    return NewEvent(
+        type=EventType.TOKEN_REFUSED,
+        outcome=Outcome.FAILURE,
+        reason=reason,
+        source=source,
+        user=user,
+        session=session,
+    )
+
+
+def _requests(source: Source) -> Claim:
+    """The source's share of everything else, reserved together with what a use case reserves itself."""
+    return limiter.claim("requests", source_owner(source.ip))
+
+
+def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source) -> TokenPair:
+    """Answer the successor of a refresh token.
+
+    Raises:
+        Problem: invalid_token, validation_failed (the Idempotency-Key), rate_limited or service_unavailable.
+    """
+    try:
+        claims = RefreshToken.read(refresh)
+        session_id, generation = str(claims["sid"]), int(claims["gen"])
+    except (InvalidToken, KeyError, ValueError, TypeError) as error:
+        with refusals.limits_refused(source=source):
+            limiter.reserve(_requests(source))
+        refusals.record_collapsed(_refused(Reason.MALFORMED, source=source))
+        raise invalid_token() from error
+    with refusals.limits_refused(source=source, user=claims["sub"], session=session_id):
+        limiter.reserve(_requests(source), limiter.claim("refresh", f"session:{session_id}"))
+    if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        raise validation_failed("Idempotency-Key", "invalid", "22 to 128 characters of A-Z a-z 0-9 _ - are needed.")
+    now = timezone.now()
+    with transaction.atomic():
+        rotation = sessions.rotate_session(
+            session_id, generation=generation, idempotency_key=idempotency_key or "", now=now
+        )
+        _record_rotation(rotation, user=claims["sub"], session_id=session_id, source=source)
+    if rotation.session and rotation.verdict in (Verdict.ROTATED, Verdict.REPLAYED):
+        return tokens.issue_pair(rotation.session, rotation.session.user, now=now)
+    if rotation.verdict is Verdict.KEY_REPEATED:
+        raise validation_failed("Idempotency-Key", "repeated", "Each refresh needs a new key.")
+    raise invalid_token()
+
+
+def _record_rotation(rotation: Rotation, *, user: str, session_id: str, source: Source) -> None:
+    """One event for every verdict; reuse is two, since it ends the session."""
+
+    def event(kind: EventType, reason: str = "", failed: bool = True) -> NewEvent:
+        outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
+        return NewEvent(type=kind, outcome=outcome, reason=reason, source=source, user=user, session=session_id)
+
+    match rotation.verdict:
+        case Verdict.ROTATED:
+            append(event(EventType.TOKEN_REFRESH, failed=False))
+        case Verdict.REPLAYED:
+            append(event(EventType.TOKEN_REFRESH, Reason.REPLAYED, failed=False))
+        case Verdict.REUSED:
+            revoke = event(EventType.SESSION_REVOKE, Reason.TOKEN_REUSE, failed=False)
+            append(event(EventType.TOKEN_REUSE, Reason.REUSED), revoke)
+        case Verdict.SUPERSEDED:
+            append(event(EventType.TOKEN_REFUSED, Reason.SUPERSEDED))
+        case Verdict.KEY_REPEATED:
+            append(event(EventType.TOKEN_REFUSED, Reason.INVALID_INPUT))
+        case Verdict.ENDED:
+            refused = event(EventType.TOKEN_REFUSED, Reason.SESSION_ENDED)
+            refusals.record_collapsed(refused, key=session_id)
+
+
+def log_out(*, signed: Signed, source: Source) -> None:
+    """End the session of this request; its access tokens with it."""
+    with transaction.atomic():
+        sessions.end_session(signed.session, reason="logout", now=timezone.now())
+        append(_ended(EventType.SESSION_END, signed, signed.session.id, source, Reason.LOGOUT))
+
+
+def _ended(kind: EventType, signed: Signed, session_id: str, source: Source, reason: Reason) -> NewEvent:
+    return factors.plain_event(kind, signed.user.pk, source=source, session=session_id, reason=reason)
+
+
+def end_own_session(*, signed: Signed, session_id: str, source: Source) -> None:
+    """End one of one's own sessions.
+
+    Raises:
+        Problem: not_found, also for somebody else's, which is recorded.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        session = sessions.live_sessions(signed.user.pk, now).filter(pk=session_id).first()
+        if session and sessions.end_session(session, reason="by_user", now=now):
+            append(_ended(EventType.SESSION_REVOKE, signed, session_id, source, Reason.BY_USER))
+        else:
+            session = None
+            refused = NewEvent(
+                type=EventType.SESSION_REVOKE,
+                outcome=Outcome.FAILURE,
+                reason=Reason.NOT_FOUND,
+                source=source,
+                user=signed.user.pk,
+                session=signed.session.id,
+            )
+            append(refused)
+    if session is None:
+        raise Problem(Code.NOT_FOUND)
+
+
+def end_other_sessions(*, signed: Signed, source: Source) -> None:
+    """End all sessions of the account but this one, and every login under way."""
+    with transaction.atomic():
+        pending.lock_account(signed.user.pk)
+        pending.bump_credentials(signed.user.pk)
+        ended = sessions.end_sessions(signed.user.pk, reason="by_user", now=timezone.now(), keep=signed.session.id)
+        events = [_ended(EventType.SESSION_REVOKE, signed, ended_id, source, Reason.BY_USER) for ended_id in ended]
+        append(*(events or [_ended(EventType.SESSION_REVOKE, signed, "", source, Reason.BY_USER)]))
+
+
+def forget_device(*, signed: Signed, device_id: str, source: Source) -> None:
+    """Forget a known device of one's own.
+
+    Raises:
+        Problem: not_found, also for somebody else's, which is recorded.
+    """
+    with transaction.atomic():
+        found = devices.forget_devices(signed.user.pk, device_id=device_id, now=timezone.now())
+        append(
+            NewEvent(
+                type=EventType.DEVICE_FORGET,
+                outcome=Outcome.SUCCESS if found else Outcome.FAILURE,
+                reason=Reason.BY_USER if found else Reason.NOT_FOUND,
+                source=source,
+                user=signed.user.pk,
+                session=signed.session.id,
+                details={"device": device_id} if found else {},
+            )
+        )
+    if not found:
+        raise Problem(Code.NOT_FOUND)

@@ -1,0 +1,62 @@
+"""E-mail addresses: the form that is kept and the key that makes two spellings one account.
+
+The key folds case and compatibility forms (NFKC) of the whole address. That is stricter than mail itself, where the
+local part may differ by case: two people whose addresses differ only so are far rarer than an attacker who uses it.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+
+from secure_auth import keys
+
+MAX_LENGTH = 254
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address as typed in normal form, and its key."""
+
+    email: str
+    key: str
+
+    @property
+    def account(self) -> str:
+        """See account_id()."""
+        return account_id(self.key)
+
+
+def account_id(key: str) -> str:
+    """The opaque id of a typed identifier, the same whether or not an account has it: keys limits and events."""
+    return keys.digest("account", key)[:32]
+
+
+def parse_address(typed: str) -> Address:
+    """Normalise an address (RFC 5321, RFC 6531): NFC, the domain in its Unicode form.
+
+    Raises:
+        ValueError: it is not an address.
+    """
+    try:
+        parsed = validate_email(
+            typed, check_deliverability=False, allow_smtputf8=True, allow_quoted_local=False, test_environment=True
+        )
+    except EmailNotValidError as error:
+        raise ValueError("not an e-mail address") from error
+    if len(parsed.normalized) > MAX_LENGTH:
+        raise ValueError("not an e-mail address")
+    return Address(parsed.normalized, fold(parsed.normalized))
+
+
+def identify(typed: str) -> Address:
+    """The address that somebody tries to log in with; what is no address is an unknown account like any other."""
+    try:
+        return parse_address(typed)
+    except ValueError:
+        return Address(typed, fold(typed))
+
+
+def fold(text: str) -> str:
+    """Case and compatibility folding (Unicode 3.13, toNFKC_Casefold without the ignorable code points)."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

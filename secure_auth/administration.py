@@ -1,0 +1,178 @@
+"""What operators and admins do to an account: create, disable, enable, unlock, reset the second factor, end sessions.
+
+Each is an event that names who did it and why; the reason is free text and kept as personal data.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from audit.append import NewEvent, append
+from audit.events import EventType, Outcome, Reason, Source
+from mfa.models import RecoveryCode, TotpAuthenticator
+from secure_auth import accounts, addresses, devices, links, outbox, passwords, pending, sessions
+from secure_auth.errors import FieldError
+from secure_auth.models import MailToken, Registration, Role, User
+from throttling import limiter, lockout
+
+
+class Refused(Exception):
+    """The action cannot be done; the message says why, for an operator."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: an admin by id, or the command line, and why."""
+
+    source: Source
+    user_id: str = ""
+    reason: str = ""
+
+
+def find_user(email: str) -> User:
+    """The account of an address.
+
+    Raises:
+        Refused: there is none.
+    """
+    user = User.objects.filter(email_key=addresses.identify(email).key).first()
+    if user is None:
+        raise Refused("no account has this address")
+    return user
+
+
+def _event(kind: EventType, user_id: str, actor: Actor, **details: str) -> NewEvent:
+    return NewEvent(
+        type=kind,
+        outcome=Outcome.SUCCESS,
+        reason=Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND,
+        source=actor.source,
+        user=user_id,
+        details=details,
+        text={"actor": actor.user_id or "command", **({"note": actor.reason} if actor.reason else {})},
+    )
+
+
+def create_user(*, email: str, password: str, role: str, unverified: bool, actor: Actor) -> str:
+    """Make an account whose mailbox counts as proved now, or a registration that its owner confirms by mail.
+
+    Returns the new account's id; of an unverified one, the registration's.
+
+    Raises:
+        Refused: the address is malformed or taken, or the password is too weak.
+    """
+    try:
+        address = addresses.parse_address(email)
+    except ValueError as error:
+        raise Refused("this is not an e-mail address") from error
+    faults: list[FieldError] = passwords.find_faults(password, email=address.email)
+    if faults:
+        raise Refused(faults[0].detail)
+    encoded = passwords.hash_password(password)
+    fields = {"email": address.email, "email_key": address.key, "password": encoded, "role": Role(role)}
+    try:
+        with transaction.atomic():
+            if User.objects.filter(email_key=address.key).exists():
+                raise Refused("an account with this address exists")
+            if unverified:
+                row = Registration.objects.create(**fields)
+                token = links.create_link(MailToken.Purpose.CONFIRM, registration=row)
+                outbox.queue_mail("confirm", to=address.email, token=token)
+                append(_event(EventType.ACCOUNT_REGISTER, "", actor))
+                return row.id
+            user = User.objects.create(mailbox_proved_at=timezone.now(), **fields)
+            append(_event(EventType.ACCOUNT_CREATE, user.id, actor, role=role or "none"))
+            return user.id
+    except IntegrityError as error:
+        raise Refused("an account with this address exists") from error
+
+
+def disable(*, user: User, actor: Actor) -> None:
+    """Shut an account at every door: sessions, logins under way and devices die with it.
+
+    Raises:
+        Refused: it is disabled already, or the last admin who is not.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        last_admin = user.role == Role.ADMIN and not _other_admins(user)
+        locked = pending.lock_account(user.pk)
+        if locked is None or locked.disabled_at is not None:
+            raise Refused("the account is disabled already")
+        if last_admin:
+            raise Refused("the last admin cannot be disabled")
+        pending.bump_credentials(user.pk, disabled_at=now)
+        events = _end_everything(user, Reason.ACCOUNT_DISABLED, actor, now)
+        append(_event(EventType.ACCOUNT_DISABLE, user.pk, actor), *events)
+
+
+def _other_admins(user: User) -> bool:
+    """Whether another enabled admin is left. All admins are locked: two who disable each other cannot both win."""
+    admins = User.objects.select_for_update().filter(role=Role.ADMIN, disabled_at=None).order_by("pk")
+    return any(admin.pk != user.pk for admin in list(admins))
+
+
+def _end_everything(user: User, reason: Reason, actor: Actor, now: datetime) -> list[NewEvent]:
+    ended = sessions.end_sessions(user.pk, reason=reason, now=now)
+    devices.forget_devices(user.pk, now=now)
+    return accounts.revocations(ended, user.pk, reason, actor.source)
+
+
+def enable(*, user: User, actor: Actor) -> None:
+    """Open a disabled account again; its password and factors are as they were.
+
+    Raises:
+        Refused: it is not disabled.
+    """
+    with transaction.atomic():
+        locked = pending.lock_account(user.pk)
+        if locked is None or locked.disabled_at is None:
+            raise Refused("the account is not disabled")
+        pending.bump_credentials(user.pk, disabled_at=None)
+        append(_event(EventType.ACCOUNT_ENABLE, user.pk, actor))
+
+
+def unlock(*, user: User, actor: Actor) -> None:
+    """Lift every lock of an account, of both steps; its owner is told."""
+    with transaction.atomic():
+        for clear in lockout.unlock_clears(addresses.account_id(user.email_key), user.pk):
+            limiter.clear(clear.owner, purposes=clear.purposes, key=clear.key)
+        outbox.queue_mail("unlocked", to=user.email)
+        append(_event(EventType.ACCOUNT_UNLOCK, user.pk, actor))
+
+
+def reset_mfa(*, user: User, actor: Actor) -> None:
+    """Remove every second factor of an account; the next login enrols again, with a mailed token."""
+    now = timezone.now()
+    with transaction.atomic():
+        pending.lock_account(user.pk)
+        TotpAuthenticator.objects.filter(user=user).delete()
+        RecoveryCode.objects.filter(user=user).delete()
+        pending.bump_credentials(user.pk, had_second_factor=True)
+        events = _end_everything(user, Reason.MFA_RESET, actor, now)
+        outbox.queue_mail("mfa_reset", to=user.email)
+        append(_event(EventType.MFA_RESET, user.pk, actor), *events)
+
+
+def revoke_sessions(*, user: User, actor: Actor) -> int:
+    """End all sessions of an account and every login under way; how many sessions."""
+    with transaction.atomic():
+        pending.lock_account(user.pk)
+        pending.bump_credentials(user.pk)
+        reason = Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND
+        ended = sessions.end_sessions(user.pk, reason=reason, now=timezone.now())
+        events = accounts.revocations(ended, user.pk, reason, actor.source)
+        append(*(events or [_event(EventType.SESSION_REVOKE, user.pk, actor)]))
+    return len(ended)
+
+
+ACTIONS: dict[str, Callable[..., object]] = {
+    "unlock": unlock,
+    "revoke-sessions": revoke_sessions,
+    "reset-mfa": reset_mfa,
+    "disable": disable,
+    "enable": enable,
+}

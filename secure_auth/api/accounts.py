@@ -1,0 +1,113 @@
+"""register/, password/ and me/."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from secure_auth import accounts
+from secure_auth.api.common import Body, ServiceView, Text
+from secure_auth.api.shapes import login_answer
+
+
+class RegisterBody(Body):
+    """A new account."""
+
+    email = Text(max_length=320)
+    password = Text(write_only=True)
+
+
+class ConfirmBody(Body):
+    """The mailed token and the password typed at registration."""
+
+    token = Text(max_length=256, write_only=True)
+    password = Text(write_only=True)
+
+
+class ChangePasswordBody(Body):
+    """Both passwords."""
+
+    current_password = Text(write_only=True)
+    new_password = Text(write_only=True)
+
+
+class ResetBody(Body):
+    """Whose password is to be reset."""
+
+    email = Text(max_length=320)
+
+
+class ConfirmResetBody(Body):
+    """The mailed token and the new password."""
+
+    token = Text(max_length=256, write_only=True)
+    new_password = Text(write_only=True)
+
+
+class RegisterView(ServiceView):
+    """POST register/."""
+
+    body_class = RegisterBody
+    limits_source_itself = True
+
+    def post(self, request: Request) -> Response:
+        """Answer 202, whether or not the address is known."""
+        accounts.register(**self.body(), source=self.source)
+        return Response({"status": "accepted"}, status=202)
+
+
+class ConfirmView(ServiceView):
+    """POST register/confirm/."""
+
+    body_class = ConfirmBody
+
+    def post(self, request: Request) -> Response:
+        """Answer as login/ does: confirming is the first login."""
+        return Response(login_answer(accounts.confirm_registration(**self.body(), source=self.source)))
+
+
+class ChangePasswordView(ServiceView):
+    """POST password/change/."""
+
+    body_class = ChangePasswordBody
+    bearer = "access"
+    fresh = True
+
+    def post(self, request: Request) -> Response:
+        """Replace the password; all other sessions are over."""
+        accounts.change_password(
+            user=self.signed.user, session=self.signed.session, **self.body(), source=self.source
+        )
+        return Response(status=204)
+
+
+class ResetView(ServiceView):
+    """POST password/reset/."""
+
+    body_class = ResetBody
+    limits_source_itself = True
+
+    def post(self, request: Request) -> Response:
+        """Answer 202, whether or not the address is known."""
+        accounts.request_reset(**self.body(), source=self.source)
+        return Response({"status": "accepted"}, status=202)
+
+
+class ConfirmResetView(ServiceView):
+    """POST password/reset/confirm/."""
+
+    body_class = ConfirmResetBody
+
+    def post(self, request: Request) -> Response:
+        """Set the new password; never signs in."""
+        accounts.confirm_reset(**self.body(), source=self.source)
+        return Response(status=204)
+
+
+class MeView(ServiceView):
+    """GET me/."""
+
+    bearer = "access"
+
+    def get(self, request: Request) -> Response:
+        """Who am I."""
+        user = self.signed.user
+        return Response({"id": user.pk, "email": user.email, "roles": user.roles})

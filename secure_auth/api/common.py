@@ -1,0 +1,147 @@
+"""What the JSON views share: strict serializers, the three kinds of bearer, the source of a request."""
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from rest_framework import serializers
+from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from audit.events import Source
+from secure_auth import access, pending, tokens
+from secure_auth.access import Signed
+from secure_auth.authenticators import Grant
+from secure_auth.errors import Problem, invalid_token
+from secure_auth.models import PendingLogin
+
+MAX_TOKEN_CHARACTERS = 4096
+
+
+class JSONOnly(BaseContentNegotiation):
+    """The API speaks JSON, whatever a client accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """The parser whose media type this is."""
+        wanted = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == wanted), None)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        """The only one."""
+        return renderers[0], renderers[0].media_type
+
+
+class Text(serializers.CharField):
+    """A string that is taken as it is: numbers and booleans are no strings, blanks stay."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, "max_length": 1024, **options})
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse what is not a string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class Flag(serializers.BooleanField):
+    """true or false, nothing that merely looks like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Refuse what is not a boolean."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input="")
+        return bool(data)
+
+
+class Body(serializers.Serializer):
+    """A request body: an unknown field is an error, so that a typo never passes silently."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse fields that are not declared."""
+        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
+        if unknown:
+            fault = serializers.ErrorDetail("This field is not known here.", code="unknown_field")
+            raise serializers.ValidationError({name: [fault] for name in sorted(unknown)})
+        return super().to_internal_value(data)
+
+
+class ServiceView(APIView):
+    """A view that judges method, then token, then body (contract section 2)."""
+
+    content_negotiation_class = JSONOnly
+    body_class: ClassVar[type[Body]]
+    limits_source_itself: ClassVar[bool] = False
+    bearer: ClassVar[str] = ""
+    role: ClassVar[str] = ""
+    fresh: ClassVar[bool] = False
+    signed: Signed
+    grant: Grant
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse unknown methods before anything else is looked at, then the token."""
+        if request.method not in self.allowed_methods or request.method == "OPTIONS":
+            raise MethodNotAllowed(str(request.method))
+        super().initial(request, *args, **kwargs)
+        if self.bearer == "access":
+            self.signed = access.authenticate_access(bearer_token(request), source=self.source)
+        elif self.bearer == "grant":
+            self.grant = read_grant(request, source=self.source)
+        if self.role:
+            access.demand_role(self.signed, self.role, source=self.source)
+        if self.fresh:
+            access.demand_fresh(self.signed, source=self.source)
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        """What the Allow header says."""
+        return [name for name in super().allowed_methods if name != "OPTIONS"]
+
+    @property
+    def source(self) -> Source:
+        """Where this request comes from."""
+        source: Source = self.request._request.source
+        return source
+
+    def body(self) -> dict[str, Any]:
+        """The validated body."""
+        serializer = self.body_class(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+
+def bearer_token(request: Request | HttpRequest) -> str:
+    """The token of the Authorization header (RFC 6750 section 2.1).
+
+    Raises:
+        Problem: invalid_token, there is none.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARACTERS:
+        raise missing_token()
+    return token
+
+
+def missing_token() -> Problem:
+    """A request without a token gets a challenge without an error (RFC 6750 section 3.1)."""
+    problem = invalid_token()
+    problem.headers = {"WWW-Authenticate": "Bearer"}
+    return problem
+
+
+def read_grant(request: Request, *, source: Source) -> Grant:
+    """Who may bind an authenticator: a partial token of an enrolment, or a fresh access token.
+
+    Raises:
+        Problem: invalid_token, reauthentication_required.
+    """
+    token = bearer_token(request)
+    if not tokens.is_partial(token):
+        signed = access.authenticate_access(token, source=source)
+        access.demand_fresh(signed, source=source)
+        return Grant(signed.user, session=signed.session)
+    login = pending.find_pending(token, source=source)
+    if login.next != PendingLogin.Next.ENROLL:
+        raise invalid_token()
+    return Grant(login.user, login=login)

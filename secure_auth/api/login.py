@@ -1,0 +1,96 @@
+"""login/, login/verify/ and reauthenticate/."""
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from secure_auth import login
+from secure_auth.api.common import Body, Flag, ServiceView, Text, bearer_token
+from secure_auth.api.shapes import login_answer, pair_answer
+from secure_auth.login import SecondFactor
+
+METHODS = (("totp", "TOTP code"), ("recovery_code", "Recovery code"))
+
+
+class LoginBody(Body):
+    """The first step."""
+
+    email = Text(max_length=320)
+    password = Text(write_only=True)
+
+
+class FactorBody(Body):
+    """A second factor as it is shown."""
+
+    method = serializers.ChoiceField(choices=METHODS)
+    code = Text(max_length=64, write_only=True)
+
+
+class VerifyBody(FactorBody):
+    """The second step."""
+
+    remember_device = Flag(default=False)
+
+
+class ReauthenticateBody(FactorBody):
+    """A second factor once more."""
+
+    password = Text(default="", write_only=True)
+
+
+class LoginView(ServiceView):
+    """POST login/: the password step."""
+
+    body_class = LoginBody
+    limits_source_itself = True
+
+    def post(self, request: Request) -> Response:
+        """Answer a partial token."""
+        body = self.body()
+        device_token = request.headers.get("X-Device-Token", "")[:128]
+        proved = login.prove_password(**body, device_token=device_token, source=self.source)
+        return Response(login_answer(proved))
+
+
+class VerifyView(ServiceView):
+    """POST login/verify/: the second step."""
+
+    body_class = VerifyBody
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """The token is judged before the body; the use case judges its login."""
+        super().initial(request, *args, **kwargs)
+        self.pending = login.open_second_step(bearer_token(request), source=self.source)
+
+    def post(self, request: Request) -> Response:
+        """Answer the token pair, and a device token if one was asked for."""
+        body = self.body()
+        completed = login.prove_second_factor(
+            found=self.pending,
+            factor=SecondFactor(body["method"], body["code"]),
+            remember_device=body["remember_device"],
+            source=self.source,
+        )
+        answer = pair_answer(completed.pair)
+        if completed.device_token:
+            answer["device_token"] = completed.device_token
+        return Response(answer)
+
+
+class ReauthenticateView(ServiceView):
+    """POST reauthenticate/: prove a second factor now (RFC 9470)."""
+
+    body_class = ReauthenticateBody
+    bearer = "access"
+
+    def post(self, request: Request) -> Response:
+        """Answer a fresh access token."""
+        body = self.body()
+        access, expires_in = login.reauthenticate(
+            user=self.signed.user,
+            session=self.signed.session,
+            factor=SecondFactor(body["method"], body["code"]),
+            password=body["password"],
+            source=self.source,
+        )
+        return Response({"access": access, "token_type": "Bearer", "expires_in": expires_in})

@@ -1,0 +1,38 @@
+"""Strict JSON in: one object, UTF-8, no duplicate names, no NaN, no deep nesting."""
+
+import json
+from typing import Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+
+class StrictJSONParser(BaseParser):
+    """RFC 8259 without its loose ends (RFC 8725 section 2.4 tells what duplicate names can do)."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        """The object in a body.
+
+        Raises:
+            ParseError: the body is anything else.
+        """
+        try:
+            body = json.loads(stream.read().decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise ParseError from error
+        if not isinstance(body, dict):
+            raise ParseError
+        return body
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise ValueError("duplicate name")
+    return names
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)

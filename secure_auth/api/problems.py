@@ -1,0 +1,100 @@
+"""Every failure as an RFC 9457 problem document: one exception handler, one shape, no stack trace, no secret."""
+
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import DatabaseError, InterfaceError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from secure_auth.errors import Code, FieldError, Problem, service_unavailable
+from throttling.reservations import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+CODES: dict[type[Exception], Code] = {
+    exceptions.ParseError: Code.VALIDATION_FAILED,
+    exceptions.UnsupportedMediaType: Code.UNSUPPORTED_MEDIA_TYPE,
+    exceptions.NotFound: Code.NOT_FOUND,
+    exceptions.NotAcceptable: Code.NOT_ACCEPTABLE,
+    exceptions.PermissionDenied: Code.PERMISSION_DENIED,
+    Http404: Code.NOT_FOUND,
+    PermissionDenied: Code.PERMISSION_DENIED,
+    RequestDataTooBig: Code.PAYLOAD_TOO_LARGE,
+}
+
+
+def document(problem: Problem, request: HttpRequest) -> dict[str, Any]:
+    """The body of a problem."""
+    code = problem.code
+    body: dict[str, Any] = {
+        "type": f"{settings.ORIGIN}/problems/{code.slug}/",
+        "title": code.title,
+        "status": code.status,
+        "detail": problem.detail or code.meaning,
+        "code": code.slug,
+        "request_id": getattr(request, "request_id", ""),
+    }
+    if code is Code.VALIDATION_FAILED:
+        body["errors"] = {
+            name: [{"code": fault.code, "detail": fault.detail} for fault in faults]
+            for name, faults in problem.errors.items()
+        }
+    return body
+
+
+def problem_response(problem: Problem, request: HttpRequest) -> JsonResponse:
+    """A problem outside of the JSON views."""
+    return JsonResponse(
+        document(problem, request), status=problem.code.status, content_type=MEDIA_TYPE, headers=problem.headers
+    )
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler; None leaves the error to Django, which answers 500 by handler500."""
+    problem = as_problem(error)
+    if problem is None:
+        return None
+    request = context["request"]
+    response = Response(
+        document(problem, request._request), status=problem.code.status, headers=problem.headers
+    )
+    response.content_type = MEDIA_TYPE
+    return response
+
+
+def as_problem(error: Exception) -> Problem | None:
+    """The problem that an exception stands for; None for a fault of ours."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, exceptions.ValidationError):
+        return Problem(Code.VALIDATION_FAILED, errors=dict(_field_errors(error.detail)))
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return Problem(Code.METHOD_NOT_ALLOWED)
+    if isinstance(error, DatabaseError | InterfaceError | StoreUnavailable):
+        log.error("store.unavailable", error=type(error).__name__)
+        return service_unavailable(2)
+    code = next((code for kind, code in CODES.items() if isinstance(error, kind)), None)
+    return Problem(code) if code else None
+
+
+def _field_errors(detail: Any) -> list[tuple[str, list[FieldError]]]:
+    """DRF's nested details as a flat list by field."""
+    if not isinstance(detail, dict):
+        detail = {"": detail}
+    return [
+        (str(name)[:64], [FieldError(str(fault.code), str(fault)) for fault in _leaves(faults)])
+        for name, faults in detail.items()
+    ]
+
+
+def _leaves(faults: Any) -> list[exceptions.ErrorDetail]:
+    if isinstance(faults, dict):
+        faults = list(faults.values())
+    if isinstance(faults, list):
+        return [leaf for fault in faults for leaf in _leaves(fault)]
+    return [faults]

@@ -1,0 +1,30 @@
+"""The OpenAPI schema and its page."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+
+class ContractSchema(AutoSchema):
+    """What the views' classes tell about themselves."""
+
+    def get_request_serializer(self) -> Any:
+        """The body of a view."""
+        return getattr(self.view, "body_class", None)
+
+    def get_response_serializers(self) -> Any:
+        """Answers."""
+        return None
+
+
+class SchemaView(SpectacularAPIView):
+    """GET /api/schema/."""
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """GET /api/docs/."""
+
+
+class DocsScriptView(SpectacularSwaggerSplitView):
+    """GET /api/docs/script.js."""

@@ -1,0 +1,105 @@
+"""token/, logout/, sessions/ and devices/."""
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from secure_auth import access, devices, sessions
+from secure_auth.api.common import MAX_TOKEN_CHARACTERS, Body, ServiceView, Text
+from secure_auth.api.shapes import device_answer, listing, pair_answer, session_answer
+
+
+class RefreshBody(Body):
+    """A refresh token."""
+
+    refresh = Text(max_length=MAX_TOKEN_CHARACTERS, write_only=True)
+
+
+class TokenBody(Body):
+    """An access token."""
+
+    token = Text(max_length=MAX_TOKEN_CHARACTERS, write_only=True)
+
+
+class RefreshView(ServiceView):
+    """POST token/refresh/."""
+
+    body_class = RefreshBody
+    limits_source_itself = True
+
+    def post(self, request: Request) -> Response:
+        """Answer the successor pair."""
+        key = request.headers.get("Idempotency-Key")
+        pair = access.refresh_tokens(**self.body(), idempotency_key=key, source=self.source)
+        return Response(pair_answer(pair))
+
+
+class VerifyTokenView(ServiceView):
+    """POST token/verify/."""
+
+    body_class = TokenBody
+
+    def post(self, request: Request) -> Response:
+        """Answer {} for an access token that this service would take now."""
+        access.authenticate_access(self.body()["token"], source=self.source)
+        return Response({})
+
+
+class LogoutView(ServiceView):
+    """POST logout/."""
+
+    bearer = "access"
+
+    def post(self, request: Request) -> Response:
+        """End this session."""
+        access.log_out(signed=self.signed, source=self.source)
+        return Response(status=204)
+
+
+class SessionsView(ServiceView):
+    """GET and DELETE sessions/."""
+
+    bearer = "access"
+
+    def get(self, request: Request) -> Response:
+        """My live sessions."""
+        own = sessions.live_sessions(self.signed.user.pk, timezone.now())[:200]
+        return Response(listing([session_answer(row, current=self.signed.session.id) for row in own]))
+
+    def delete(self, request: Request) -> Response:
+        """End all others, and logins under way."""
+        access.end_other_sessions(signed=self.signed, source=self.source)
+        return Response(status=204)
+
+
+class SessionView(ServiceView):
+    """DELETE sessions/{id}/."""
+
+    bearer = "access"
+
+    def delete(self, request: Request, session_id: str) -> Response:
+        """End one of my sessions."""
+        access.end_own_session(signed=self.signed, session_id=session_id, source=self.source)
+        return Response(status=204)
+
+
+class DevicesView(ServiceView):
+    """GET devices/."""
+
+    bearer = "access"
+
+    def get(self, request: Request) -> Response:
+        """My known devices."""
+        own = devices.live_devices(timezone.now()).filter(user=self.signed.user).order_by("-created_at")[:200]
+        return Response(listing([device_answer(row) for row in own]))
+
+
+class DeviceView(ServiceView):
+    """DELETE devices/{id}/."""
+
+    bearer = "access"
+
+    def delete(self, request: Request, device_id: str) -> Response:
+        """Forget a known device of mine."""
+        access.forget_device(signed=self.signed, device_id=device_id, source=self.source)
+        return Response(status=204)

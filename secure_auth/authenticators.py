@@ -1,0 +1,233 @@
+"""Binding and removing authenticators (NIST SP 800-63B-4 section 4.1).
+
+The first authenticator is bound through the partial token of a login whose account has none; the right to do so is
+judged again under the account's lock, at the beginning and at the confirmation, so that of two people who know one
+password only one binds, and the other's half-made authenticator dies. Later ones need a fresh login.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from audit.append import NewEvent, append
+from audit.events import EventType, Outcome, Reason, Source
+from mfa import recovery_codes, totp
+from mfa.models import TotpAuthenticator
+from secure_auth import factors, links, outbox, pending, refusals
+from secure_auth.errors import Code, Problem, invalid_token
+from secure_auth.models import MailToken, PendingLogin, Session, User
+from secure_auth.pending import LoginCompleted
+from throttling import limiter, lockout
+
+
+STALE = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Who may bind: somebody in the middle of a first login (`login`), or signed in freshly (`session`)."""
+
+    user: User
+    login: PendingLogin | None = None
+    session: Session | None = None
+
+    @property
+    def session_id(self) -> str:
+        """The session, empty before there is one."""
+        return self.session.id if self.session else ""
+
+
+@dataclass(frozen=True)
+class TotpBegun:
+    """An unconfirmed authenticator. Its secret is shown this once."""
+
+    id: str
+    enrolment: totp.Enrolment
+
+
+@dataclass(frozen=True)
+class TotpConfirmed:
+    """New recovery codes where the account had none, and the completed login after a partial token."""
+
+    recovery_codes: list[str] = field(repr=False)
+    completed: LoginCompleted | None = None
+
+
+def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) -> TotpBegun:
+    """Make an unconfirmed authenticator.
+
+    Raises:
+        Problem: invalid_token when the right to enrol is gone, invalid_link for a wrong or missing mailed token.
+    """
+    secret, now = totp.create_secret(), timezone.now()
+    refusal: Exception | None = None
+    row = TotpAuthenticator(user=grant.user, name=name, pending_login=grant.login.id if grant.login else "")
+    factors.seal_totp(row, secret)
+    with transaction.atomic():
+        refusal = _judge_right(grant)
+        if refusal is None and grant.login and not _prove_mailbox(grant.login, mailed_token):
+            refusal = Problem(Code.INVALID_LINK)
+            append(_failure(EventType.LOGIN_ENROLL_TOKEN, grant, Reason.MAILED_TOKEN_REQUIRED, source))
+        elif refusal is not None:
+            append(_failure(EventType.MFA_TOTP_BEGIN, grant, Reason.ENROLMENT_CLOSED, source))
+        else:
+            TotpAuthenticator.objects.filter(user=grant.user, confirmed_at=None, created_at__lt=now - STALE).delete()
+            row.save(force_insert=True)
+            append(_success(EventType.MFA_TOTP_BEGIN, grant, row.id, source))
+    if refusal:
+        raise refusal
+    enrolment = totp.describe_enrolment(secret, account=grant.user.email, issuer=settings.PRODUCT_NAME)
+    return TotpBegun(row.id, enrolment)
+
+
+def _judge_right(grant: Grant) -> Exception | None:
+    """Lock the account and judge whether this grant still stands."""
+    locked = pending.lock_account(grant.user.pk)
+    if locked is None or locked.disabled_at is not None:
+        return invalid_token()
+    if grant.login:
+        fresh = PendingLogin.objects.filter(pk=grant.login.pk).first()
+        closed = pending.has_second_factor(locked) or fresh is None
+        if closed or fresh is None or not pending.is_live(fresh, locked, timezone.now()):
+            return invalid_token()
+    elif not Session.objects.filter(pk=grant.session_id, revoked_at=None).exists():
+        return invalid_token()
+    return None
+
+
+def _prove_mailbox(login_row: PendingLogin, mailed_token: str) -> bool:
+    """Whether the mailed token that this login needs was shown; once is enough for one login."""
+    if not login_row.needs_mailed_token:
+        return True
+    now = timezone.now()
+    link = links.find_link(mailed_token, MailToken.Purpose.ENROL, now=now) if mailed_token else None
+    if link is None or link.user_id != login_row.user_id or not links.spend_link(link, now=now):
+        return False
+    PendingLogin.objects.filter(pk=login_row.pk).update(needs_mailed_token=False)
+    return True
+
+
+def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Source) -> TotpConfirmed:
+    """Bind the authenticator whose code this is; completes a first login.
+
+    Raises:
+        Problem: not_found, invalid_code, invalid_token or temporarily_locked.
+    """
+    with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
+        reservation = lockout.reserve_second_factor(
+            login=grant.login.id if grant.login else f"enrol:{authenticator_id}",
+            user=grant.user.pk,
+            device=None,
+            totp=False,
+        )
+    now = timezone.now()
+    refusal: Exception | None = None
+    result = None
+    with transaction.atomic():
+        refusal = _judge_right(grant)
+        row = _own_unconfirmed(grant, authenticator_id) if refusal is None else None
+        if row is None:
+            limiter.release(reservation)
+            refusal = refusal or Problem(Code.NOT_FOUND)
+            append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.ENROLMENT_CLOSED, source))
+        elif not totp.accept_code([row], code, unseal=factors.unseal_totp, now=now):
+            lockout.settle_second_factor(reservation, failed=True)
+            refusal = Problem(Code.INVALID_CODE)
+            append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.WRONG_CODE, source))
+        else:
+            clears = pending.login_clears(grant.login, totp=True) if grant.login else ()
+            lockout.settle_second_factor(reservation, failed=False, clear=clears)
+            result = _bind(grant, row, source, now)
+    if result is None:
+        raise refusal or invalid_token()
+    return result
+
+
+def _own_unconfirmed(grant: Grant, authenticator_id: str) -> TotpAuthenticator | None:
+    own = TotpAuthenticator.objects.filter(pk=authenticator_id, user=grant.user, confirmed_at=None)
+    return own.filter(pending_login=grant.login.id if grant.login else "").first()
+
+
+def _bind(grant: Grant, row: TotpAuthenticator, source: Source, now: datetime) -> TotpConfirmed:
+    """Make an authenticator count; every half-made one that a partial token began dies."""
+    user_id = grant.user.pk
+    TotpAuthenticator.objects.filter(pk=row.pk).update(confirmed_at=now)
+    TotpAuthenticator.objects.filter(user_id=user_id, confirmed_at=None).exclude(pending_login="").delete()
+    codes = []
+    if not recovery_codes.count_left(user_id):
+        codes = recovery_codes.replace_codes(user_id, digest=factors.digest_recovery_code(user_id))
+    pending.bump_credentials(user_id, had_second_factor=True)
+    events = [_success(EventType.MFA_TOTP_CONFIRM, grant, row.id, source)]
+    if codes:
+        events.append(_success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, row.id, source))
+    completed = None
+    if grant.login:
+        pending.close_pending(grant.login, now=now)
+        completed, opened = pending.complete_login(grant.login, "totp", remember=False, source=source, now=now)
+        events += opened
+    outbox.queue_mail("authenticator_bound", to=grant.user.email, name=row.name or "Authenticator app")
+    append(*events)
+    return TotpConfirmed(codes, completed)
+
+
+def remove_totp(*, user: User, session: Session, authenticator_id: str, source: Source) -> None:
+    """Remove an authenticator of a freshly signed-in person.
+
+    Raises:
+        Problem: not_found, last_authenticator.
+    """
+    grant = Grant(user, session=session)
+    refusal: Problem | None = None
+    with transaction.atomic():
+        pending.lock_account(user.pk)
+        own = factors.confirmed_totp(user.pk)
+        row = next((row for row in own if row.id == authenticator_id), None)
+        if row is None:
+            refusal = Problem(Code.NOT_FOUND)
+            append(_failure(EventType.MFA_REMOVE, grant, Reason.NOT_FOUND, source))
+        elif len(own) == 1:
+            refusal = Problem(Code.LAST_AUTHENTICATOR)
+            append(_failure(EventType.MFA_REMOVE, grant, Reason.LAST_AUTHENTICATOR, source))
+        else:
+            row.delete()
+            bump_and_tell(user, "authenticator_removed", name=row.name or "Authenticator app")
+            append(_success(EventType.MFA_REMOVE, grant, authenticator_id, source))
+    if refusal:
+        raise refusal
+
+
+def bump_and_tell(user: User, template: str, **context: str | int) -> None:
+    """A change of the factors: logins under way die, the owner is told by mail."""
+    pending.bump_credentials(user.pk)
+    outbox.queue_mail(template, to=user.email, **context)
+
+
+def replace_recovery_codes(*, user: User, session: Session, source: Source) -> list[str]:
+    """Ten new codes for a freshly signed-in person; the old ones are dead."""
+    with transaction.atomic():
+        pending.lock_account(user.pk)
+        codes = recovery_codes.replace_codes(user.pk, digest=factors.digest_recovery_code(user.pk))
+        bump_and_tell(user, "recovery_codes")
+        append(_success(EventType.MFA_RECOVERY_CODES_GENERATE, Grant(user, session=session), "", source))
+    return codes
+
+
+def _success(kind: EventType, grant: Grant, authenticator_id: str, source: Source) -> NewEvent:
+    details = {"authenticator": authenticator_id} if authenticator_id else {}
+    return NewEvent(
+        type=kind,
+        outcome=Outcome.SUCCESS,
+        source=source,
+        user=grant.user.pk,
+        session=grant.session_id,
+        details=details,
+    )
+
+
+def _failure(kind: EventType, grant: Grant, reason: Reason, source: Source) -> NewEvent:
+    return NewEvent(
+        type=kind, outcome=Outcome.FAILURE, reason=reason, source=source, user=grant.user.pk, session=grant.session_id
+    )

@@ -1,0 +1,168 @@
+"""Environment variables, read and typed in one place.
+
+Promises that every value that settings.py holds was parsed here or refused with one line that names its variable.
+A refusal is an ImproperlyConfigured, which manage.py prints without a traceback. Values are never repeated in it:
+the variable may hold a secret.
+"""
+
+import base64
+import binascii
+import ipaddress
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+MASTER_KEY_BYTES = 32
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def refuse(name: str, why: str) -> ImproperlyConfigured:
+    """The error for a variable that is missing, malformed or too weak."""
+    return ImproperlyConfigured(f"{name} {why}")
+
+
+def text(name: str, default: str = "") -> str:
+    """A string, blanks around it removed; empty counts as unset."""
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str) -> bool:
+    """A switch: 1, true, yes, on or 0, false, no, off, unset."""
+    value = text(name).lower()
+    if value in ("1", "true", "yes", "on"):
+        return True
+    if value in ("", "0", "false", "no", "off"):
+        return False
+    raise refuse(name, "must be 1 or 0")
+
+
+def integer(name: str, default: int, *, least: int = 1, most: int = 2**31 - 1) -> int:
+    """A whole number between `least` and `most`."""
+    value = text(name)
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+        raise refuse(name, f"must be a whole number from {least} to {most}")
+    return int(value)
+
+
+def words(name: str) -> tuple[str, ...]:
+    """A list divided by commas or blanks."""
+    return tuple(text(name).replace(",", " ").split())
+
+
+def networks(name: str) -> tuple[Network, ...]:
+    """A list of networks in CIDR notation; a bare address is a network of one."""
+    try:
+        return tuple(ipaddress.ip_network(word) for word in words(name))
+    except ValueError as error:
+        raise refuse(name, "must be a list of networks in CIDR notation") from error
+
+
+def origin(name: str, default: str) -> str:
+    """scheme://host[:port], without a path (RFC 6454)."""
+    value = text(name, default).rstrip("/")
+    parts = urlsplit(value)
+    try:
+        bare = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        bare = False
+    if not bare or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+        raise refuse(name, "must be an origin such as https://auth.example.com")
+    return value
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def master_key(name: str) -> bytes | None:
+    """32 bytes as base64 or hexadecimal; None when unset."""
+    value = text(name)
+    if not value:
+        return None
+    try:
+        key = bytes.fromhex(value) if len(value) == 2 * MASTER_KEY_BYTES else base64.b64decode(value, validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise refuse(name, "must be 32 random bytes in base64 or hexadecimal") from error
+    if len(key) != MASTER_KEY_BYTES or len(set(key)) < 8:
+        raise refuse(name, "must be 32 random bytes in base64 or hexadecimal")
+    return key
+
+
+def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
+    """Django's database settings: PostgreSQL behind psycopg's pool, or SQLite in WAL mode.
+
+    SQLite transactions begin IMMEDIATE: a transaction that reads first and writes later would fail with
+    "database is locked" at once when another process wrote in between, whatever the time-out.
+    synchronous=FULL: a revoked session must not come back after a power cut.
+    """
+    value = text(name)
+    if not value:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": data_dir / "secure_auth.sqlite3",
+            "CONN_MAX_AGE": None,
+            "OPTIONS": {
+                "timeout": 30,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+            },
+        }
+    if urlsplit(value).scheme not in ("postgres", "postgresql"):
+        raise refuse(name, "must begin with postgres://")
+    try:
+        parsed = dict(dj_database_url.parse(value))
+    except ValueError as error:
+        raise refuse(name, "is not a database URL") from error
+    options = dict(parsed.get("OPTIONS") or {})  # type: ignore[call-overload]
+    options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}
+    return {**parsed, "OPTIONS": options, "CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True}
+
+
+@dataclass(frozen=True)
+class Mail:
+    """Where mail goes. `host` empty: into files of the outbox directory."""
+
+    host: str = ""
+    port: int = 0
+    username: str = ""
+    password: str = field(default="", repr=False)
+    starttls: bool = False
+    tls: bool = False
+
+
+def mail(name: str) -> Mail:
+    """smtp://, smtp+tls:// (STARTTLS) or smtps:// with optional user and password."""
+    value = text(name)
+    if not value:
+        return Mail()
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise refuse(name, "is not a mail URL") from error
+    if parts.scheme not in ports or not host:
+        raise refuse(name, "must begin with smtp://, smtp+tls:// or smtps:// and name a host")
+    return Mail(
+        host=host,
+        port=port or ports[parts.scheme],
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        starttls=parts.scheme == "smtp+tls",
+        tls=parts.scheme == "smtps",
+    )

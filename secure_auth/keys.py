@@ -1,0 +1,214 @@
+"""Key rings: signing, encryption, audit and digest keys, in the database, sealed by the master key.
+
+Each ring has one active and one next key from the first start; retired keys still verify and decrypt. Processes keep
+an opened ring for KEY_CACHE_SECONDS, so that a rotation reaches all of them without a restart. A key that the master
+key cannot open stops the process: it would otherwise answer every token with a refusal, or seal secrets that no other
+node can read. `kid` is the RFC 7638 thumbprint of a public key, random for a symmetric one.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm
+
+from secure_auth.models import Key
+
+NONCE_BYTES = 12
+MASTER_KEY_FILE = "master.key"
+THUMBPRINT_MEMBERS = ("crv", "kty", "x", "y")
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+
+@lru_cache(maxsize=1)
+def master_key() -> bytes:
+    """The key that seals the rings: MASTER_KEY, or the file in DATA_DIR."""
+    if settings.MASTER_KEY:
+        return bytes(settings.MASTER_KEY)
+    path = settings.DATA_DIR / MASTER_KEY_FILE
+    try:
+        key = base64.b64decode(path.read_text().strip(), validate=True)
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"MASTER_KEY is not set and {path} cannot be read") from error
+    if len(key) != 32:
+        raise ImproperlyConfigured(f"{path} does not hold a key of 32 bytes")
+    return key
+
+
+def seal(plain: bytes, *, key: bytes, context: str) -> bytes:
+    """AES-256-GCM with a random nonce in front; `context` is authenticated, so that a copied row does not open."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plain, context.encode())
+
+
+def unseal(sealed: bytes, *, key: bytes, context: str) -> bytes:
+    """Undo seal().
+
+    Raises:
+        InvalidTag: another key, another context or altered bytes.
+    """
+    return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context.encode())
+
+
+@dataclass(frozen=True, eq=False)
+class OpenKey:
+    """A key ready for use. `secret` is raw for symmetric keys, PKCS #8 for private ones."""
+
+    kid: str
+    purpose: str
+    state: str
+    algorithm: str
+    public: dict[str, str]
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"<OpenKey {self.purpose} {self.kid} {self.state}>"
+
+    @property
+    def private(self) -> PrivateKey:
+        """The signing key."""
+        return _private_key(self.secret)
+
+    @property
+    def verifying(self) -> Any:
+        """The public half."""
+        return _private_key(self.secret).public_key()
+
+
+@lru_cache(maxsize=64)
+def _private_key(der: bytes) -> PrivateKey:
+    key = load_der_private_key(der, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+        raise ImproperlyConfigured("a key ring holds a key of an unknown type")
+    return key
+
+
+@dataclass(frozen=True)
+class Ring:
+    """All keys of one purpose by kid, and the active one."""
+
+    active: OpenKey
+    keys: dict[str, OpenKey]
+
+
+_rings: dict[str, tuple[float, Ring]] = {}
+_lock = threading.Lock()
+
+
+def ring(purpose: str) -> Ring:
+    """The ring of a purpose, at most KEY_CACHE_SECONDS old."""
+    cached = _rings.get(purpose)
+    now = time.monotonic()
+    if cached and cached[0] > now:
+        return cached[1]
+    with _lock:
+        cached = _rings.get(purpose)
+        if cached and cached[0] > now:
+            return cached[1]
+        fresh = read_ring(purpose)
+        _rings[purpose] = (now + settings.KEY_CACHE_SECONDS, fresh)
+        return fresh
+
+
+def read_ring(purpose: str) -> Ring:
+    """Read and open a ring from the database.
+
+    Raises:
+        ImproperlyConfigured: there is none, or the master key does not open it.
+    """
+    keys = {row.kid: _open(row) for row in Key.objects.filter(purpose=purpose)}
+    active = [key for key in keys.values() if key.state == Key.State.ACTIVE]
+    if len(active) != 1:
+        raise ImproperlyConfigured(f"the {purpose} key ring has no active key")
+    return Ring(active[0], keys)
+
+
+def _open(row: Key) -> OpenKey:
+    try:
+        secret = unseal(bytes(row.sealed), key=master_key(), context=f"{row.purpose}:{row.kid}")
+    except InvalidTag as error:
+        raise ImproperlyConfigured("the master key does not open the key rings in the database") from error
+    return OpenKey(row.kid, row.purpose, row.state, row.algorithm, row.public, secret)
+
+
+def create_key(purpose: str, state: str) -> Key:
+    """Make and store a new key of a ring. The caller holds the ring's lock."""
+    secret, public, algorithm = _generate(purpose)
+    kid = thumbprint(public) if public else secrets.token_hex(16)
+    if public:
+        public = {**public, "kid": kid, "alg": algorithm, "use": "sig"}
+    sealed = seal(secret, key=master_key(), context=f"{purpose}:{kid}")
+    activated = timezone.now() if state == Key.State.ACTIVE else None
+    return Key.objects.create(
+        kid=kid,
+        purpose=purpose,
+        state=state,
+        algorithm=algorithm,
+        public=public,
+        sealed=sealed,
+        activated_at=activated,
+    )
+
+
+def _generate(purpose: str) -> tuple[bytes, dict[str, str], str]:
+    """A fresh secret, its public JWK (empty for a symmetric key) and its algorithm."""
+    if purpose in (Key.Purpose.ENCRYPTION, Key.Purpose.DIGEST):
+        return secrets.token_bytes(32), {}, "A256GCM" if purpose == Key.Purpose.ENCRYPTION else "HS256"
+    eddsa = purpose == Key.Purpose.AUDIT or settings.SIGNING_ALGORITHM == "EdDSA"
+    private: PrivateKey = ed25519.Ed25519PrivateKey.generate() if eddsa else ec.generate_private_key(ec.SECP256R1())
+    der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    public = private.public_key()
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        jwk = OKPAlgorithm.to_jwk(public, as_dict=True)
+    else:
+        jwk = ECAlgorithm.to_jwk(public, as_dict=True)
+    members = {name: str(jwk[name]) for name in THUMBPRINT_MEMBERS if name in jwk}
+    return der, members, "EdDSA" if eddsa else "ES256"
+
+
+def thumbprint(jwk: dict[str, str]) -> str:
+    """RFC 7638: base64url SHA-256 of the required members in lexicographic order."""
+    members = {name: jwk[name] for name in THUMBPRINT_MEMBERS if name in jwk}
+    canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()
+
+
+def jwks() -> dict[str, list[dict[str, str]]]:
+    """The public signing keys (RFC 7517): active, next and those that tokens may still bear."""
+    return {"keys": [key.public for key in ring(Key.Purpose.SIGNING).keys.values()]}
+
+
+def digest(label: str, *parts: str, kid: str | None = None) -> str:
+    """Keyed digest of text under a label, hexadecimal: HMAC-SHA-256 with the digest ring's key `kid` (active: None).
+
+    Raises:
+        KeyError: no such key.
+    """
+    keys = ring(Key.Purpose.DIGEST)
+    key = keys.active if kid is None else keys.keys[kid]
+    message = json.dumps([label, *parts], ensure_ascii=True).encode()
+    return hmac.new(key.secret, message, hashlib.sha256).hexdigest()
+
+
+def digest_kid() -> str:
+    """The id of the key that digest() uses now."""
+    return ring(Key.Purpose.DIGEST).active.kid

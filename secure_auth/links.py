@@ -1,0 +1,56 @@
+"""One-time tokens that mails carry, and what they prove.
+
+A token is its row's id and a keyed digest of it. Nothing that works is stored: the mail is rendered from the id. Each
+is good for one purpose, once, for a short time; spending it is one conditional UPDATE in the use case's transaction.
+"""
+
+import hmac
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from secure_auth import keys
+from secure_auth.models import MailToken, Registration, User
+
+TTL_SECONDS = {
+    MailToken.Purpose.CONFIRM: settings.CONFIRM_LINK_SECONDS,
+    MailToken.Purpose.RESET: settings.RESET_LINK_SECONDS,
+    MailToken.Purpose.ENROL: settings.ENROLMENT_LINK_SECONDS,
+}
+
+
+def create_link(
+    purpose: MailToken.Purpose, *, user: User | None = None, registration: Registration | None = None
+) -> MailToken:
+    """A row whose token the worker will mail. Neither user nor registration: a decoy that opens nothing."""
+    return MailToken.objects.create(
+        purpose=purpose,
+        key_id=keys.digest_kid(),
+        user=user,
+        registration=registration,
+        expires_at=timezone.now() + timedelta(seconds=TTL_SECONDS[purpose]),
+    )
+
+
+def derive_token(link: MailToken) -> str:
+    """The token of a row, as the mail's link carries it."""
+    return f"{link.id}.{keys.digest('mail', link.purpose, link.id, kid=link.key_id)[:43]}"
+
+
+def find_link(token: str, purpose: MailToken.Purpose, *, now: datetime) -> MailToken | None:
+    """The live row of a token, with its user and registration; None for a wrong, used or old one."""
+    link_id, _, _ = token.partition(".")
+    link = (
+        MailToken.objects.select_related("user", "registration")
+        .filter(pk=link_id[:36], purpose=purpose, used_at=None, expires_at__gt=now)
+        .first()
+    )
+    if link is None or not hmac.compare_digest(derive_token(link).encode(), token.encode()):
+        return None
+    return link
+
+
+def spend_link(link: MailToken, *, now: datetime) -> bool:
+    """Use up a row; False when another request was faster."""
+    return bool(MailToken.objects.filter(pk=link.pk, used_at=None, expires_at__gt=now).update(used_at=now))

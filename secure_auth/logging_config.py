@@ -1,0 +1,78 @@
+"""structlog: one JSON line an event on standard output, with secrets redacted.
+
+Redaction is the second net: callers pass no secret in the first place. It covers keys whose names say so and
+anything that looks like a JWT, wherever it stands in a line.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+SECRET_NAMES = re.compile(
+    r"pass(word|wd)|secret|token|authorization|cookie|credential|otp|(^|_)code$|(^|_)key$|refresh|access", re.I
+)
+SECRET_VALUES = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=#token=)[^\s\"']+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+HIDDEN = "[redacted]"
+NAMES_IN_CLEAR = frozenset({"code", "key_kind", "error_code", "token_type", "event"})
+
+
+def redact(_logger: object, _method: str, line: Mapping[str, Any]) -> dict[str, Any]:
+    """Hide values by the name of their key and JWTs, link tokens and URL passwords by their form."""
+    return {name: _redacted(name, value) for name, value in line.items()}
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _redacted(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(name, inner) for inner in value]
+    if isinstance(value, str):
+        if name not in NAMES_IN_CLEAR and SECRET_NAMES.search(name):
+            return HIDDEN
+        return SECRET_VALUES.sub(HIDDEN, value)
+    return value
+
+
+SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+RENDER: list[Any] = [
+    structlog.processors.format_exc_info,
+    redact,
+    structlog.processors.JSONRenderer(),
+]
+
+
+def configure(config: Mapping[str, str]) -> None:
+    """Django's LOGGING_CONFIG callable: structlog and the standard library end in the same handler."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=SHARED,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *RENDER],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(config.get("level", "INFO"))
+    # Refusals are events and metrics; a warning line for each would let a flood fill the disk.
+    logging.getLogger("django.request").setLevel(logging.ERROR)
+    logging.getLogger("django.security").setLevel(logging.ERROR)
+    logging.getLogger("axes").setLevel(logging.ERROR)

@@ -1,0 +1,213 @@
+"""The two steps of a login and reauthentication, as use cases.
+
+Each reserves the attempt before it looks at a secret, computes outside any transaction, then decides, settles and
+records in one transaction under the account's lock, and raises after it (decision 14). A login that races a change of
+the credentials loses.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.append import NewEvent, append
+from audit.events import EventType, Outcome, Reason, Source
+from secure_auth import addresses, devices, factors, passwords, pending, proofs, refusals, tokens
+from secure_auth.errors import Code, Problem, invalid_token
+from secure_auth.models import PendingLogin, Session, User
+from secure_auth.pending import LoginCompleted, PasswordProved
+from throttling import lockout
+from throttling.reservations import LimitExceeded, Reservation, Settlement
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """What a person shows in the second step: `method` is totp or recovery_code."""
+
+    method: str
+    code: str = field(repr=False)
+
+
+def prove_password(*, email: str, password: str, device_token: str, source: Source) -> PasswordProved:
+    """The first step.
+
+    Raises:
+        Problem: invalid_credentials, rate_limited, temporarily_locked or service_unavailable.
+    """
+    now = timezone.now()
+    address = addresses.identify(email)
+    device = devices.identify_device(device_token, email_key=address.key, now=now) if device_token else None
+    device_id = device.id if device else ""
+    attempt = lockout.PasswordAttempt(account=address.account, ip=source.ip, device=device_id or None)
+    with refusals.limits_refused(source=source, subject=address.account):
+        reservation = lockout.reserve_password_attempt(attempt)
+    user, proof = proofs.check_reserved(reservation, email_key=address.key, password=password)
+    with transaction.atomic():
+        locked = pending.lock_account(user.pk) if user and proof.matches else None
+        refusal = _refusal(user, locked, proof)
+        settlement = lockout.settle_password_attempt(reservation, failed=bool(refusal))
+        events = refusals.lock_events(settlement, source=source, user=user.pk if user else "", subject=address.account)
+        answer = None
+        if locked and not refusal:
+            proofs.upgrade_hash(locked, proof)
+            answer = pending.open_pending(locked, device_id=device_id, ip=source.ip, now=now)
+        append(_password_event(user, address, refusal, source), *events)
+    if answer is None:
+        forget_exhausted_device(settlement, device_id, source=source, user=user)
+        raise Problem(Code.INVALID_CREDENTIALS)
+    return answer
+
+
+def _refusal(user: User | None, locked: User | None, proof: passwords.Proof) -> str:
+    """Why a password step fails; empty when it does not."""
+    if user is None:
+        return Reason.UNKNOWN_ACCOUNT
+    if not proof.matches:
+        return Reason.WRONG_PASSWORD
+    if locked is None or locked.disabled_at is not None:
+        return Reason.DISABLED
+    if locked.credential_version != user.credential_version:
+        return Reason.CREDENTIAL_CHANGED
+    return ""
+
+
+def _password_event(user: User | None, address: addresses.Address, refusal: str, source: Source) -> NewEvent:
+    return NewEvent(
+        type=EventType.LOGIN_PASSWORD,
+        outcome=Outcome.FAILURE if refusal else Outcome.SUCCESS,
+        reason=refusal,
+        source=source,
+        user=user.pk if user else "",
+        subject="" if user else address.account,
+    )
+
+
+def forget_exhausted_device(settlement: Settlement, device_id: str, *, source: Source, user: User | None) -> None:
+    """A known device that spent its budget is forgotten: whoever holds it may be guessing."""
+    if user is None or not any(lock.limit.purpose == "password_device" for lock in settlement.locked):
+        return
+    with transaction.atomic():
+        devices.forget_devices(user.pk, device_id=device_id, now=timezone.now())
+        append(
+            NewEvent(
+                type=EventType.DEVICE_FORGET,
+                outcome=Outcome.SUCCESS,
+                reason=Reason.TOO_MANY_FAILURES,
+                source=source,
+                user=user.pk,
+                details={"device": device_id},
+            )
+        )
+
+
+def open_second_step(partial_token: str, *, source: Source) -> PendingLogin:
+    """The pending login whose second factor a partial token lets prove.
+
+    Raises:
+        Problem: invalid_token.
+    """
+    found = pending.find_pending(partial_token, source=source)
+    if found.next != PendingLogin.Next.VERIFY:
+        raise invalid_token()
+    return found
+
+
+def prove_second_factor(
+    *, found: PendingLogin, factor: SecondFactor, remember_device: bool, source: Source
+) -> LoginCompleted:
+    """The second step of a login that open_second_step() found: opens the session.
+
+    Raises:
+        Problem: invalid_token, invalid_code, rate_limited, temporarily_locked or service_unavailable.
+    """
+    reservation = _reserve_second_step(found, factor, source)
+    now = timezone.now()
+    with transaction.atomic():
+        locked = pending.lock_pending(found)
+        live = locked is not None and pending.is_live(locked, locked.user, now)
+        accepted = live and factors.accept(found.user, factor.method, factor.code, now=now)
+        completed = None
+        if locked and accepted and pending.close_pending(locked, now=now):
+            completed, events = pending.complete_login(locked, factor.method, remember=remember_device, source=source, now=now)
+            clears = pending.login_clears(locked, totp=factor.method == "totp")
+            lockout.settle_second_factor(reservation, failed=False, clear=clears)
+            append(factors.event(EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source), *events)
+        else:
+            _record_wrong_factor(reservation, found, factor, live=live, source=source, now=now)
+    if completed is None:
+        raise Problem(Code.INVALID_CODE) if live else invalid_token()
+    return completed
+
+
+def _reserve_second_step(found: PendingLogin, factor: SecondFactor, source: Source) -> Reservation:
+    """Reserve a try of the pending login and, for TOTP, of the account."""
+    try:
+        with refusals.limits_refused(source=source, user=found.user_id):
+            return lockout.reserve_second_factor(
+                login=found.id,
+                user=found.user_id,
+                device=found.device_id or None,
+                totp=factor.method == "totp",
+            )
+    except Problem as problem:
+        cause = problem.__cause__
+        if isinstance(cause, LimitExceeded) and cause.limit.purpose == "second_factor_login" and not cause.in_flight:
+            raise pending.dead_partial(source=source, user=found.user_id) from problem
+        raise
+
+
+def _record_wrong_factor(
+    reservation: Reservation, found: PendingLogin, factor: SecondFactor, *, live: bool, source: Source, now: datetime
+) -> None:
+    """Count a wrong code; the last one kills the pending login, a lock of the second step all of the account's."""
+    settlement = lockout.settle_second_factor(reservation, failed=True)
+    purposes = {lock.limit.purpose for lock in settlement.locked}
+    if "second_factor_login" in purposes:
+        pending.close_pending(found, now=now)
+    if purposes & {"totp_account", "totp_consecutive", "totp_device"}:
+        pending.close_all_pending(found.user_id, now=now)
+    reason = Reason.WRONG_CODE if live else Reason.LOGIN_ENDED
+    event = factors.event(EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source, reason=reason)
+    append(event, *refusals.lock_events(settlement, source=source, user=found.user_id, subject=""))
+
+
+def reauthenticate(
+    *, user: User, session: Session, factor: SecondFactor, password: str, source: Source
+) -> tuple[str, int]:
+    """Prove a second factor again: moves auth_time and says which factor in amr; a new access token and its lifetime.
+
+    Raises:
+        Problem: invalid_code, invalid_credentials, temporarily_locked, invalid_token or service_unavailable.
+    """
+    if password:
+        proofs.prove_current_password(user=user, session=session, password=password, source=source)
+    with refusals.limits_refused(source=source, user=user.pk, session=session.id):
+        reservation = lockout.reserve_second_factor(
+            login=None, user=user.pk, device=session.device_id or None, totp=factor.method == "totp"
+        )
+    now = timezone.now()
+    with transaction.atomic():
+        locked = pending.lock_account(user.pk)
+        fresh = Session.objects.filter(pk=session.pk, revoked_at=None).first()
+        live = locked is not None and locked.disabled_at is None and fresh is not None
+        accepted = live and factors.accept(user, factor.method, factor.code, now=now)
+        settlement = lockout.settle_second_factor(reservation, failed=not accepted)
+        event = factors.event(
+            EventType.REAUTHENTICATION,
+            user.pk,
+            factor.method,
+            source=source,
+            session=session.id,
+            reason="" if accepted else Reason.WRONG_CODE,
+        )
+        append(event, *refusals.lock_events(settlement, source=source, user=user.pk, subject=""))
+        if accepted and fresh:
+            fresh.auth_time = now
+            fresh.amr = " ".join([*(["pwd"] if "pwd" in fresh.amr.split() else []), factors.AMR[factor.method], "mfa"])
+            fresh.save(update_fields=["auth_time", "amr"])
+    if not live:
+        raise invalid_token()
+    if not accepted or fresh is None or locked is None:
+        raise Problem(Code.INVALID_CODE)
+    return tokens.issue_access(fresh, locked, now=now)

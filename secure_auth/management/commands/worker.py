@@ -1,0 +1,21 @@
+"""manage.py worker."""
+
+import signal
+import threading
+from typing import Any
+
+from secure_auth import worker
+from secure_auth.management.operator import OperatorCommand
+
+
+class Command(OperatorCommand):
+    """The background work."""
+
+    help = "Send mail, close tallies, prune what is over. May run on every node; one leads at a time."
+
+    def act(self, **options: Any) -> None:
+        """Work until SIGTERM or SIGINT."""
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        worker.run(stop)

@@ -1,0 +1,106 @@
+"""What every request passes: its id, its source, its size, its share of the source's limit, and the answer's headers."""
+
+import re
+from collections.abc import Callable
+
+import structlog
+import uuid_utils
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponseBase
+
+from audit.events import Source
+from secure_auth import refusals
+from secure_auth.api.problems import problem_response
+from secure_auth.errors import Code, Problem
+from throttling import limiter
+from throttling.address import client_address, is_trusted_peer, source_owner
+from throttling.headers import rate_limit_fields, watch_usage
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+USER_AGENT_LENGTH = 256
+CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+UNLIMITED = frozenset({"healthz", "readyz"})
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def read_source(request: HttpRequest) -> tuple[Source, str]:
+    """Where a request comes from, and the id that its answer echoes.
+
+    `request_id` is ours unless a trusted proxy gave it; a stranger's is echoed and kept as personal data.
+    """
+    trusted = settings.TRUSTED_PROXIES
+    ip = client_address(request.META, trusted)
+    foreign = request.headers.get("X-Request-ID", "")
+    if not REQUEST_ID.fullmatch(foreign):
+        foreign = ""
+    ours = foreign if foreign and is_trusted_peer(request.META, trusted) else str(uuid_utils.uuid7())
+    agent = request.headers.get("User-Agent", "")[:USER_AGENT_LENGTH].replace("\x00", "")
+    source = Source(
+        ip=ip, user_agent=agent, request_id=ours, foreign_request_id="" if ours == foreign else foreign
+    )
+    return source, foreign or ours
+
+
+class RequestMiddleware:
+    """Outermost: the source, the size of the body, and the headers that every answer carries."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Serve a request whose source is known and whose body is small enough."""
+        source, request_id = read_source(request)
+        request.source, request.request_id = source, request_id  # type: ignore[attr-defined]
+        if not is_trusted_peer(request.META, settings.TRUSTED_PROXIES):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        structlog.contextvars.bind_contextvars(request_id=source.request_id)
+        with watch_usage() as usages:
+            try:
+                response = self._respond(request)
+            finally:
+                structlog.contextvars.clear_contextvars()
+        response.headers["X-Request-ID"] = request_id
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Permissions-Policy", "interest-cohort=()")
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        for name, value in rate_limit_fields(usages).items():
+            response.headers[name] = value
+        return response
+
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isascii() or not length.isdigit() or int(length) > settings.MAX_BODY_BYTES:
+            return problem_response(Problem(Code.PAYLOAD_TOO_LARGE), request)
+        try:
+            return self.get_response(request)
+        except RequestDataTooBig:
+            return problem_response(Problem(Code.PAYLOAD_TOO_LARGE), request)
+
+
+class SourceLimitMiddleware:
+    """The limit on everything that has no limit of its own. Views that reserve the source themselves say so."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass on."""
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object
+    ) -> HttpResponseBase | None:
+        """Count the request against its source before the view sees it."""
+        cls = getattr(view, "cls", None)
+        if getattr(cls, "limits_source_itself", False) or getattr(request.resolver_match, "url_name", "") in UNLIMITED:
+            return None
+        source: Source = request.source  # type: ignore[attr-defined]
+        try:
+            with refusals.limits_refused(source=source):
+                limiter.reserve(limiter.claim("requests", source_owner(source.ip)))
+        except Problem as problem:
+            return problem_response(problem, request)
+        return None

@@ -1,0 +1,221 @@
+"""Accounts, pending logins, sessions, devices, mailed tokens, mail rows and keys.
+
+Ids are UUIDv7 strings: opaque to clients, ordered for the index. No table holds a password, code, token or secret
+that works by itself: passwords are Argon2id hashes, mailed and device tokens are derived from a row's id by a keyed
+digest when they are needed, refresh tokens are known by a digest, private keys are sealed by the master key.
+"""
+
+import uuid_utils
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+from django.db.models import F, Q
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562 section 5.7) as text."""
+    return str(uuid_utils.uuid7())
+
+
+class Role(models.TextChoices):
+    """What an account may do beyond its own affairs; admin includes auditor."""
+
+    NONE = "", "none"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class User(AbstractBaseUser):
+    """A person with a confirmed mailbox. `credential_version` changes whenever a secret or the right to use one does.
+
+    A login that began under one version and ends under another loses its race (decision 14).
+    """
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
+    email = models.CharField(max_length=320)
+    email_key = models.CharField(max_length=320, unique=True)
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.NONE, blank=True)
+    credential_version = models.PositiveIntegerField(default=1)
+    mailbox_proved_at = models.DateTimeField()
+    had_second_factor = models.BooleanField(default=False)
+    disabled_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_login = None  # type: ignore[assignment]
+
+    USERNAME_FIELD = "email_key"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        indexes = (models.Index("created_at", name="user_created"),)
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def roles(self) -> list[str]:
+        """The roles claim: admin includes auditor."""
+        return {Role.ADMIN: ["admin", "auditor"], Role.AUDITOR: ["auditor"]}.get(Role(self.role), [])
+
+
+class Registration(models.Model):
+    """One registration of an address that no account confirmed yet. Each stands alone with its own password."""
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    email = models.CharField(max_length=320)
+    email_key = models.CharField(max_length=320, db_index=True)
+    password = models.CharField(max_length=256)
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.NONE, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class MailToken(models.Model):
+    """A one-time token that a mail carries. The token itself is derived from the id and the key `key_id`."""
+
+    class Purpose(models.TextChoices):
+        CONFIRM = "confirm"
+        RESET = "reset"
+        ENROL = "enrol"
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    purpose = models.CharField(max_length=8, choices=Purpose.choices)
+    key_id = models.CharField(max_length=64)
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE)
+    registration = models.ForeignKey(Registration, null=True, on_delete=models.CASCADE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class KnownDevice(models.Model):
+    """A device that completed a full login and was asked to be remembered. It opens a lane of the limits, no door."""
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="devices")
+    key_id = models.CharField(max_length=64)
+    user_agent = models.CharField(max_length=256, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(db_index=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class PendingLogin(models.Model):
+    """A login whose password was proved and whose second step is open. Its partial token names it by id."""
+
+    class Next(models.TextChoices):
+        VERIFY = "verify"
+        ENROLL = "enroll"
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    next = models.CharField(max_length=8, choices=Next.choices)
+    credential_version = models.PositiveIntegerField()
+    device_id = models.CharField(max_length=36, blank=True)
+    ip = models.CharField(max_length=45)
+    needs_mailed_token = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Session(models.Model):
+    """One completed login and one refresh-token family: one row, however often it is refreshed.
+
+    The refresh token of `generation` is the live one. `key_digest` belongs to the Idempotency-Key that made it,
+    `previous_key_digest` to the one before.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    generation = models.PositiveIntegerField(default=0)
+    refresh_digest = models.CharField(max_length=64)
+    key_digest = models.CharField(max_length=64, blank=True)
+    previous_key_digest = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    auth_time = models.DateTimeField()
+    amr = models.CharField(max_length=64)
+    rotated_at = models.DateTimeField()
+    idle_expires_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    revoke_reason = models.CharField(max_length=32, blank=True)
+    ip = models.CharField(max_length=45)
+    user_agent = models.CharField(max_length=256, blank=True)
+    device_id = models.CharField(max_length=36, blank=True)
+
+    class Meta:
+        indexes = (models.Index(F("user_id"), F("created_at").desc(), name="session_user_created"),)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class OutboxMessage(models.Model):
+    """A mail to be sent: a template and what it needs, no token. Written in the transaction of what it reports."""
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    template = models.CharField(max_length=32)
+    to = models.CharField(max_length=320)
+    context = models.JSONField(default=dict)
+    token = models.ForeignKey(MailToken, null=True, on_delete=models.CASCADE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    next_attempt_at = models.DateTimeField(auto_now_add=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    failed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(sent_at=None, failed_at=None), name="outbox_due"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Key(models.Model):
+    """One key of a ring: its public half in clear, the rest sealed by the master key."""
+
+    class Purpose(models.TextChoices):
+        SIGNING = "signing"
+        ENCRYPTION = "encryption"
+        AUDIT = "audit"
+        DIGEST = "digest"
+
+    class State(models.TextChoices):
+        NEXT = "next"
+        ACTIVE = "active"
+        RETIRED = "retired"
+
+    kid = models.CharField(primary_key=True, max_length=64)
+    purpose = models.CharField(max_length=16, choices=Purpose.choices)
+    state = models.CharField(max_length=8, choices=State.choices)
+    algorithm = models.CharField(max_length=16)
+    public = models.JSONField(default=dict)
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    activated_at = models.DateTimeField(null=True)
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["purpose"], condition=Q(state="active"), name="one_active_key"),
+            models.UniqueConstraint(fields=["purpose"], condition=Q(state="next"), name="one_next_key"),
+        )
+
+    def __str__(self) -> str:
+        return self.kid

@@ -1,0 +1,170 @@
+"""Passwords: normal form, hash, verification, rules and the bound on concurrent work.
+
+Argon2id (RFC 9106) with ASVS 11.4.2's parameters; hashes of older or weaker settings verify and are replaced. NFC
+before hashing (NIST SP 800-63B-4 section 3.1.1.2), nothing trimmed or truncated. An unknown account costs the same
+work as a known one. A node never hashes more passwords at once than its cores and memory bear: beyond that the
+answer is 503 at once, since a queue would only move the flood into memory.
+"""
+
+import fcntl
+import os
+import secrets
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher, identify_hasher, make_password, verify_password
+from django.contrib.auth.password_validation import CommonPasswordValidator
+from django.core.exceptions import ValidationError
+
+from secure_auth.errors import FieldError, service_unavailable
+
+HASHES_PER_CORE = 8
+MEMORY_SHARE = 4  # a quarter of the memory that is free
+CONTEXT_WORDS = ("secureauth", "secure-auth", "secure auth", "password", "passwort")
+
+
+class Argon2Hasher(Argon2PasswordHasher):
+    """Argon2id with the configured cost."""
+
+    time_cost = settings.ARGON2_TIME_COST
+    memory_cost = settings.ARGON2_MEMORY_KIB
+    parallelism = settings.ARGON2_PARALLELISM
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Whether a password matched, and its new hash where the stored one is older or weaker than the settings."""
+
+    matches: bool
+    upgraded: str = field(default="", repr=False)
+
+
+def normalize(password: str) -> str:
+    """The form that is hashed: NFC."""
+    return unicodedata.normalize("NFC", password)
+
+
+@lru_cache(maxsize=1)
+def hash_slots() -> int:
+    """How many hashes this node computes at once: HASH_CONCURRENCY, else by cores and free memory."""
+    if settings.HASH_CONCURRENCY:
+        return int(settings.HASH_CONCURRENCY)
+    by_memory = _free_memory_kib() // MEMORY_SHARE // settings.ARGON2_MEMORY_KIB
+    return max(1, min(HASHES_PER_CORE * settings.CPUS, by_memory))
+
+
+def _free_memory_kib() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024)
+    return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+
+
+@contextmanager
+def hash_slot() -> Iterator[None]:
+    """Hold one of the node's slots, or refuse at once.
+
+    A slot is an exclusive flock on one of N files, shared by all processes of the node; the kernel frees it when a
+    process dies, so a crash never shrinks the capacity.
+
+    Raises:
+        Problem: service_unavailable, all slots are taken.
+    """
+    directory = settings.DATA_DIR / "hash-slots"
+    slots = hash_slots()
+    first = secrets.randbelow(slots)
+    for offset in range(slots):
+        descriptor = os.open(directory / str((first + offset) % slots), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+        return
+    raise service_unavailable()
+
+
+def hash_password(password: str) -> str:
+    """Argon2id in PHC form behind Django's prefix. Never inside a database transaction.
+
+    Raises:
+        Problem: service_unavailable, all hashing capacity is taken.
+    """
+    with hash_slot():
+        return make_password(normalize(password))
+
+
+def check_password(password: str, encoded: str | None) -> Proof:
+    """Compare with a stored hash; None (no account) costs the same work and never matches.
+
+    Raises:
+        Problem: service_unavailable, all hashing capacity is taken.
+    """
+    with hash_slot():
+        matches, outdated = verify_password(normalize(password), encoded or dummy_hash())
+        matches = matches and encoded is not None
+        return Proof(matches, make_password(normalize(password)) if matches and outdated else "")
+
+
+@lru_cache(maxsize=1)
+def dummy_hash() -> str:
+    """The hash of a password that nobody knows, with today's cost."""
+    return make_password(secrets.token_urlsafe(32))
+
+
+def is_known_hash(encoded: str) -> bool:
+    """Whether some configured hasher can verify a stored hash."""
+    try:
+        identify_hasher(encoded)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _blocklist() -> CommonPasswordValidator:
+    return CommonPasswordValidator()
+
+
+def find_faults(password: str, *, email: str = "") -> list[FieldError]:
+    """What is wrong with a new password by decision 11: length and blocklist, no composition rules.
+
+    It depends on the input alone, so it tells nothing about accounts.
+    """
+    normal = normalize(password)
+    if len(normal) < settings.PASSWORD_MIN_LENGTH:
+        return [FieldError("too_short", f"At least {settings.PASSWORD_MIN_LENGTH} characters are needed.")]
+    if len(normal) > settings.PASSWORD_MAX_LENGTH:
+        return [FieldError("too_long", f"At most {settings.PASSWORD_MAX_LENGTH} characters are taken.")]
+    if is_blocked(normal, email=email):
+        return [FieldError("too_common", "This password is among those that attackers try first.")]
+    return []
+
+
+def is_blocked(password: str, *, email: str = "") -> bool:
+    """Whether a password is common, one character repeated, or made of the address or the product's name."""
+    folded = password.casefold()
+    if len(set(folded)) <= 2:
+        return True
+    core = folded.strip("0123456789!?.,-_*#@$ ")
+    local, _, domain = email.casefold().partition("@")
+    context = {*CONTEXT_WORDS, settings.PRODUCT_NAME.casefold(), local, domain, email.casefold()}
+    return core in context or _is_common(folded)
+
+
+def _is_common(candidate: str) -> bool:
+    try:
+        _blocklist().validate(candidate)
+    except ValidationError:
+        return True
+    return False

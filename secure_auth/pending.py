@@ -1,0 +1,185 @@
+"""Between the two steps: a pending login is opened by a proved password and closed by a proved second factor.
+
+It is bound to the account's credential_version: whatever replaces a secret, removes a factor, disables the account or
+ends its sessions also kills every login that was under way.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
+
+from audit.append import NewEvent
+from audit.events import EventType, Outcome, Reason, Source
+from mfa.models import RecoveryCode, TotpAuthenticator
+from secure_auth import addresses, devices, factors, links, outbox, refusals, sessions, tokens
+from secure_auth.errors import invalid_token
+from secure_auth.models import MailToken, PendingLogin, User
+from secure_auth.tokens import InvalidToken, PartialToken, TokenPair
+from throttling import lockout
+from throttling.reservations import Clear
+
+
+@dataclass(frozen=True)
+class PasswordProved:
+    """The answer to a proved password. `expires_in` in seconds."""
+
+    partial_token: str
+    expires_in: int
+    next: str
+    methods: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<PasswordProved next={self.next}>"
+
+
+@dataclass(frozen=True)
+class LoginCompleted:
+    """The answer to a completed login; `recovery_codes` only at the first enrolment."""
+
+    pair: TokenPair
+    device_token: str = ""
+    recovery_codes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<LoginCompleted {self.pair.session_id}>"
+
+
+def lock_account(user_id: str) -> User | None:
+    """The account's row, locked until the transaction ends, and which second factors it has; one statement."""
+    confirmed = TotpAuthenticator.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
+    codes = RecoveryCode.objects.filter(user=OuterRef("pk"), used_at=None)
+    users = User.objects.annotate(has_totp=Exists(confirmed), has_codes=Exists(codes))
+    return users.select_for_update(of=("self",)).filter(pk=user_id).first()
+
+
+def has_second_factor(user: User) -> bool:
+    """Whether the account, read by lock_account(), has a factor that counts (recovery codes do not)."""
+    return bool(user.has_totp)  # type: ignore[attr-defined]
+
+
+def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> PasswordProved:
+    """Open the second step for an account read by lock_account(); mails the enrolment token where one is needed."""
+    verify = has_second_factor(user)
+    needs_token = not verify and enrolment_needs_token(user, now)
+    pending = PendingLogin.objects.create(
+        user=user,
+        next=PendingLogin.Next.VERIFY if verify else PendingLogin.Next.ENROLL,
+        credential_version=user.credential_version,
+        device_id=device_id,
+        ip=ip,
+        needs_mailed_token=needs_token,
+        expires_at=now + timedelta(seconds=settings.PARTIAL_TOKEN_SECONDS),
+    )
+    if needs_token:
+        outbox.queue_mail("enrol", to=user.email, token=links.create_link(MailToken.Purpose.ENROL, user=user))
+    methods = ["totp"] * verify + ["recovery_code"] * (verify and user.has_codes)  # type: ignore[attr-defined]
+    return PasswordProved(tokens.issue_partial(pending), settings.PARTIAL_TOKEN_SECONDS, pending.next, tuple(methods))
+
+
+def enrolment_needs_token(user: User, now: datetime) -> bool:
+    """Whether a password alone is too little to bind the first factor: it was lost before, or the mailbox is old."""
+    window = timedelta(seconds=settings.ENROLMENT_WINDOW_SECONDS)
+    return user.had_second_factor or now - user.mailbox_proved_at > window
+
+
+def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
+    """The live pending login of a partial token, with its account; one statement.
+
+    Raises:
+        Problem: invalid_token. A genuine token of a login that is over is recorded; a forged one is not.
+    """
+    try:
+        claims = PartialToken.read(partial_token)
+    except InvalidToken as error:
+        raise invalid_token() from error
+    pending = PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"]).first()
+    if pending is None or not is_live(pending, pending.user, timezone.now()):
+        raise dead_partial(source=source, user=claims["sub"])
+    return pending
+
+
+def is_live(pending: PendingLogin, user: User, now: datetime) -> bool:
+    """Neither over nor too old, and begun under the account's present credentials."""
+    return (
+        pending.ended_at is None
+        and pending.expires_at > now
+        and pending.credential_version == user.credential_version
+        and user.disabled_at is None
+    )
+
+
+def dead_partial(*, source: Source, user: str) -> Exception:
+    """Record the use of a partial token that is over, once a window, and give the problem to raise."""
+    event = NewEvent(
+        type=EventType.LOGIN_SECOND_FACTOR,
+        outcome=Outcome.FAILURE,
+        reason=Reason.LOGIN_ENDED,
+        source=source,
+        user=user,
+    )
+    refusals.record_collapsed(event, key=user)
+    return invalid_token()
+
+
+def lock_pending(pending: PendingLogin) -> PendingLogin | None:
+    """Read a pending login again with its account, whose row is locked until the transaction ends; one statement.
+
+    Only the account's row is locked: everything that ends pending logins holds that lock, or is a conditional UPDATE
+    like close_pending(), which decides in the end.
+    """
+    locked = PendingLogin.objects.select_related("user").select_for_update(of=("user",))
+    return locked.filter(pk=pending.pk).first()
+
+
+def complete_login(
+    login: PendingLogin, method: str, *, remember: bool, source: Source, now: datetime
+) -> tuple[LoginCompleted, list[NewEvent]]:
+    """Open the session of a login whose second step was proved; the events that say so are for the caller to append."""
+    user, device_id, device_token = login.user, login.device_id, ""
+    events = []
+    if remember:
+        device, device_token = devices.remember_device(user, user_agent=source.user_agent, now=now)
+        device_id = device.id
+        events.append(factors.plain_event(EventType.DEVICE_REMEMBER, user.pk, source=source, device=device_id))
+    amr = ["pwd", factors.AMR[method], "mfa"]
+    session = sessions.open_session(
+        user,
+        amr=amr,
+        ip=source.ip,
+        user_agent=source.user_agent,
+        device_id=device_id,
+        now=now,
+    )
+    opened = factors.plain_event(
+        EventType.SESSION_OPEN, user.pk, source=source, session=session.id, amr=amr, login=login.id
+    )
+    return LoginCompleted(tokens.issue_pair(session, user, now=now), device_token), [*events, opened]
+
+
+def login_clears(login: PendingLogin, *, totp: bool) -> tuple[Clear, ...]:
+    """What a completed login clears of the limits that its two steps counted against."""
+    return lockout.login_clears(
+        account=addresses.account_id(login.user.email_key),
+        ip=login.ip,
+        user=login.user_id,
+        device=login.device_id or None,
+        totp=totp,
+    )
+
+
+def close_pending(pending: PendingLogin, *, now: datetime) -> bool:
+    """Use up a pending login: one conditional UPDATE; False when it is over."""
+    return bool(PendingLogin.objects.filter(pk=pending.pk, ended_at=None, expires_at__gt=now).update(ended_at=now))
+
+
+def bump_credentials(user_id: str, **changes: object) -> None:
+    """Change an account's credentials: every login that began before loses."""
+    User.objects.filter(pk=user_id).update(credential_version=F("credential_version") + 1, **changes)
+
+
+def close_all_pending(user_id: str, *, now: datetime) -> int:
+    """End every login under way of an account."""
+    return PendingLogin.objects.filter(user_id=user_id, ended_at=None).update(ended_at=now)

@@ -1,0 +1,58 @@
+"""Comparing a password under a reservation: the part of decision 14 that login, reauthentication and change share."""
+
+from django.db import transaction
+
+from audit.append import NewEvent, append
+from audit.events import EventType, Outcome, Reason, Source
+from secure_auth import addresses, passwords, refusals
+from secure_auth.errors import Code, Problem
+from secure_auth.models import Session, User
+from throttling import limiter, lockout
+from throttling.reservations import Reservation
+
+
+def check_reserved(reservation: Reservation, *, email_key: str, password: str) -> tuple[User | None, passwords.Proof]:
+    """Read the account and compare the password, outside any transaction; gives the reservation back if it cannot."""
+    try:
+        user = User.objects.filter(email_key=email_key).first()
+        return user, passwords.check_password(password, user.password if user else None)
+    except BaseException:
+        limiter.release(reservation)
+        raise
+
+
+def upgrade_hash(user: User, proof: passwords.Proof) -> None:
+    """Replace an older or weaker hash, under the account's lock."""
+    if proof.upgraded:
+        User.objects.filter(pk=user.pk).update(password=proof.upgraded)
+
+
+def prove_current_password(*, user: User, session: Session, password: str, source: Source) -> User:
+    """Compare the password of somebody who is signed in; a wrong one counts like one at login.
+
+    Returns the account as it was read before the hash was computed.
+
+    Raises:
+        Problem: invalid_credentials, temporarily_locked or service_unavailable.
+    """
+    account = addresses.account_id(user.email_key)
+    attempt = lockout.PasswordAttempt(account=account, ip=source.ip, device=session.device_id or None)
+    with refusals.limits_refused(source=source, user=user.pk, session=session.id):
+        reservation = lockout.reserve_password_attempt(attempt, by_source=False)
+    checked, proof = check_reserved(reservation, email_key=user.email_key, password=password)
+    with transaction.atomic():
+        settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
+        if not proof.matches:
+            event = NewEvent(
+                type=EventType.REAUTHENTICATION,
+                outcome=Outcome.FAILURE,
+                reason=Reason.WRONG_PASSWORD,
+                source=source,
+                user=user.pk,
+                session=session.id,
+                details={"method": "password"},
+            )
+            append(event, *refusals.lock_events(settlement, source=source, user=user.pk, subject=""))
+    if not proof.matches or checked is None:
+        raise Problem(Code.INVALID_CREDENTIALS)
+    return checked

@@ -1,0 +1,88 @@
+"""From a limit that is reached to the event and the problem that say so (contract sections 2 and 5)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+
+from audit.append import NewEvent, append, append_collapsed
+from audit.events import EventType, Outcome, Reason, Source
+from secure_auth.errors import Code, Problem, service_unavailable
+from throttling.reservations import LimitExceeded, Settlement, StoreUnavailable
+
+LOCKOUTS = frozenset(
+    {
+        "password_account_source",
+        "password_account",
+        "password_device",
+        "totp_account",
+        "totp_consecutive",
+        "totp_device",
+        "recovery_account",
+    }
+)
+
+
+@contextmanager
+def limits_refused(*, source: Source, user: str = "", subject: str = "", session: str = "") -> Iterator[None]:
+    """Turn a refusal of the limiter into its event, once a window, and its problem."""
+    try:
+        yield
+    except LimitExceeded as error:
+        details = {"limit": error.limit.purpose, "count": error.count, "retry_after_seconds": error.retry_after_seconds}
+        event = NewEvent(
+            type=EventType.LIMIT_EXCEEDED,
+            outcome=Outcome.FAILURE,
+            reason=_limit_reason(error),
+            source=source,
+            user=user,
+            subject=subject,
+            session=session,
+            details=details,
+        )
+        with transaction.atomic():
+            append_collapsed(event, key=f"{error.limit.purpose}:{user or subject}")
+        raise limit_problem(error) from error
+    except StoreUnavailable as error:
+        raise service_unavailable() from error
+
+
+def _limit_reason(error: LimitExceeded) -> Reason:
+    if error.in_flight:
+        return Reason.CAPACITY
+    return Reason.LOCKED if error.limit.purpose in LOCKOUTS else Reason.RATE_LIMITED
+
+
+def limit_problem(error: LimitExceeded) -> Problem:
+    """429: a lock of the account from here, or a rate of the source."""
+    locked = error.limit.purpose in LOCKOUTS and not error.in_flight
+    code = Code.TEMPORARILY_LOCKED if locked else Code.RATE_LIMITED
+    return Problem(code, headers={"Retry-After": str(error.retry_after_seconds)})
+
+
+def lock_events(settlement: Settlement, *, source: Source, user: str, subject: str) -> list[NewEvent]:
+    """The consequences of a counted failure: one account.lock for each limit that it exhausted."""
+    return [
+        NewEvent(
+            type=EventType.ACCOUNT_LOCK,
+            outcome=Outcome.SUCCESS,
+            source=source,
+            user=user,
+            subject=subject,
+            details={"limit": lock.limit.purpose, "level": lock.level, "until": lock.until},
+        )
+        for lock in settlement.locked
+        if lock.limit.purpose in LOCKOUTS
+    ]
+
+
+def record(*events: NewEvent) -> None:
+    """Commit events of a refusal that changes nothing else."""
+    with transaction.atomic():
+        append(*events)
+
+
+def record_collapsed(event: NewEvent, *, key: str = "") -> None:
+    """Commit an unauthenticated refusal: in full once a window, then as a count."""
+    with transaction.atomic():
+        append_collapsed(event, key=key)

@@ -1,0 +1,150 @@
+"""Sessions: one row is one completed login and one refresh-token family (contract section 4; RFC 9700 section 4.14).
+
+Rotation is one conditional UPDATE on the generation, so of any number of requests with one refresh token at most one
+advances it. A token of an older generation is reuse and ends the session, unless the same client asks for the same
+successor again: it proves that by the Idempotency-Key that made the successor. Session state is read from the
+database on every request, never cached.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from secure_auth import keys
+from secure_auth.models import Session, User
+from secure_auth.tokens import refresh_jti
+
+ROTATE = """
+UPDATE secure_auth_session
+   SET generation = generation + 1, refresh_digest = %s, previous_key_digest = key_digest, key_digest = %s,
+       rotated_at = %s, last_seen_at = %s,
+       idle_expires_at = CASE WHEN expires_at < %s THEN expires_at ELSE %s END
+ WHERE id = %s AND generation = %s AND refresh_digest = %s
+   AND revoked_at IS NULL AND idle_expires_at > %s AND expires_at > %s AND (%s = '' OR key_digest <> %s)
+RETURNING *, (SELECT role FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS role
+"""
+
+
+class Verdict(Enum):
+    """What presenting a refresh token means."""
+
+    ROTATED = "rotated"
+    REPLAYED = "replayed"  # the same successor once more: its answer was lost
+    SUPERSEDED = "superseded"  # a late double of a request whose successor was used since: yields nothing
+    KEY_REPEATED = "key_repeated"  # the Idempotency-Key of the previous refresh: a client's mistake
+    REUSED = "reused"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The verdict and the session's row as it stands now; no row when the session is unknown."""
+
+    verdict: Verdict
+    session: Session | None
+
+
+def open_session(
+    user: User, *, amr: list[str], ip: str, user_agent: str, device_id: str, now: datetime
+) -> Session:
+    """A session for a login completed now, at generation 0."""
+    session = Session(
+        user=user,
+        auth_time=now,
+        amr=" ".join(amr),
+        rotated_at=now,
+        last_seen_at=now,
+        idle_expires_at=now + timedelta(seconds=settings.SESSION_IDLE_SECONDS),
+        expires_at=now + timedelta(seconds=settings.SESSION_LIFETIME_SECONDS),
+        ip=ip,
+        user_agent=user_agent,
+        device_id=device_id,
+    )
+    session.refresh_digest = _jti_digest(session.id, 0)
+    session.save(force_insert=True)
+    return session
+
+
+def _jti_digest(session_id: str, generation: int) -> str:
+    return hashlib.sha256(refresh_jti(session_id, generation).encode()).hexdigest()
+
+
+def digest_key(idempotency_key: str) -> str:
+    """What is kept of an Idempotency-Key; empty for none."""
+    return keys.digest("idempotency", idempotency_key) if idempotency_key else ""
+
+
+def rotate_session(session_id: str, *, generation: int, idempotency_key: str, now: datetime) -> Rotation:
+    """Advance a session by one generation, or say why not. Inside the caller's transaction.
+
+    Reuse ends the session here; the caller records it.
+    """
+    key = digest_key(idempotency_key)
+    idle = now + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    values = [_jti_digest(session_id, generation + 1), key, now, now, idle, idle]
+    condition = [session_id, generation, _jti_digest(session_id, generation), now, now, key, key]
+    rows = list(Session.objects.raw(ROTATE, [*values, *condition]))
+    if rows:
+        session = rows[0]
+        session.user = User(id=session.user_id, role=session.role)  # type: ignore[attr-defined]
+        return Rotation(Verdict.ROTATED, session)
+    return _judge(session_id, generation=generation, key=key, now=now)
+
+
+def _judge(session_id: str, *, generation: int, key: str, now: datetime) -> Rotation:
+    """Why nothing was rotated; the row is locked, so that the verdict and its consequence are one."""
+    locked = Session.objects.select_related("user").select_for_update(of=("self",))
+    session = locked.filter(pk=session_id).first()
+    if session is None or not is_live(session, now):
+        return Rotation(Verdict.ENDED, session)
+    behind = session.generation - generation
+    if behind == 0 and key and key == session.key_digest:
+        return Rotation(Verdict.KEY_REPEATED, session)
+    if behind == 1 and _asks_again(session, key, now):
+        return Rotation(Verdict.REPLAYED, session)
+    if behind == 2 and key and key == session.previous_key_digest:
+        return Rotation(Verdict.SUPERSEDED, session)
+    end_session(session, reason="reuse", now=now)
+    return Rotation(Verdict.REUSED, session)
+
+
+def _asks_again(session: Session, key: str, now: datetime) -> bool:
+    if key or session.key_digest:
+        return key == session.key_digest
+    return now - session.rotated_at < timedelta(seconds=settings.REFRESH_GRACE_SECONDS)
+
+
+def is_live(session: Session, now: datetime) -> bool:
+    """Neither revoked nor idle too long nor too old."""
+    return session.revoked_at is None and now < session.idle_expires_at and now < session.expires_at
+
+
+def live_sessions(user_id: str, now: datetime) -> QuerySet[Session]:
+    """An account's live sessions, newest first."""
+    own = Session.objects.filter(user_id=user_id, revoked_at=None, idle_expires_at__gt=now, expires_at__gt=now)
+    return own.order_by("-created_at")
+
+
+def find_session(session_id: str) -> Session | None:
+    """A session with its user, live or not; one statement."""
+    return Session.objects.select_related("user").filter(pk=session_id).first()
+
+
+def end_session(session: Session, *, reason: str, now: datetime) -> bool:
+    """End one session; False when it had ended before."""
+    live = Session.objects.filter(pk=session.pk, revoked_at=None)
+    session.revoked_at = now
+    return bool(live.update(revoked_at=now, revoke_reason=reason))
+
+
+def end_sessions(user_id: str, *, reason: str, now: datetime, keep: str = "") -> list[str]:
+    """End all live sessions of an account but `keep`; their ids."""
+    locked = live_sessions(user_id, now).exclude(pk=keep).order_by("pk").select_for_update()
+    ids = [session.id for session in locked]
+    if ids:
+        Session.objects.filter(pk__in=ids).update(revoked_at=now, revoke_reason=reason)
+    return ids

@@ -1,0 +1,201 @@
+"""The one settings file. Everything that differs between installations comes through env.py, typed and checked.
+
+An ORIGIN that is not a loopback name makes this a production installation: what a production service needs is then
+demanded here, and a missing or weak value stops the start with one line that names it. There is no debug switch.
+"""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from secure_auth import env
+from throttling.limits import limits_from_env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DEBUG = False
+
+# Where it runs
+PORT = env.integer("PORT", 8000, most=65535)
+HOST = env.text("HOST", "127.0.0.1")
+ORIGIN = env.origin("ORIGIN", f"http://localhost:{PORT}")
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
+MASTER_KEY = env.master_key("MASTER_KEY")
+PRODUCTION = not env.is_loopback(ORIGIN)
+CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+SERVER_WORKERS = env.integer("SERVER_WORKERS", max(2, min(8, CPUS)), most=64)
+SERVER_THREADS = env.integer("SERVER_THREADS", 64, most=512)
+DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, most=500)
+DATABASE_URL = env.text("DATABASE_URL")
+REDIS_URL = env.text("REDIS_URL")
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+SECURITY_CONTACT = env.text("SECURITY_CONTACT", f"mailto:security@{urlsplit(ORIGIN).hostname}")
+
+# Durations, in seconds
+PARTIAL_TOKEN_SECONDS = env.integer("PARTIAL_TOKEN_SECONDS", 300, most=3600)
+ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", 300, most=3600)
+SESSION_IDLE_SECONDS = env.integer("SESSION_IDLE_SECONDS", 3600)
+SESSION_LIFETIME_SECONDS = env.integer("SESSION_LIFETIME_SECONDS", 86400)
+REAUTHENTICATION_SECONDS = env.integer("REAUTHENTICATION_SECONDS", 300)
+REFRESH_GRACE_SECONDS = env.integer("REFRESH_GRACE_SECONDS", 0, least=0, most=120)
+ENROLMENT_WINDOW_SECONDS = env.integer("ENROLMENT_WINDOW_SECONDS", 86400, least=0)
+CONFIRM_LINK_SECONDS = env.integer("CONFIRM_LINK_SECONDS", 86400, most=86400)
+RESET_LINK_SECONDS = env.integer("RESET_LINK_SECONDS", 1800, most=86400)
+ENROLMENT_LINK_SECONDS = env.integer("ENROLMENT_LINK_SECONDS", 1800, most=86400)
+DEVICE_SECONDS = env.integer("DEVICE_SECONDS", 90 * 86400)
+KEY_CACHE_SECONDS = 10
+JWKS_MAX_AGE_SECONDS = 300
+
+# Limits of contract section 5; LIMIT_<PURPOSE> overrides one
+try:
+    LIMITS = limits_from_env(os.environ)
+except ValueError as error:
+    raise env.ImproperlyConfigured(str(error)) from error
+
+# Passwords: Argon2id, RFC 9106; the numbers are OWASP's minimum and ASVS 11.4.2's
+ARGON2_MEMORY_KIB = env.integer("ARGON2_MEMORY_KIB", 19456, least=8, most=4 * 1024**2)
+ARGON2_TIME_COST = env.integer("ARGON2_TIME_COST", 2, most=64)
+ARGON2_PARALLELISM = env.integer("ARGON2_PARALLELISM", 1, most=64)
+HASH_CONCURRENCY = env.integer("HASH_CONCURRENCY", 0, least=0, most=1024)  # 0: by cores and memory
+PASSWORD_HASHERS = [
+    "secure_auth.passwords.Argon2Hasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
+PASSWORD_MIN_LENGTH = env.integer("PASSWORD_MIN_LENGTH", 8, least=8, most=64)
+PASSWORD_MAX_LENGTH = 128
+
+# Tokens
+SIGNING_ALGORITHM = env.text("SIGNING_ALGORITHM", "ES256")
+if SIGNING_ALGORITHM not in ("ES256", "EdDSA"):
+    raise env.refuse("SIGNING_ALGORITHM", "must be ES256 or EdDSA")
+TOKEN_ISSUER = env.text("TOKEN_ISSUER", ORIGIN)
+TOKEN_AUDIENCE = env.text("TOKEN_AUDIENCE", ORIGIN)
+TOKEN_CLIENT_ID = env.text("TOKEN_CLIENT_ID", "secure-auth")
+SIMPLE_JWT = {
+    "ALGORITHM": SIGNING_ALGORITHM,
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=ACCESS_TOKEN_SECONDS),
+    "REFRESH_TOKEN_LIFETIME": timedelta(seconds=SESSION_IDLE_SECONDS),
+    "USER_ID_CLAIM": "sub",
+}
+
+# Mail
+MAIL = env.mail("EMAIL_URL")
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Secure Auth <no-reply@{urlsplit(ORIGIN).hostname}>")
+EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.username, MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = MAIL.starttls, MAIL.tls, 10
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if MAIL.host else "secure_auth.mailfile.EmailBackend"
+PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
+
+if PRODUCTION:
+    for name, value in (("MASTER_KEY", MASTER_KEY), ("DATABASE_URL", DATABASE_URL), ("EMAIL_URL", MAIL.host)):
+        if not value:
+            raise env.refuse(name, f"must be set when ORIGIN ({ORIGIN}) is not a loopback name")
+    if not ORIGIN.startswith("https://"):
+        raise env.refuse("ORIGIN", "must be https:// when it is not a loopback name")
+if SESSION_IDLE_SECONDS > SESSION_LIFETIME_SECONDS:
+    raise env.refuse("SESSION_IDLE_SECONDS", "must not exceed SESSION_LIFETIME_SECONDS")
+
+# Nothing that outlives a process is signed with Django's own key: tokens, digests and cookies use the key rings.
+SECRET_KEY = secrets.token_urlsafe(64)
+
+ALLOWED_HOSTS = [*env.words("ALLOWED_HOSTS"), urlsplit(ORIGIN).hostname or "localhost"]
+if not PRODUCTION:
+    ALLOWED_HOSTS += env.LOOPBACK_NAMES
+SECURE_SSL_REDIRECT = ORIGIN.startswith("https://")
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = 63072000 if ORIGIN.startswith("https://") else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ORIGIN.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # RequestMiddleware drops it from untrusted peers
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+CORS_ALLOWED_ORIGINS = [env.origin("CORS_ORIGINS", word) for word in env.words("CORS_ORIGINS")]
+CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "x-device-token", "x-request-id")
+CORS_EXPOSE_HEADERS = ("ratelimit", "ratelimit-policy", "retry-after", "www-authenticate", "x-request-id")
+
+# Bodies are JSON documents of a few fields: 64 KiB is generous. Larger ones are refused before they are parsed.
+MAX_BODY_BYTES = 64 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 50
+
+ROOT_URLCONF = "secure_auth.urls"
+WSGI_APPLICATION = "secure_auth.wsgi.application"
+APPEND_SLASH = False
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "axes",
+    "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "throttling",
+    "audit",
+    "mfa",
+    "secure_auth",
+]
+MIDDLEWARE = [
+    "secure_auth.middleware.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "secure_auth.middleware.SourceLimitMiddleware",
+]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+DATABASES = {"default": env.database("DATABASE_URL", DATA_DIR, DATABASE_POOL_SIZE)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+
+# No password-only door: Django's own authenticate() signs nobody in, its admin and its sessions are not installed.
+AUTH_USER_MODEL = "secure_auth.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend"]
+AXES_HANDLER = "throttling.lockout.ReservingHandler"
+AXES_ENABLED = True
+SILENCED_SYSTEM_CHECKS = [
+    "axes.W001",  # the cache is not used: the handler keeps its state in the limiter
+    "axes.W002",  # no middleware: the use cases speak to the handler
+    "security.W003",  # no CSRF middleware: no cookie authenticates an unsafe request
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["secure_auth.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "secure_auth.api.schema.ContractSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "secure_auth.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": PRODUCT_NAME,
+    "DESCRIPTION": "Two-step login, sessions and the audit log. Errors are RFC 9457 problem documents.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [],
+    "SERVERS": [{"url": ORIGIN}],
+}
+LOGGING_CONFIG = "secure_auth.logging_config.configure"
+LOGGING = {"level": env.text("LOG_LEVEL", "INFO").upper()}

@@ -1,0 +1,125 @@
+"""What stands before the first request: data directory, migrations, master key, key rings, triggers.
+
+Safe to run on any number of nodes at once: a lock of the database (or of the data directory) lets one go first. A
+node never makes a master key where a ring exists: it could not open it, and a second ring would split the service.
+"""
+
+import base64
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import DatabaseError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+
+from audit.append import NewEvent, append
+from audit.checks import missing_triggers
+from audit.events import SYSTEM, EventType, Outcome, Reason
+from secure_auth import keys
+from secure_auth.models import Key
+
+START_LOCK = 0x5EC0_57A7
+
+
+def prepare() -> None:
+    """Make this installation ready to serve, whatever its state.
+
+    Raises:
+        CommandError: it cannot be; one line says why.
+    """
+    try:
+        _make_directories()
+        with _start_lock():
+            _migrate()
+            _ensure_master_key()
+            _ensure_rings()
+        for purpose in Key.Purpose:
+            keys.ring(purpose)
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from error
+    except DatabaseError as error:
+        raise CommandError(f"the database is not usable: {str(error).splitlines()[0]}") from error
+    except OSError as error:
+        raise CommandError(f"DATA_DIR is not usable: {error.strerror}: {error.filename}") from error
+    missing = missing_triggers()
+    if missing:
+        raise CommandError(f"the audit log is not protected: missing {', '.join(missing)}")
+
+
+def _make_directories() -> None:
+    settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.DATA_DIR.chmod(0o700)
+    for name in ("outbox", "hash-slots", "static"):
+        (settings.DATA_DIR / name).mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def _start_lock() -> Iterator[None]:
+    """One node at a time: a session lock in PostgreSQL, a flock in the data directory else. A crash frees both."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [START_LOCK])
+        try:
+            yield
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [START_LOCK])
+        return
+    with (settings.DATA_DIR / "start.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _migrate() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+def _ensure_master_key() -> None:
+    """Make the master key file on the very first start.
+
+    The file is complete before it has its name: a crash leaves no half key behind.
+    """
+    path = settings.DATA_DIR / keys.MASTER_KEY_FILE
+    if settings.MASTER_KEY or path.exists():
+        return
+    if Key.objects.exists():
+        raise ImproperlyConfigured(f"MASTER_KEY is not set, {path} is missing, and key rings exist that it sealed")
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+
+
+def _ensure_rings() -> None:
+    """An active and a next key for each purpose, made once, with their events in the same transaction."""
+    with transaction.atomic():
+        present = set(Key.objects.values_list("purpose", "state"))
+        for purpose in Key.Purpose:
+            for state in (Key.State.ACTIVE, Key.State.NEXT):
+                if (purpose, state) not in present:
+                    _create_key(purpose, state)
+
+
+def _create_key(purpose: str, state: str) -> None:
+    key = keys.create_key(purpose, state)
+    append(
+        NewEvent(
+            type=EventType.KEY_CREATE,
+            outcome=Outcome.SUCCESS,
+            reason=Reason.FIRST_START,
+            source=SYSTEM,
+            details={"key_id": key.kid, "purpose": purpose},
+        )
+    )

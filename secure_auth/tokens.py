@@ -1,0 +1,232 @@
+"""Partial, access and refresh tokens: simplejwt's token classes over the signing ring (contract section 4).
+
+Verification pins the algorithm to the key that `kid` names and the header to what this service writes: exactly alg,
+kid and typ, so jwk, jku, x5u and crit cannot steer it (RFC 8725 sections 3.1, 3.10). The header's typ and the claim
+token_type both name the kind: kinds are mutually exclusive (RFC 8725 section 3.12). No token carries personal data.
+"""
+
+import base64
+import binascii
+import json
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
+
+import jwt
+from django.conf import settings
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken, TokenError
+from rest_framework_simplejwt.tokens import Token
+
+from secure_auth import keys
+from secure_auth.models import Key, PendingLogin, Session, User
+
+MAX_TOKEN_LENGTH = 4096
+CLOCK_SKEW_SECONDS = 60
+REQUIRED_CLAIMS = ["iss", "aud", "sub", "jti", "iat", "exp", "token_type"]
+ACR = "aal2"
+
+
+class InvalidToken(Exception):
+    """The token is malformed, forged, expired or of another kind."""
+
+
+class RingBackend(TokenBackend):
+    """simplejwt's backend with keys from the ring, chosen by `kid`."""
+
+    def __init__(self, header_type: str) -> None:
+        super().__init__(settings.SIGNING_ALGORITHM, audience=settings.TOKEN_AUDIENCE, issuer=settings.TOKEN_ISSUER)
+        self.header_type = header_type
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        """Sign with the active key."""
+        key = keys.ring(Key.Purpose.SIGNING).active
+        claims = {**payload, "iss": self.issuer, "aud": self.audience}
+        header = {"kid": key.kid, "typ": self.header_type}
+        return jwt.encode(claims, key.private, algorithm=key.algorithm, headers=header)
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        """Verify signature, header, issuer, audience and expiry; `verify=False` is refused."""
+        if not verify or not isinstance(token, str):
+            raise TokenBackendError("Token is invalid")
+        key = self._key(token)
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.verifying,
+                algorithms=[key.algorithm],
+                audience=self.audience,
+                issuer=self.issuer,
+                options={"require": REQUIRED_CLAIMS, "verify_iat": False, "strict_aud": True},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise TokenBackendExpiredToken("Token is expired") from error
+        except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
+            raise TokenBackendError("Token is invalid") from error
+        if not isinstance(claims["iat"], int) or claims["iat"] > time.time() + CLOCK_SKEW_SECONDS:
+            raise TokenBackendError("Token is invalid")
+        return claims
+
+    def _key(self, token: str) -> keys.OpenKey:
+        header = _header(token)
+        key = keys.ring(Key.Purpose.SIGNING).keys.get(header["kid"])
+        if key is None or header != {"alg": key.algorithm, "kid": key.kid, "typ": self.header_type}:
+            raise TokenBackendError("Token is invalid")
+        return key
+
+
+def _header(token: str) -> dict[str, str]:
+    """The JOSE header of a compact token in canonical base64url; anything else is refused before any other work."""
+    if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+        raise TokenBackendError("Token is invalid")
+    parts = token.split(".")
+    if len(parts) != 3 or not all(_is_canonical(part) for part in parts):
+        raise TokenBackendError("Token is invalid")
+    try:
+        pairs = json.loads(_decoded(parts[0]), object_pairs_hook=list)
+        header = dict(pairs)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise TokenBackendError("Token is invalid") from error
+    if len(pairs) != 3 or set(header) != {"alg", "kid", "typ"} or not isinstance(header["kid"], str):
+        raise TokenBackendError("Token is invalid")
+    return header
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _is_canonical(part: str) -> bool:
+    """Whether a segment is the one base64url form of its bytes: no padding, blanks or stray bits."""
+    try:
+        return bool(part) and base64.urlsafe_b64encode(_decoded(part)).rstrip(b"=").decode() == part
+    except (binascii.Error, ValueError):
+        return False
+
+
+class RingToken(Token):
+    """A token of this service. Subclasses name their kind and their header type."""
+
+    header_type: ClassVar[str]
+
+    @classmethod
+    def get_token_backend(cls) -> RingBackend:  # type: ignore[override]
+        """The backend that pins this kind's header type."""
+        return RingBackend(cls.header_type)
+
+    @classmethod
+    def read(cls, encoded: str) -> Self:
+        """Verify an encoded token.
+
+        Raises:
+            InvalidToken: malformed, forged, expired or of another kind.
+        """
+        try:
+            return cls(encoded)  # type: ignore[arg-type]
+        except TokenError as error:
+            raise InvalidToken from error
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class PartialToken(RingToken):
+    """Opens the second step and enrolment of one pending login, nothing else."""
+
+    token_type = "partial"
+    header_type = "partial+jwt"
+    lifetime = timedelta(seconds=settings.PARTIAL_TOKEN_SECONDS)
+
+
+class AccessToken(RingToken):
+    """RFC 9068."""
+
+    token_type = "access"
+    header_type = "at+jwt"
+    lifetime = timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
+
+
+class RefreshToken(RingToken):
+    """Names one generation of a session. Its jti is derived from both, so that it can be answered again unstored."""
+
+    token_type = "refresh"
+    header_type = "refresh+jwt"
+    lifetime = timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+
+
+def is_partial(encoded: str) -> bool:
+    """Whether this is a genuine partial token, so that a door for two kinds knows which one it was shown."""
+    try:
+        PartialToken.read(encoded)
+    except InvalidToken:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """What a completed login or a refresh answers. Lifetimes in seconds."""
+
+    access: str
+    refresh: str
+    expires_in: int
+    refresh_expires_in: int
+    session_id: str
+
+    def __repr__(self) -> str:
+        return f"<TokenPair of {self.session_id}>"
+
+
+def issue_partial(pending: PendingLogin) -> str:
+    """The partial token of a pending login; it expires with it."""
+    token = PartialToken()
+    token["sub"], token["jti"], token["next"] = pending.user_id, pending.id, pending.next
+    token["exp"] = int(pending.expires_at.timestamp())
+    return str(token)
+
+
+def issue_access(session: Session, user: User, *, now: datetime) -> tuple[str, int]:
+    """An access token of a session, and its lifetime in seconds; it never outlives the session."""
+    seconds = min(settings.ACCESS_TOKEN_SECONDS, int((session.expires_at - now).total_seconds()))
+    token = AccessToken()
+    issued = int(now.timestamp())
+    token.payload |= {
+        "sub": user.pk,
+        "sid": session.id,
+        "client_id": settings.TOKEN_CLIENT_ID,
+        "iat": issued,
+        "exp": issued + seconds,
+        "auth_time": int(session.auth_time.timestamp()),
+        "amr": session.amr.split(),
+        "acr": ACR,
+        "roles": user.roles,
+    }
+    return str(token), seconds
+
+
+def issue_refresh(session: Session) -> tuple[str, int]:
+    """The refresh token of the session's generation, and its lifetime in seconds. Every claim comes from the row."""
+    token = RefreshToken()
+    issued, expires = int(session.rotated_at.timestamp()), int(session.idle_expires_at.timestamp())
+    token.payload |= {
+        "sub": session.user_id,
+        "sid": session.id,
+        "gen": session.generation,
+        "jti": refresh_jti(session.id, session.generation),
+        "iat": issued,
+        "exp": expires,
+    }
+    return str(token), expires - issued
+
+
+def refresh_jti(session_id: str, generation: int) -> str:
+    """The jti of a session's generation: keyed, so that nobody else can name the next one."""
+    return keys.digest("refresh", session_id, str(generation))[:32]
+
+
+def issue_pair(session: Session, user: User, *, now: datetime) -> TokenPair:
+    """Both tokens of a session's present generation."""
+    access, expires_in = issue_access(session, user, now=now)
+    refresh, refresh_expires_in = issue_refresh(session)
+    return TokenPair(access, refresh, expires_in, refresh_expires_in, session.id)

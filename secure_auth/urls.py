@@ -1,0 +1,52 @@
+"""The map of the service: every address and the view behind it."""
+
+from django.urls import include, path
+
+from secure_auth.api import accounts, administration, login, mfa, sessions
+from secure_auth.api.schema import DocsScriptView, DocsView, SchemaView
+from secure_auth.web import pages, probes
+
+api = [
+    path("register/", accounts.RegisterView.as_view()),
+    path("register/confirm/", accounts.ConfirmView.as_view()),
+    path("login/", login.LoginView.as_view()),
+    path("login/verify/", login.VerifyView.as_view()),
+    path("reauthenticate/", login.ReauthenticateView.as_view()),
+    path("mfa/", mfa.AuthenticatorsView.as_view()),
+    path("mfa/totp/", mfa.BeginTotpView.as_view()),
+    path("mfa/totp/<slug:authenticator_id>/confirm/", mfa.ConfirmTotpView.as_view()),
+    path("mfa/recovery-codes/", mfa.RecoveryCodesView.as_view()),
+    path("mfa/<slug:authenticator_id>/", mfa.AuthenticatorView.as_view()),
+    path("token/refresh/", sessions.RefreshView.as_view()),
+    path("token/verify/", sessions.VerifyTokenView.as_view()),
+    path("logout/", sessions.LogoutView.as_view()),
+    path("sessions/", sessions.SessionsView.as_view()),
+    path("sessions/<slug:session_id>/", sessions.SessionView.as_view()),
+    path("devices/", sessions.DevicesView.as_view()),
+    path("devices/<slug:device_id>/", sessions.DeviceView.as_view()),
+    path("me/", accounts.MeView.as_view()),
+    path("password/change/", accounts.ChangePasswordView.as_view()),
+    path("password/reset/", accounts.ResetView.as_view()),
+    path("password/reset/confirm/", accounts.ConfirmResetView.as_view()),
+    path("admin/users/", administration.UsersView.as_view()),
+    path("admin/users/<slug:user_id>/<slug:action>/", administration.ActionView.as_view()),
+]
+
+urlpatterns = [
+    path("", pages.home),
+    path("api/v1/", include(api)),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", DocsView.as_view(), name="docs"),
+    path("api/docs/script.js", DocsScriptView.as_view(), name="docs-script"),
+    path("problems/", pages.problems),
+    path("problems/<slug:code>/", pages.problem),
+    path(".well-known/jwks.json", pages.jwks),
+    path(".well-known/security.txt", pages.security_txt),
+    path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
+]
+
+handler400 = "secure_auth.web.pages.bad_request"
+handler403 = "secure_auth.web.pages.forbidden"
+handler404 = "secure_auth.web.pages.not_found"
+handler500 = "secure_auth.web.pages.server_error"

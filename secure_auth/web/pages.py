@@ -1,0 +1,83 @@
+"""The few pages there are yet: where to begin, what each problem means, the public keys, whom to tell of a fault."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from secure_auth import keys
+from secure_auth.api.problems import problem_response
+from secure_auth.errors import Code, Problem
+
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+
+def page(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
+    """A page under the pages' content security policy."""
+    response = render(request, f"web/{template}.html", {"product": settings.PRODUCT_NAME, **context})
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    return response
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Where to begin."""
+    return page(request, "home", {"origin": settings.ORIGIN})
+
+
+@require_safe
+def problems(request: HttpRequest) -> HttpResponse:
+    """All problems."""
+    return page(request, "problems", {"codes": list(Code)})
+
+
+@require_safe
+def problem(request: HttpRequest, code: str) -> HttpResponse:
+    """What a problem means to a person; the address that every problem document's type names."""
+    found = next((one for one in Code if one.slug == code), None)
+    if found is None:
+        raise Http404
+    return page(request, "problem", {"code": found})
+
+
+@require_safe
+def jwks(request: HttpRequest) -> HttpResponse:
+    """The public signing keys (RFC 7517)."""
+    response = JsonResponse(keys.jwks(), content_type="application/jwk-set+json")
+    response.headers["Cache-Control"] = f"public, max-age={settings.JWKS_MAX_AGE_SECONDS}"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+@require_safe
+def security_txt(request: HttpRequest) -> HttpResponse:
+    """RFC 9116."""
+    expires = timezone.now() + timedelta(days=180)
+    contact = settings.SECURITY_CONTACT
+    lines = [f"Contact: {contact}", f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}", "Preferred-Languages: en"]
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django refused the request before any view: a foreign Host header, a malformed address."""
+    return problem_response(Problem(Code.VALIDATION_FAILED), request)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Django's 403."""
+    return problem_response(Problem(Code.PERMISSION_DENIED), request)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """No such address."""
+    return problem_response(Problem(Code.NOT_FOUND), request)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """A fault of ours; the log has it, the client gets its id."""
+    return problem_response(Problem(Code.INTERNAL_ERROR), request)

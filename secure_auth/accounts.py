@@ -17,8 +17,7 @@ from secure_auth import addresses, devices, factors, links, outbox, passwords, p
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
 from secure_auth.models import MailToken, Registration, Session, User
 from secure_auth.pending import PasswordProved
-from throttling import limiter, lockout
-from throttling.address import source_owner
+from throttling import lockout
 from throttling.reservations import LimitExceeded
 
 
@@ -52,9 +51,9 @@ def may_mail(address: addresses.Address, *, source: Source) -> bool:
         Problem: rate_limited, service_unavailable.
     """
     with refusals.limits_refused(source=source, subject=address.account):
-        limiter.reserve(limiter.claim("mail_source", source_owner(source.ip)))
+        lockout.reserve_mail_source(source.ip)
         try:
-            limiter.reserve(limiter.claim("mail_address", f"mail:{address.account}"))
+            lockout.reserve_mail_address(address.account)
         except LimitExceeded:
             return False
     return True
@@ -100,7 +99,7 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
     try:
         proof = passwords.check_password(password, registration.password)
     except BaseException:
-        limiter.release(reservation)
+        lockout.release(reservation)
         raise
     answer = None
     with transaction.atomic():
@@ -232,8 +231,7 @@ def confirm_reset(*, token: str, new_password: str, source: Source) -> None:
             MailToken.objects.filter(user=user, purpose=MailToken.Purpose.RESET, used_at=None).update(used_at=now)
             ended = sessions.end_sessions(user.pk, reason="password_reset", now=now)
             devices.forget_devices(user.pk, now=now)
-            for clear in lockout.reset_clears(addresses.account_id(user.email_key)):
-                limiter.clear(clear.owner, purposes=clear.purposes, key=clear.key)
+            lockout.clear_after_reset(addresses.account_id(user.email_key))
             outbox.queue_mail("password_changed", to=user.email)
             done = _event(EventType.PASSWORD_RESET, source=source, user=user.pk)
             append(done, *revocations(ended, user.pk, Reason.PASSWORD_RESET, source))

@@ -16,7 +16,7 @@ from mfa.models import RecoveryCode, TotpAuthenticator
 from secure_auth import accounts, addresses, devices, links, outbox, passwords, pending, sessions
 from secure_auth.errors import FieldError
 from secure_auth.models import MailToken, Registration, Role, User
-from throttling import limiter, lockout
+from throttling import lockout
 
 
 class Refused(Exception):
@@ -138,8 +138,7 @@ def enable(*, user: User, actor: Actor) -> None:
 def unlock(*, user: User, actor: Actor) -> None:
     """Lift every lock of an account, of both steps; its owner is told."""
     with transaction.atomic():
-        for clear in lockout.unlock_clears(addresses.account_id(user.email_key), user.pk):
-            limiter.clear(clear.owner, purposes=clear.purposes, key=clear.key)
+        lockout.unlock(addresses.account_id(user.email_key), user.pk)
         outbox.queue_mail("unlocked", to=user.email)
         append(_event(EventType.ACCOUNT_UNLOCK, user.pk, actor))
 

@@ -20,7 +20,7 @@ from secure_auth import factors, links, outbox, pending, refusals
 from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import MailToken, PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted
-from throttling import limiter, lockout
+from throttling import lockout
 
 
 STALE = timedelta(days=1)
@@ -130,7 +130,7 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
         refusal = _judge_right(grant)
         row = _own_unconfirmed(grant, authenticator_id) if refusal is None else None
         if row is None:
-            limiter.release(reservation)
+            lockout.release(reservation)
             refusal = refusal or Problem(Code.NOT_FOUND)
             append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.ENROLMENT_CLOSED, source))
         elif not totp.accept_code([row], code, unseal=factors.unseal_totp, now=now):
@@ -138,8 +138,10 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
             refusal = Problem(Code.INVALID_CODE)
             append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.WRONG_CODE, source))
         else:
-            clears = pending.login_clears(grant.login, totp=True) if grant.login else ()
-            lockout.settle_second_factor(reservation, failed=False, clear=clears)
+            if grant.login:
+                pending.settle_completed_login(reservation, grant.login, totp=True)
+            else:
+                lockout.settle_second_factor(reservation, failed=False)
             result = _bind(grant, row, source, now)
     if result is None:
         raise refusal or invalid_token()

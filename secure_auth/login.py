@@ -130,8 +130,7 @@ def prove_second_factor(
         completed = None
         if locked and accepted and pending.close_pending(locked, now=now):
             completed, events = pending.complete_login(locked, factor.method, remember=remember_device, source=source, now=now)
-            clears = pending.login_clears(locked, totp=factor.method == "totp")
-            lockout.settle_second_factor(reservation, failed=False, clear=clears)
+            pending.settle_completed_login(reservation, locked, totp=factor.method == "totp")
             append(factors.event(EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source), *events)
         else:
             _record_wrong_factor(reservation, found, factor, live=live, source=source, now=now)

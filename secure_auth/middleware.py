@@ -61,6 +61,8 @@ class RequestMiddleware:
                 response = self._respond(request)
             finally:
                 structlog.contextvars.clear_contextvars()
+        if not response.streaming and "Content-Length" not in response.headers:
+            response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
         response.headers["X-Request-ID"] = request_id
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("Cache-Control", "no-store")

@@ -19,7 +19,7 @@ from secure_auth.errors import invalid_token
 from secure_auth.models import MailToken, PendingLogin, User
 from secure_auth.tokens import InvalidToken, PartialToken, TokenPair
 from throttling import lockout
-from throttling.reservations import Clear
+from throttling.reservations import Reservation
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,10 @@ def complete_login(
     return LoginCompleted(tokens.issue_pair(session, user, now=now), device_token), [*events, opened]
 
 
-def login_clears(login: PendingLogin, *, totp: bool) -> tuple[Clear, ...]:
-    """What a completed login clears of the limits that its two steps counted against."""
-    return lockout.login_clears(
+def settle_completed_login(reservation: Reservation, login: PendingLogin, *, totp: bool) -> None:
+    """Settle the second factor that completes a login; clears what its two steps counted against."""
+    lockout.settle_completed_login(
+        reservation,
         account=addresses.account_id(login.user.email_key),
         ip=login.ip,
         user=login.user_id,

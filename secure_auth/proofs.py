@@ -7,7 +7,7 @@ from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import addresses, passwords, refusals
 from secure_auth.errors import Code, Problem
 from secure_auth.models import Session, User
-from throttling import limiter, lockout
+from throttling import lockout
 from throttling.reservations import Reservation
 
 
@@ -17,7 +17,7 @@ def check_reserved(reservation: Reservation, *, email_key: str, password: str) -
         user = User.objects.filter(email_key=email_key).first()
         return user, passwords.check_password(password, user.password if user else None)
     except BaseException:
-        limiter.release(reservation)
+        lockout.release(reservation)
         raise
 
 

@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from secure_auth.api import accounts, administration, login, mfa, sessions
-from secure_auth.api.schema import DocsScriptView, DocsView, SchemaView
+from secure_auth.api.docs import DocsScriptView, DocsView, SchemaView
 from secure_auth.web import pages, probes
 
 api = [

@@ -3,7 +3,6 @@
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 
 class ContractSchema(AutoSchema):
@@ -16,15 +15,3 @@ class ContractSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         """Answers."""
         return None
-
-
-class SchemaView(SpectacularAPIView):
-    """GET /api/schema/."""
-
-
-class DocsView(SpectacularSwaggerSplitView):
-    """GET /api/docs/."""
-
-
-class DocsScriptView(SpectacularSwaggerSplitView):
-    """GET /api/docs/script.js."""

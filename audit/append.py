@@ -14,7 +14,7 @@ import structlog
 from django.db import connection, transaction
 
 from audit import tallies
-from audit.details import Collapsed
+from audit.details import Collapsed, Id
 from audit.events import EventType, Outcome, Severity, Source
 from audit.records import NewEvent, Record, prepare
 
@@ -84,7 +84,7 @@ def _collapsed(window: tallies.Window) -> NewEvent:
         details=Collapsed(
             type=EventType(about["type"]),
             reason=about["reason"] or None,
-            first_event=window.first_event,
+            first_event=Id(window.first_event),
             count=window.count,
             window_seconds=about["window_seconds"],
         ),
@@ -108,10 +108,10 @@ def _insert(records: Sequence[Record]) -> tuple[str, ...]:
             values += [value for record in personal for value in _personal_values(record)]
             cursor.execute(_statement(len(records), len(personal)), values)
         else:
-            cursor.executemany(_insert_sql("audit_event", EVENT_COLUMNS, 1), map(_event_values, records))
-            cursor.executemany(
-                _insert_sql("audit_personaldata", PERSONAL_COLUMNS, 1), map(_personal_values, personal)
-            )
+            event = [_event_values(record) for record in records]
+            cursor.executemany(_insert_sql("audit_event", EVENT_COLUMNS, 1), event)
+            own = [_personal_values(record) for record in personal]
+            cursor.executemany(_insert_sql("audit_personaldata", PERSONAL_COLUMNS, 1), own)
     transaction.on_commit(partial(_write_lines, records), robust=True)
     return tuple(record.id for record in records)
 

@@ -74,19 +74,16 @@ def source_of(ip: str) -> str:
 
 def take_ended(limit: int) -> list[Window]:
     """Remove the tallies of windows that ended and return those windows. Call it in a transaction."""
+    ended, locking, bound = "%s", "", _sqlite_time(datetime.now(UTC) - GRACE)
     if connection.vendor == "postgresql":
-        ended, locking, bounds = (
-            "ends_at <= clock_timestamp() - %s",
-            " FOR UPDATE SKIP LOCKED",
-            [GRACE, limit],
-        )
-    else:
-        ended, locking, bounds = "ends_at <= %s", "", [_sqlite_time(datetime.now(UTC) - GRACE), limit]
-    chosen = f"SELECT id FROM audit_tally WHERE {ended} ORDER BY ends_at, first_event LIMIT %s{locking}"  # noqa: S608
-    sql = f"""DELETE FROM audit_tally WHERE id IN ({chosen})
-              RETURNING first_event, count, "user", session, about"""  # noqa: S608 no value is interpolated
+        ended, locking, bound = "clock_timestamp() - %s", "FOR UPDATE SKIP LOCKED", GRACE
+    sql = f"""
+        DELETE FROM audit_tally WHERE id IN (
+            SELECT id FROM audit_tally WHERE ends_at <= {ended}
+             ORDER BY ends_at, first_event LIMIT %s {locking}
+        ) RETURNING first_event, count, "user", session, about"""  # noqa: S608 no value is interpolated
     with connection.cursor() as cursor:
-        cursor.execute(sql, bounds)
+        cursor.execute(sql, [bound, limit])
         return _gathered(cursor.fetchall())
 
 
@@ -128,5 +125,5 @@ def _opens_on_sqlite(
     return True
 
 
-def _sqlite_time(moment: datetime) -> str | None:
+def _sqlite_time(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)

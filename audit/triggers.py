@@ -1,9 +1,9 @@
-"""Database triggers that keep the log append-only, on SQLite and PostgreSQL, and the function that counts floods.
+"""Triggers that keep the log append-only, on SQLite and PostgreSQL, and the function that counts floods.
 
 Refused: every UPDATE of events, entries, retention and personal data; every DELETE of entries and retention;
-DELETE of events that are not before the highest cut-off in retention; TRUNCATE (PostgreSQL) and INSERT OR REPLACE
-(SQLite), which go past row triggers. They bind whoever has no right to drop them: the serving role should not own
-the tables.
+DELETE of events that are not before the highest cut-off in retention; TRUNCATE (PostgreSQL) and INSERT OR
+REPLACE (SQLite), which go past row triggers. They bind whoever has no right to drop them: the serving role
+should not own the tables.
 
 A migration that alters one of these tables must call `install` after it: SQLite remakes a table without its
 triggers.

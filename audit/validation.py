@@ -20,6 +20,7 @@ from audit.vocabulary import Text
 OPAQUE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_TEXT_LENGTH = 1000
 MAX_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly (RFC 8785 section 3.2.2.3)
+_JWT = re.compile(r"eyJ[\w-]*\.[\w.-]*")
 _TEXTS = frozenset(Text)
 Check = Callable[[Any], Any]
 
@@ -66,11 +67,14 @@ def check_text(text: Mapping[str, str]) -> dict[str, str]:
 
 
 def storable(value: str, length: int) -> str:
-    """The value cut to `length`, with U+FFFD for what a database cannot hold: NUL and lone surrogates."""
+    """The value cut to `length`, without what a database cannot hold (NUL, lone surrogates) and without JWTs.
+
+    A client may send a token where none belongs, such as in its user agent; the log is no place for it.
+    """
     value = value[:length]
-    if value.isascii() and "\0" not in value:
-        return value
-    return value.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")[:length]
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode()
+    return _JWT.sub("[redacted]", value.replace("\0", "\ufffd"))[:length]
 
 
 def check_id(value: Any) -> str:

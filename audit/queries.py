@@ -1,0 +1,123 @@
+"""The SQL of reading: a window of ids from the index of one filter, and what in it matches the others.
+
+The same statement runs on SQLite and PostgreSQL. It always gives at least one row, whose first two columns tell
+how far the window reached and how many ids it held.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.db import connection
+
+from audit.filters import Filters
+from audit.records import Record
+
+# the most selective first; user and ip stand with the personal data
+_DRIVERS: Final = ("session", "request_id", "user", "ip", "type", "severity", "outcome")
+_PERSONAL: Final = frozenset({"user", "ip"})
+_CLEAR: Final = ("id", "type", "outcome", "reason", "severity", "session", "request_id")
+_OWN: Final = ("user", "subject", "ip", "user_agent", "foreign_request_id")
+_EVENT_COLUMNS: Final = (*_CLEAR, "time", "details", "commitments")
+_COLUMNS: Final = ", ".join(
+    [*(f"e.{name}" for name in _EVENT_COLUMNS), *(f'p."{name}"' for name in (*_OWN, "text", "salts"))]
+)
+_SEARCHED: Final = " || ' ' || ".join(
+    [
+        *(f"e.{name}" for name in _CLEAR),
+        *(f"COALESCE(p.\"{name}\", '')" for name in _OWN),
+        "COALESCE(CAST(p.text AS text), '')",
+    ]
+)
+_WITH_PERSONAL: Final = "LEFT JOIN audit_personaldata p ON p.event = e.id"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one statement found: matching events, the last id it looked at, and how many it looked at."""
+
+    records: list[Record]
+    edge: str
+    looked_at: int
+
+
+def fetch_event(event_id: str) -> Record | None:
+    """One event by id."""
+    sql = f"SELECT {_COLUMNS} FROM audit_event e {_WITH_PERSONAL} WHERE e.id = %s"  # noqa: S608 constants
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [event_id])
+        row = cursor.fetchone()
+    return _record(row) if row else None
+
+
+def has_other_filters(question: Filters) -> bool:
+    """Whether one index alone doesn't answer the question."""
+    return len(question.equal) > 1 or bool(question.terms)
+
+
+def fetch_window(question: Filters, comparison: str, at: str, *, size: int, limit: int) -> Window:
+    """At most `limit` matches among the next `size` ids beyond `at` of the driving filter, nearest first."""
+    driver = next((name for name in _DRIVERS if name in question.equal), None)
+    order, edge = ("ASC", "max") if comparison[0] == ">" else ("DESC", "min")
+    span, span_values = _span(question, driver, comparison, at)
+    rest, rest_values = _rest(question, driver)
+    sql = f"""
+        WITH span AS ({span} {order} LIMIT %s),
+             edge AS (SELECT {edge}(id) AS id, count(*) AS ids FROM span)
+        SELECT edge.id, edge.ids, found.* FROM edge LEFT JOIN (
+            SELECT {_COLUMNS} FROM span JOIN audit_event e ON e.id = span.id {_WITH_PERSONAL}
+             WHERE {rest} ORDER BY e.id {order} LIMIT %s
+        ) found ON 1 = 1 ORDER BY found.id {order}"""  # noqa: S608 names of columns; values are parameters
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*span_values, size, *rest_values, limit])
+        rows = cursor.fetchall()
+    return Window([_record(row[2:]) for row in rows if row[2] is not None], rows[0][0], rows[0][1])
+
+
+def _span(question: Filters, driver: str | None, comparison: str, at: str) -> tuple[str, list[str]]:
+    table, key = ("audit_personaldata", "event") if driver in _PERSONAL else ("audit_event", "id")
+    conditions = {f"{key} {comparison} %s": at}
+    if question.lowest:
+        conditions[f"{key} >= %s "] = question.lowest
+    if question.beyond:
+        conditions[f"{key} < %s "] = question.beyond
+    if driver:
+        conditions[f'"{driver}" = %s'] = question.equal[driver]
+    where = " AND ".join(conditions)
+    if driver:
+        # the partial indexes leave out empty values: both databases want to be told that none is asked for
+        where += f" AND NOT (\"{driver}\" = '')"
+    return f"SELECT {key} AS id FROM {table} WHERE {where} ORDER BY {key}", list(conditions.values())  # noqa: S608
+
+
+def _rest(question: Filters, driver: str | None) -> tuple[str, list[str]]:
+    conditions, values = ["1 = 1"], []
+    for name, value in question.equal.items():
+        if name != driver:
+            conditions.append(f'{"p" if name in _PERSONAL else "e"}."{name}" = %s')
+            values.append(value)
+    like = "ILIKE" if connection.vendor == "postgresql" else "LIKE"
+    for term in question.terms:
+        conditions.append(f"{_SEARCHED} {like} %s ESCAPE '!'")
+        values.append("%" + term.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%")
+    return " AND ".join(conditions), values
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    event = dict(zip(_EVENT_COLUMNS, row, strict=False))
+    own = row[len(_EVENT_COLUMNS) :]
+    if own[0] is None:
+        own = ("", "", "", "", "", "{}", "{}")
+    time = event.pop("time")
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time).replace(tzinfo=UTC)
+    return Record(
+        time=time,
+        details=json.loads(event.pop("details")),
+        commitments=json.loads(event.pop("commitments")),
+        text=json.loads(own[5]),
+        salts=json.loads(own[6]),
+        **event,
+        **dict(zip(_OWN, own, strict=False)),
+    )

@@ -1,73 +1,147 @@
-"""The web server of one node: gunicorn with threaded workers, on a socket that the supervisor already holds.
+"""The web server of one node: gunicorn keeps the workers, waitress speaks HTTP in each of them.
 
-Promises: it trusts no forwarded header (RequestMiddleware judges those), names no product in its answers,
-writes no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR.
-Refuses: request lines over 4 KiB, more than 64 header fields, fields over 8 KiB, and requests that take more
-than READ_SECONDS to arrive, so that slow senders cannot hold the threads for long.
+gunicorn loads the code once, forks the workers and replaces one that dies or hangs. waitress receives a whole
+request before it takes one of the threads, and sends the answer without one: slow clients hold connections only.
+
+Promises: it trusts no forwarded header (RequestMiddleware judges those), names no product in its answers, writes
+no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR. Answers made
+here, before any other code sees the request, are problem documents too.
+Refuses: heads over 16 KiB, bodies over 1 MiB (the middleware refuses at 64 KiB; up to here the client can still
+read that answer), and requests that take longer than READ_SECONDS to arrive.
 """
 
-import errno
+import json
+import logging
 import os
-import socket
 import time
 from typing import Any
 
+import uuid_utils
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
-from gunicorn.http import wsgi
-from gunicorn.workers import gthread
+from gunicorn.workers.base import Worker
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
+from secure_auth.errors import Code
 from secure_auth.supervisor import end_with_parent
 
-READ_SECONDS = 10
-WRITE_SECONDS = 20
+HEAD_BYTES = 16 * 1024
+BODY_BYTES = 1024 * 1024
+READ_SECONDS = 15
+IDLE_SECONDS = 30
 GRACEFUL_SECONDS = 5
+CONNECTIONS = 1000
+POLL_SECONDS = 0.5
 
 
-class DeadlineReader:
-    """The reading side of a connection, with one deadline for each request."""
+class ProblemTask(ErrorTask):
+    """The answer to a request that cannot be read (RFC 9457)."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.deadline = 0.0
+    codes = {413: Code.PAYLOAD_TOO_LARGE, 500: Code.INTERNAL_ERROR}
 
-    def recv(self, size: int) -> bytes:
-        """At most `size` bytes. ConnectionResetError after the deadline: gunicorn ends that quietly."""
-        left = self.deadline - time.monotonic()
-        try:
-            if left <= 0:
-                raise TimeoutError
-            self.connection.settimeout(left)
-            return self.connection.recv(size)
-        except TimeoutError as error:
-            raise ConnectionResetError(errno.ECONNRESET, "the request took too long to arrive") from error
-        finally:
-            self.connection.settimeout(WRITE_SECONDS)
+    def execute(self) -> None:
+        code = self.codes.get(self.request.error.code, Code.VALIDATION_FAILED)
+        request_id = str(uuid_utils.uuid7())
+        document = {
+            "type": f"{settings.ORIGIN}/problems/{code.slug}/",
+            "title": code.title,
+            "status": code.status,
+            "detail": "The request could not be read as HTTP.",
+            "code": code.slug,
+            "request_id": request_id,
+        }
+        body = json.dumps(document).encode()
+        self.status = f"{code.status} {code.title}"
+        self.response_headers += [
+            ("Content-Type", "application/problem+json"),
+            ("Cache-Control", "no-store"),
+            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Request-ID", request_id),
+        ]
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
 
 
-class Connection(gthread.TConn):
-    def init(self) -> None:
-        """Called before each request of the connection is read: starts its deadline."""
-        super().init()
-        reader = self.parser.unreader
-        if not isinstance(reader.sock, DeadlineReader):
-            reader.sock = DeadlineReader(reader.sock)
-        reader.sock.deadline = time.monotonic() + READ_SECONDS
+class Channel(HTTPChannel):
+    """A connection that knows since when a request has been arriving on it."""
+
+    error_task_class = ProblemTask
+    arriving_since = 0.0
+
+    def received(self, data: bytes) -> bool:
+        """Note the beginning of each request."""
+        if self.request is None:
+            self.arriving_since = time.time()
+        return bool(super().received(data))
 
 
-class Response(wsgi.Response):
-    def default_headers(self) -> list[str]:
-        return [line for line in super().default_headers() if not line.startswith("Server:")]
+class Server(TcpWSGIServer):
+    """Closes connections that are idle, and those whose request does not arrive in time."""
+
+    channel_class = Channel
+
+    def maintenance(self, now: float) -> None:
+        """Called by waitress every `cleanup_interval` seconds."""
+        super().maintenance(now)
+        for channel in self.active_channels.values():
+            if channel.request is not None and channel.arriving_since < now - READ_SECONDS:
+                channel.will_close = True
+
+    def is_busy(self) -> bool:
+        """Whether an answer is still being made or sent."""
+        return any(channel.requests or channel.total_outbufs_len for channel in self.active_channels.values())
+
+
+class WaitressWorker(Worker):
+    """One forked worker process."""
+
+    def run(self) -> None:
+        """Serve until a signal says stop or the arbiter is gone, then finish what was begun."""
+        sockets: dict[int, Any] = {}
+        threads = ThreadedTaskDispatcher()
+        threads.set_thread_count(settings.SERVER_THREADS)
+        servers = [self._server(listener.sock, sockets, threads) for listener in self.sockets]
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            wasyncore.poll2(POLL_SECONDS, sockets)
+        for server in servers:
+            server.accepting = False
+        give_up_at = time.monotonic() + GRACEFUL_SECONDS
+        while any(server.is_busy() for server in servers) and time.monotonic() < give_up_at:
+            self.notify()
+            wasyncore.poll2(0.05, sockets)
+        threads.shutdown(timeout=1)
+
+    def _server(self, listener: Any, sockets: dict[int, Any], threads: ThreadedTaskDispatcher) -> Server:
+        return Server(
+            self.wsgi,
+            map=sockets,
+            _sock=listener,
+            dispatcher=threads,
+            adj=adjustments(),
+            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
+            bind_socket=False,
+        )
 
 
 class JSONLog(Logger):
+    """gunicorn's log without handlers of its own: its lines go through the root logger's redacting one."""
+
     def setup(self, cfg: Any) -> None:
-        """No handlers of gunicorn's own: its lines go through the root logger's redacting one."""
+        """Called by gunicorn at its start."""
         self.error_log.propagate = True
-        self.error_log.setLevel("WARNING")
+        self.error_log.setLevel(logging.WARNING)
+        logging.getLogger("waitress").setLevel(logging.ERROR)
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 class WebServer(BaseApplication):
@@ -78,33 +152,45 @@ class WebServer(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
+        """Everything that differs from gunicorn's defaults."""
         for name, value in configuration(self.socket_number).items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
+        """The application, loaded once before the workers are forked."""
         return get_wsgi_application()
 
 
+def adjustments() -> Adjustments:
+    """waitress's settings."""
+    return Adjustments(
+        ident=None,
+        threads=settings.SERVER_THREADS,
+        connection_limit=CONNECTIONS,
+        channel_timeout=IDLE_SECONDS,
+        cleanup_interval=5,
+        max_request_header_size=HEAD_BYTES,
+        max_request_body_size=BODY_BYTES,
+        inbuf_overflow=2 * BODY_BYTES,  # bodies stay in memory: they hold passwords
+        outbuf_overflow=64 * BODY_BYTES,
+        clear_untrusted_proxy_headers=False,
+        log_socket_errors=False,
+        server_name="localhost",
+    )
+
+
 def configuration(socket_number: int) -> dict[str, Any]:
+    """gunicorn's settings."""
     return {
         "bind": f"fd://{socket_number}",
         "workers": settings.SERVER_WORKERS,
-        "worker_class": gthread.ThreadWorker,
-        "threads": settings.SERVER_THREADS,
-        "worker_connections": 1000 + settings.SERVER_THREADS,
+        "worker_class": WaitressWorker,
         "preload_app": True,
         "backlog": 1024,
-        "keepalive": 15,
         "timeout": 60,
-        "graceful_timeout": GRACEFUL_SECONDS,
-        "limit_request_line": 4094,
-        "limit_request_fields": 64,
-        "limit_request_field_size": 8190,
-        "forwarded_allow_ips": "",
-        "forwarder_headers": "",
+        "graceful_timeout": GRACEFUL_SECONDS + 1,
         "control_socket_disable": True,
         "worker_tmp_dir": str(settings.DATA_DIR),
-        "proc_name": "secure-auth",
         "logger_class": JSONLog,
         "post_fork": _end_with_arbiter,
     }
@@ -116,7 +202,4 @@ def _end_with_arbiter(arbiter: Any, worker: Any) -> None:
 
 def serve(socket_number: int) -> None:
     """Serve until a signal ends it; leaves by SystemExit."""
-    os.environ.pop("GUNICORN_CMD_ARGS", None)
-    gthread.TConn = Connection
-    wsgi.Response = Response
     Arbiter(WebServer(socket_number)).run()

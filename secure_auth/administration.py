@@ -4,7 +4,7 @@ Each is an event that names who did it and why; the reason is free text and kept
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -14,7 +14,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from mfa.models import RecoveryCode, TotpAuthenticator
 from secure_auth import accounts, addresses, devices, links, outbox, passwords, pending, sessions
-from secure_auth.errors import FieldError
+from secure_auth.errors import Code, FieldError, Problem, validation_failed
 from secure_auth.models import MailToken, Registration, Role, User
 from throttling import lockout
 
@@ -44,11 +44,13 @@ def find_user(email: str) -> User:
     return user
 
 
-def _event(kind: EventType, user_id: str, actor: Actor, **details: str) -> NewEvent:
+def _event(
+    kind: EventType, user_id: str, actor: Actor, reason: Reason = Reason.NONE, **details: str
+) -> NewEvent:
     return NewEvent(
         type=kind,
         outcome=Outcome.SUCCESS,
-        reason=Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND,
+        reason=reason or (Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND),
         source=actor.source,
         user=user_id,
         details=details,
@@ -175,3 +177,23 @@ ACTIONS: dict[str, Callable[..., object]] = {
     "disable": disable,
     "enable": enable,
 }
+
+
+def act(action: str, *, user_id: str, actor: Actor) -> None:
+    """What an admin does over HTTP. Admins reset no admin's factor: that would let one of them become another.
+
+    Raises:
+        Problem: not_found, permission_denied, or validation_failed where the state forbids it.
+    """
+    user = User.objects.filter(pk=user_id).first()
+    if action not in ACTIONS or user is None:
+        raise Problem(Code.NOT_FOUND)
+    if action == "reset-mfa" and user.role == Role.ADMIN:
+        refused = _event(EventType.MFA_RESET, user.pk, actor, Reason.OTHER_ADMIN)
+        with transaction.atomic():
+            append(replace(refused, outcome=Outcome.FAILURE))
+        raise Problem(Code.PERMISSION_DENIED)
+    try:
+        ACTIONS[action](user=user, actor=actor)
+    except Refused as error:
+        raise validation_failed("action", "refused", f"{str(error).capitalize()}.") from error

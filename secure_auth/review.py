@@ -1,50 +1,86 @@
 """What auditors and admins read, and people of themselves. Each reading of the log is itself recorded in it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 
-# READING
+from audit import reading
 from audit.append import NewEvent, append_collapsed
-from audit.events import EventType, Outcome, Source
+from audit.events import EventType, Outcome, Reason, Source
+from audit.filters import BadFilter
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, validation_failed
 from secure_auth.models import User
 
 PAGE = 50
 READ_WINDOW_SECONDS = 300
+PAGING = ("cursor", "limit")
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some results and the cursors of the pages around them; empty where there is none."""
+    """Some results and the cursors of the pages around them; None where there is none."""
 
     results: list[dict[str, Any]]
-    next: str
-    previous: str
+    next: str | None
+    previous: str | None
 
 
-def record_reading(view: str, *, signed: Signed, source: Source, query: str = "", event: str = "") -> None:
-    """One audit.read for equal queries of a session within five minutes."""
-    read = NewEvent(
-        type=EventType.AUDIT_READ,
-        outcome=Outcome.SUCCESS,
-        source=source,
-        user=signed.user.pk,
-        session=signed.session.id,
-        details={"view": view, **({"event": event} if event else {})},
-        text={"query": query} if query else {},
-    )
-    with transaction.atomic():
-        append_collapsed(read, key=f"{signed.session.id}:{view}:{event}:{query}", window_seconds=READ_WINDOW_SECONDS)
+def list_events(*, signed: Signed, query: Mapping[str, str], source: Source) -> Page:
+    """A page of the log for an auditor; the reading is recorded whether or not it succeeds.
+
+    Raises:
+        Problem: validation_failed, for an unknown filter or a bad value.
+    """
+    told = "&".join(f"{name}={value}" for name, value in sorted(query.items()) if name not in PAGING)
+    try:
+        page = _find_events(query)
+    except Problem:
+        record_reading("events", signed=signed, source=source, query=told, reason=Reason.INVALID_INPUT)
+        raise
+    record_reading("events", signed=signed, source=source, query=told)
+    return page
+
+
+def list_activity(*, signed: Signed, query: Mapping[str, str]) -> Page:
+    """A page of somebody's own security events."""
+    foreign = next((name for name in query if name not in PAGING), None)
+    if foreign:
+        raise validation_failed(foreign, "unknown", "This filter is not known here.")
+    return _find_events({**query, "user": signed.user.pk})
+
+
+def _find_events(query: Mapping[str, str]) -> Page:
+    filters = {name: value for name, value in query.items() if name not in PAGING}
+    limit = query.get("limit", str(PAGE))
+    try:
+        page = reading.find_events(filters, cursor=query.get("cursor", ""), limit=limit)
+    except BadFilter as error:
+        raise validation_failed(error.field[:64], "invalid", f"{error}.") from error
+    return Page([record.as_dict() for record in page.results], page.next, page.previous)
+
+
+def show_event(*, signed: Signed, event_id: str, source: Source) -> dict[str, Any]:
+    """One event for an auditor.
+
+    Raises:
+        Problem: not_found.
+    """
+    found = reading.find_event(event_id)
+    reason = Reason.NONE if found else Reason.NOT_FOUND
+    record_reading("event", signed=signed, source=source, event=event_id if found else "", reason=reason)
+    if found is None:
+        raise Problem(Code.NOT_FOUND)
+    return found.as_dict()
 
 
 def list_users(*, signed: Signed, cursor: str, source: Source) -> Page:
     """Accounts, newest first, PAGE at a time; the cursor is the last id of the page before."""
     users = User.objects.order_by("-id")
     if cursor:
-        users = users.filter(id__lt=cursor)
+        users = users.filter(id__lt=cursor[:36])
     rows = list(users[: PAGE + 1])
     record_reading("users", signed=signed, source=source)
     results = [
@@ -57,4 +93,23 @@ def list_users(*, signed: Signed, cursor: str, source: Source) -> Page:
         }
         for row in rows[:PAGE]
     ]
-    return Page(results, rows[PAGE - 1].pk if len(rows) > PAGE else "", "")
+    return Page(results, rows[PAGE - 1].pk if len(rows) > PAGE else None, None)
+
+
+def record_reading(
+    view: str, *, signed: Signed, source: Source, query: str = "", event: str = "", reason: Reason = Reason.NONE
+) -> None:
+    """One audit.read for equal questions of a session within five minutes."""
+    read = NewEvent(
+        type=EventType.AUDIT_READ,
+        outcome=Outcome.FAILURE if reason else Outcome.SUCCESS,
+        reason=reason,
+        source=source,
+        user=signed.user.pk,
+        session=signed.session.id,
+        details={"view": view, **({"event": event} if event else {})},
+        text={"query": query} if query else {},
+    )
+    key = f"{signed.session.id}:{view}:{event}:{query}"
+    with transaction.atomic():
+        append_collapsed(read, key=key, window_seconds=READ_WINDOW_SECONDS)

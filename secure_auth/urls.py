@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from secure_auth.api import accounts, administration, login, mfa, sessions
+from secure_auth.api import accounts, administration, audit, login, mfa, sessions
 from secure_auth.api.docs import DocsScriptView, DocsView, SchemaView
 from secure_auth.web import pages, probes
 
@@ -25,9 +25,12 @@ api = [
     path("devices/", sessions.DevicesView.as_view()),
     path("devices/<slug:device_id>/", sessions.DeviceView.as_view()),
     path("me/", accounts.MeView.as_view()),
+    path("me/activity/", audit.ActivityView.as_view(), name="activity"),
     path("password/change/", accounts.ChangePasswordView.as_view()),
     path("password/reset/", accounts.ResetView.as_view()),
     path("password/reset/confirm/", accounts.ConfirmResetView.as_view()),
+    path("audit/events/", audit.EventsView.as_view(), name="events"),
+    path("audit/events/<slug:event_id>/", audit.EventView.as_view()),
     path("admin/users/", administration.UsersView.as_view()),
     path("admin/users/<slug:user_id>/<slug:action>/", administration.ActionView.as_view()),
 ]

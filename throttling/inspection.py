@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from throttling.limiter import claim, moment
-from throttling.reservations import BucketStatus, Claim
+from throttling.reservations import BucketStatus, Claim, StoreUnavailable
 from throttling.stores import database, redis, routing
 from throttling.stores.bucket import rule_of
 
@@ -40,3 +40,12 @@ def _status(claim: Claim, verdict: dict[str, int]) -> BucketStatus:
         claim.limit.purpose, claim.owner, claim.key, int(verdict["used"]), int(verdict["pending"]),
         moment(verdict["locked"]) if locked else None, int(verdict["level"]),
     )  # fmt: skip
+
+
+def is_redis_up() -> bool:
+    """Tell whether the configured Redis answers and this process uses it."""
+    try:
+        redis.ping()
+    except StoreUnavailable:
+        return False
+    return not routing.is_tripped()

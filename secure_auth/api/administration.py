@@ -1,15 +1,12 @@
 """admin/users/: what admins see and do."""
 
-from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.append import NewEvent
 from secure_auth import administration, review
 from secure_auth.administration import Actor
+from secure_auth.api.audit import page_answer
 from secure_auth.api.common import Body, ServiceView, Text
-from secure_auth.errors import Code, Problem
-from secure_auth.models import User
 
 
 class ReasonBody(Body):
@@ -28,7 +25,8 @@ class UsersView(ServiceView):
     def get(self, request: Request) -> Response:
         """All accounts, newest first."""
         cursor = request.query_params.get("cursor", "")
-        return Response(review.list_users(signed=self.signed, cursor=cursor, source=self.source))
+        page = review.list_users(signed=self.signed, cursor=cursor, source=self.source)
+        return Response(page_answer(request, page))
 
 
 class ActionView(ServiceView):
@@ -41,10 +39,6 @@ class ActionView(ServiceView):
 
     def post(self, request: Request, user_id: str, action: str) -> Response:
         """Do it, with the reason in the log."""
-        act = administration.ACTIONS.get(action)
-        if act is None:
-            raise Problem(Code.NOT_FOUND)
-        reason = self.body()["reason"]
-        actor = Actor(source=self.source, user_id=self.signed.user.pk, reason=reason)
-        act(user=administration.find_target(user_id), actor=actor)
+        actor = Actor(source=self.source, user_id=self.signed.user.pk, reason=self.body()["reason"])
+        administration.act(action, user_id=user_id, actor=actor)
         return Response(status=204)

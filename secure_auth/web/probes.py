@@ -5,7 +5,7 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from throttling import limiter
+from throttling import inspection
 from throttling.address import is_trusted_peer
 
 FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO")
@@ -22,7 +22,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """200 when the database answers, 503 when not. Without Redis the limits go on in the database."""
     checks = {"database": "ok" if _database_answers() else "away"}
     if settings.REDIS_URL:
-        checks["redis"] = "ok" if limiter.is_redis_up() else "away"
+        checks["redis"] = "ok" if inspection.is_redis_up() else "away"
     warnings = []
     forwarded = any(request.META.get(name) for name in FORWARDED)
     if forwarded and not is_trusted_peer(request.META, settings.TRUSTED_PROXIES):

@@ -1,13 +1,13 @@
 """The web server of one node: gunicorn keeps the workers, waitress speaks HTTP in each of them.
 
 gunicorn loads the code once, forks the workers and replaces one that dies or hangs. waitress receives a whole
-request before it takes one of the threads, and sends the answer without one: slow clients hold connections only.
+request before it takes one of the threads and sends the answer without one: slow clients hold only connections.
 
-Promises: it trusts no forwarded header (RequestMiddleware judges those), names no product in its answers, writes
-no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR. Answers made
-here, before any other code sees the request, are problem documents too.
-Refuses: heads over 16 KiB, bodies over 1 MiB (the middleware refuses at 64 KiB; up to here the client can still
-read that answer), and requests that take longer than READ_SECONDS to arrive.
+Promises: it trusts no forwarded header (RequestMiddleware judges those), names no product in its answers,
+writes no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR.
+Answers made here, before any other code sees the request, are problem documents too.
+Refuses: heads over 16 KiB, bodies over 1 MiB (the middleware refuses at 64 KiB; up to here the client can
+still read that answer), and requests that take longer than READ_SECONDS to arrive.
 """
 
 import json

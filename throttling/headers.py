@@ -1,7 +1,7 @@
-"""The RateLimit and RateLimit-Policy fields of an answer (IETF draft-ietf-httpapi-ratelimit-headers-10).
+"""The RateLimit and RateLimit-Policy fields of an answer.
 
-The limiter notes what it granted or refused while a request is watched; of several limits that one request counts
-against, the one with the least left is told.
+Source: IETF draft-ietf-httpapi-ratelimit-headers-10. The limiter notes what it granted or refused while a
+request is watched; of several limits that one request counts against, the one with the least left is told.
 """
 
 from collections.abc import Iterable, Iterator

@@ -28,7 +28,7 @@ class PasswordAttempt:
 
 
 def password_claims(attempt: PasswordAttempt, *, by_source: bool) -> tuple[Claim, ...]:
-    """Claims of one password check. ``by_source`` False: of the account only, for someone who is logged in."""
+    """Claims of one password check. ``by_source`` False: of the account only, for someone logged in."""
     if attempt.device:
         owner = f"device:{attempt.device}"
         return (claim("password_device", owner, attempt.account), claim("password_device_attempts", owner))

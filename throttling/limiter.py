@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from throttling.headers import note_usage
 from throttling.limits import Counts
 from throttling.reservations import (
     Claim,
@@ -69,6 +70,7 @@ def _reserve(store: str, held: Reservation, claims: tuple[Claim, ...]) -> Reserv
         raise
     granted, verdicts = answer["granted"], answer["verdicts"]
     usage = tuple(_usage(claim, verdict, granted) for claim, verdict in zip(claims, verdicts, strict=True))
+    note_usage(usage)
     if not granted:
         release(held)
         raise _refusal(claims, verdicts, held.usage + usage)

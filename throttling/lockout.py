@@ -118,7 +118,7 @@ def settle_password_attempt(reservation: Reservation, *, failed: bool) -> Settle
 
 
 def reserve_second_factor(*, login: str | None, user: str, device: str | None, totp: bool) -> Reservation:
-    """Reserve one check of a second factor: of pending login ``login``, or of ``user`` who proves it again."""
+    """Reserve one check of a second factor: of a pending login, or of ``user`` who proves it again."""
     return reserve_waiting(*lanes.second_factor_claims(login=login, user=user, device=device, totp=totp))
 
 

@@ -150,4 +150,5 @@ def expiry(state: State, rule: Rule) -> int:
     after_flight = rule["span"] + rule["slot"] + rule["lock_max"]
     times = [until for until, _ in state["marks"].values()]
     times += [until + after_flight for until, _ in state["flights"].values()]
-    return max([0, *times, state["locked"] + rule["span"] if state["level"] else 0])
+    remembered: int = state["locked"] + rule["span"] if state["level"] else 0
+    return max([remembered, *times])

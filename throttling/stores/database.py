@@ -37,8 +37,8 @@ DELETE FROM throttling_bucket b USING held
 def reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
     """Reserve all rules (sorted by bucket) or none, and commit; ``id_`` None only looks.
 
-    Answers ``granted``, ``at`` (milliseconds) and one verdict a rule. Raises StoreUnavailable; RuntimeError inside
-    a transaction, which could undo the reservation.
+    Answers ``granted``, ``at`` (milliseconds) and one verdict a rule. Raises StoreUnavailable; RuntimeError
+    inside a transaction, which could undo the reservation.
     """
     if id_ and connection.in_atomic_block:
         raise RuntimeError("reserve() commits by itself and must be called outside any transaction")
@@ -76,7 +76,7 @@ def prune() -> int:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(PRUNE)
-                return cursor.rowcount
+                return int(cursor.rowcount)
         return Bucket.objects.filter(expires_at__lte=datetime.fromtimestamp(now_ms() / 1000, UTC)).delete()[0]
 
 

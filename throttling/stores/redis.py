@@ -64,8 +64,6 @@ def ping() -> None:
 def _call(call: str, rules: list[Rule], id_: str, number: int) -> Any:
     names = [f"limit:{{{rule['owner']}}}:{rule['purpose']}:{rule['key'] or ''}" for rule in rules]
     try:
-        return json.loads(
-            script(settings.REDIS_URL)(keys=names, args=[call, id_, number, json.dumps(rules)])
-        )
+        return json.loads(script(settings.REDIS_URL)(keys=names, args=[call, id_, number, json.dumps(rules)]))
     except (RedisError, OSError) as error:
         raise StoreUnavailable("Redis is away") from error

@@ -29,6 +29,7 @@ from django.test import override_settings
 from throttling.stores import database, redis, routing
 
 STORES = ("sqlite", "postgres", "redis")
+CLOCK = "CREATE OR REPLACE FUNCTION throttling_now() RETURNS bigint LANGUAGE sql AS $$ SELECT {} $$"
 
 
 def only(*names: str) -> pytest.MarkDecorator:
@@ -38,7 +39,7 @@ def only(*names: str) -> pytest.MarkDecorator:
 
 @dataclass
 class Store:
-    """A store under test: ``owner()`` names owners that it holds; ``environment`` lets another process use it."""
+    """A store: ``owner()`` names owners that it holds; ``environment`` lets another process use it."""
 
     name: str
     environment: dict[str, str]
@@ -117,15 +118,18 @@ def unbroken_circuit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing, "_closed_until", 0.0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def patient_redis() -> None:
+    """A busy test machine is no outage."""
+    redis.TIMEOUT_SECONDS = 10.0
+
+
 @pytest.fixture
 def clocked(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The store, on a clock that only the test moves."""
-    restore = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
     if store.name == "postgres":
         define_clock("CREATE TABLE IF NOT EXISTS test_clock AS SELECT 0::bigint AS now_ms")
-        define_clock(
-            "CREATE OR REPLACE FUNCTION throttling_now() RETURNS bigint LANGUAGE sql AS $$ SELECT now_ms FROM test_clock $$"
-        )
+        define_clock(CLOCK.format("now_ms FROM test_clock"))
     elif store.name == "redis":
         text = redis.SCRIPT.replace("redis.call('TIME')", "{0, redis.call('GET', 'test:clock') * 1000}")
         monkeypatch.setattr(redis, "SCRIPT", text)
@@ -135,9 +139,7 @@ def clocked(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     yield store
     redis.script.cache_clear()
     if store.name == "postgres":
-        define_clock(
-            f"CREATE OR REPLACE FUNCTION throttling_now() RETURNS bigint LANGUAGE sql AS $$ SELECT {restore} $$"
-        )
+        define_clock(CLOCK.format("floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"))
 
 
 def define_clock(statement: str) -> None:

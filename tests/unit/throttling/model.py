@@ -1,7 +1,7 @@
 """The limiter as one would explain it: a history of counts, asked from the beginning each time.
 
-``slack_ms`` 0 is the exact rolling window: what it refuses must be refused. With the slack of one slot it is the most
-that the stores may keep a count beyond its window: what it allows must be allowed.
+``slack_ms`` 0 is the exact rolling window: what it refuses must be refused. With the slack of one slot it
+is the most that the stores may keep a count beyond its window: what it allows must be allowed.
 """
 
 from dataclasses import dataclass, field

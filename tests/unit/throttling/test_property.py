@@ -26,7 +26,9 @@ OUTCOMES = ("failed", "passed", "released")
 MEMBERS = ("ann", "ben", "eve")
 STEPS_MS = (1, 997, 7_003, 29_989, 61_003)
 STEP = st.one_of(
-    st.tuples(st.just("reserve"), st.sets(st.sampled_from(LIMITS), min_size=1, max_size=4), st.sampled_from(MEMBERS)),
+    st.tuples(
+        st.just("reserve"), st.sets(st.sampled_from(LIMITS), min_size=1, max_size=4), st.sampled_from(MEMBERS)
+    ),
     st.tuples(st.just("settle"), st.integers(0, 5), st.sampled_from(OUTCOMES)),
     st.tuples(st.just("advance"), st.sampled_from(STEPS_MS), st.none()),
     st.tuples(st.just("clear"), st.sampled_from(LIMITS), st.none()),
@@ -49,18 +51,19 @@ class Run:
         for limit in limits:
             self.models[limit].settle_expired(now)
         try:
-            reservation = limiter.reserve(*claims)
+            self.open[number] = limiter.reserve(*claims)
         except LimitExceeded as refusal:
-            assert not all(
-                self.models[claim.limit].may(now, member, slack_ms=rule_of(claim)["slot"]) for claim in claims
-            )
-            model = self.models[refusal.limit]
-            assert not refusal.in_flight or model.may(now, member, slack_ms=0, flights=False)
+            self.check_refusal(refusal, claims, member)
             return
         for limit in limits:
             assert self.models[limit].may(now, member, slack_ms=0)
             self.models[limit].reserve(number, now, member)
-        self.open[number] = reservation
+
+    def check_refusal(self, refusal: LimitExceeded, claims: list[Claim], member: str) -> None:
+        now = self.store.now_ms
+        slack = {claim.limit: rule_of(claim)["slot"] for claim in claims}
+        assert not all(self.models[limit].may(now, member, slack_ms=slack[limit]) for limit in slack)
+        assert not refusal.in_flight or self.models[refusal.limit].may(now, member, slack_ms=0, flights=False)
 
     def settle(self, index: int, outcome: str) -> None:
         if index >= len(self.open):

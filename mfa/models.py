@@ -19,7 +19,9 @@ class TotpAuthenticator(models.Model):
     """One authenticator app. `last_step` is the newest accepted time step: no step is accepted twice or backwards."""
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="totp_authenticators")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="totp_authenticators"
+    )
     name = models.CharField(max_length=64, blank=True)
     sealed_secret = models.BinaryField()
     key_id = models.CharField(max_length=64)
@@ -39,7 +41,9 @@ class TotpAuthenticator(models.Model):
 class RecoveryCode(models.Model):
     """One recovery code: a keyed digest, spent by a conditional UPDATE."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recovery_codes")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recovery_codes"
+    )
     digest = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(null=True)

@@ -47,7 +47,9 @@ def create_secret() -> bytes:
 def describe_enrolment(secret: bytes, *, account: str, issuer: str) -> Enrolment:
     """The otpauth URI of a secret and its QR code as an SVG document without scripts."""
     encoded = base64.b32encode(secret).decode()
-    uri = pyotp.TOTP(encoded, digits=DIGITS, interval=STEP_SECONDS).provisioning_uri(name=account, issuer_name=issuer)
+    uri = pyotp.TOTP(encoded, digits=DIGITS, interval=STEP_SECONDS).provisioning_uri(
+        name=account, issuer_name=issuer
+    )
     svg = segno.make(uri, error="m", micro=False).svg_inline(scale=4, border=4, dark="#000", light="#fff")
     return Enrolment(encoded, uri, svg)
 

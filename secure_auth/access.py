@@ -123,7 +123,9 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
     with refusals.limits_refused(source=source, user=claims["sub"], session=session_id):
         limiter.reserve(_requests(source), limiter.claim("refresh", f"session:{session_id}"))
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        raise validation_failed("Idempotency-Key", "invalid", "22 to 128 characters of A-Z a-z 0-9 _ - are needed.")
+        raise validation_failed(
+            "Idempotency-Key", "invalid", "22 to 128 characters of A-Z a-z 0-9 _ - are needed."
+        )
     now = timezone.now()
     with transaction.atomic():
         rotation = sessions.rotate_session(
@@ -142,7 +144,9 @@ def _record_rotation(rotation: Rotation, *, user: str, session_id: str, source: 
 
     def event(kind: EventType, reason: str = "", failed: bool = True) -> NewEvent:
         outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
-        return NewEvent(type=kind, outcome=outcome, reason=reason, source=source, user=user, session=session_id)
+        return NewEvent(
+            type=kind, outcome=outcome, reason=reason, source=source, user=user, session=session_id
+        )
 
     match rotation.verdict:
         case Verdict.ROTATED:
@@ -203,8 +207,12 @@ def end_other_sessions(*, signed: Signed, source: Source) -> None:
     with transaction.atomic():
         pending.lock_account(signed.user.pk)
         pending.bump_credentials(signed.user.pk)
-        ended = sessions.end_sessions(signed.user.pk, reason="by_user", now=timezone.now(), keep=signed.session.id)
-        events = [_ended(EventType.SESSION_REVOKE, signed, ended_id, source, Reason.BY_USER) for ended_id in ended]
+        ended = sessions.end_sessions(
+            signed.user.pk, reason="by_user", now=timezone.now(), keep=signed.session.id
+        )
+        events = [
+            _ended(EventType.SESSION_REVOKE, signed, ended_id, source, Reason.BY_USER) for ended_id in ended
+        ]
         append(*(events or [_ended(EventType.SESSION_REVOKE, signed, "", source, Reason.BY_USER)]))
 
 

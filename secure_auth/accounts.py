@@ -13,7 +13,18 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import addresses, devices, factors, links, outbox, passwords, pending, proofs, refusals, sessions
+from secure_auth import (
+    addresses,
+    devices,
+    factors,
+    links,
+    outbox,
+    passwords,
+    pending,
+    proofs,
+    refusals,
+    sessions,
+)
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
 from secure_auth.models import MailToken, Registration, Session, User
 from secure_auth.pending import PasswordProved
@@ -38,7 +49,13 @@ def demand_password(password: str, *, name: str, email: str, refused: NewEvent) 
 
 
 def _event(
-    kind: EventType, *, source: Source, reason: str = "", user: str = "", subject: str = "", failed: bool = False
+    kind: EventType,
+    *,
+    source: Source,
+    reason: str = "",
+    user: str = "",
+    subject: str = "",
+    failed: bool = False,
 ) -> NewEvent:
     outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
     return NewEvent(type=kind, outcome=outcome, reason=reason, source=source, user=user, subject=subject)
@@ -67,7 +84,11 @@ def register(*, email: str, password: str, source: Source) -> None:
     """
     address = demand_address(email)
     weak = _event(
-        EventType.ACCOUNT_REGISTER, source=source, reason=Reason.WEAK_PASSWORD, subject=address.account, failed=True
+        EventType.ACCOUNT_REGISTER,
+        source=source,
+        reason=Reason.WEAK_PASSWORD,
+        subject=address.account,
+        failed=True,
     )
     demand_password(password, name="password", email=address.email, refused=weak)
     mailed = may_mail(address, source=source)
@@ -106,7 +127,11 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
         if not proof.matches:
             refused = _event(
-                EventType.ACCOUNT_CONFIRM, source=source, reason=Reason.WRONG_PASSWORD, subject=account, failed=True
+                EventType.ACCOUNT_CONFIRM,
+                source=source,
+                reason=Reason.WRONG_PASSWORD,
+                subject=account,
+                failed=True,
             )
             append(refused, *refusals.lock_events(settlement, source=source, user="", subject=account))
         elif links.spend_link(link, now=now) and (user := _create_user(registration, now)):
@@ -151,8 +176,12 @@ def change_password(
     Raises:
         Problem: validation_failed, invalid_credentials, temporarily_locked, invalid_token, service_unavailable.
     """
-    checked = proofs.prove_current_password(user=user, session=session, password=current_password, source=source)
-    weak = _event(EventType.PASSWORD_CHANGE, source=source, reason=Reason.WEAK_PASSWORD, user=user.pk, failed=True)
+    checked = proofs.prove_current_password(
+        user=user, session=session, password=current_password, source=source
+    )
+    weak = _event(
+        EventType.PASSWORD_CHANGE, source=source, reason=Reason.WEAK_PASSWORD, user=user.pk, failed=True
+    )
     demand_password(new_password, name="new_password", email=user.email, refused=weak)
     encoded = passwords.hash_password(new_password)
     now = timezone.now()
@@ -163,7 +192,11 @@ def change_password(
         if locked is None or raced:
             append(
                 _event(
-                    EventType.PASSWORD_CHANGE, source=source, reason=Reason.CREDENTIAL_CHANGED, user=user.pk, failed=True
+                    EventType.PASSWORD_CHANGE,
+                    source=source,
+                    reason=Reason.CREDENTIAL_CHANGED,
+                    user=user.pk,
+                    failed=True,
                 )
             )
         else:
@@ -179,7 +212,9 @@ def change_password(
 def revocations(session_ids: list[str], user_id: str, reason: Reason, source: Source) -> list[NewEvent]:
     """A session.revoke for each session that something else ended."""
     return [
-        factors.plain_event(EventType.SESSION_REVOKE, user_id, source=source, session=session_id, reason=reason)
+        factors.plain_event(
+            EventType.SESSION_REVOKE, user_id, source=source, session=session_id, reason=reason
+        )
         for session_id in session_ids
     ]
 
@@ -220,7 +255,9 @@ def confirm_reset(*, token: str, new_password: str, source: Source) -> None:
     if link is None or link.user is None:
         raise refuse_link(EventType.PASSWORD_RESET, source=source)
     user = link.user
-    weak = _event(EventType.PASSWORD_RESET, source=source, reason=Reason.WEAK_PASSWORD, user=user.pk, failed=True)
+    weak = _event(
+        EventType.PASSWORD_RESET, source=source, reason=Reason.WEAK_PASSWORD, user=user.pk, failed=True
+    )
     demand_password(new_password, name="new_password", email=user.email, refused=weak)
     encoded = passwords.hash_password(new_password)
     with transaction.atomic():
@@ -228,7 +265,9 @@ def confirm_reset(*, token: str, new_password: str, source: Source) -> None:
         usable = locked is not None and locked.disabled_at is None and links.spend_link(link, now=now)
         if usable:
             pending.bump_credentials(user.pk, password=encoded)
-            MailToken.objects.filter(user=user, purpose=MailToken.Purpose.RESET, used_at=None).update(used_at=now)
+            MailToken.objects.filter(user=user, purpose=MailToken.Purpose.RESET, used_at=None).update(
+                used_at=now
+            )
             ended = sessions.end_sessions(user.pk, reason="password_reset", now=now)
             devices.forget_devices(user.pk, now=now)
             lockout.clear_after_reset(addresses.account_id(user.email_key))

@@ -40,7 +40,11 @@ def parse_address(typed: str) -> Address:
     """
     try:
         parsed = validate_email(
-            typed, check_deliverability=False, allow_smtputf8=True, allow_quoted_local=False, test_environment=True
+            typed,
+            check_deliverability=False,
+            allow_smtputf8=True,
+            allow_quoted_local=False,
+            test_environment=True,
         )
     except EmailNotValidError as error:
         raise ValueError("not an e-mail address") from error

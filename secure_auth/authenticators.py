@@ -22,7 +22,6 @@ from secure_auth.models import MailToken, PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted
 from throttling import lockout
 
-
 STALE = timedelta(days=1)
 
 
@@ -74,7 +73,9 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
         elif refusal is not None:
             append(_failure(EventType.MFA_TOTP_BEGIN, grant, Reason.ENROLMENT_CLOSED, source))
         else:
-            TotpAuthenticator.objects.filter(user=grant.user, confirmed_at=None, created_at__lt=now - STALE).delete()
+            TotpAuthenticator.objects.filter(
+                user=grant.user, confirmed_at=None, created_at__lt=now - STALE
+            ).delete()
             row.save(force_insert=True)
             append(_success(EventType.MFA_TOTP_BEGIN, grant, row.id, source))
     if refusal:
@@ -168,7 +169,9 @@ def _bind(grant: Grant, row: TotpAuthenticator, source: Source, now: datetime) -
     completed = None
     if grant.login:
         pending.close_pending(grant.login, now=now)
-        completed, opened = pending.complete_login(grant.login, "totp", remember=False, source=source, now=now)
+        completed, opened = pending.complete_login(
+            grant.login, "totp", remember=False, source=source, now=now
+        )
         events += opened
     outbox.queue_mail("authenticator_bound", to=grant.user.email, name=row.name or "Authenticator app")
     append(*events)
@@ -231,5 +234,10 @@ def _success(kind: EventType, grant: Grant, authenticator_id: str, source: Sourc
 
 def _failure(kind: EventType, grant: Grant, reason: Reason, source: Source) -> NewEvent:
     return NewEvent(
-        type=kind, outcome=Outcome.FAILURE, reason=reason, source=source, user=grant.user.pk, session=grant.session_id
+        type=kind,
+        outcome=Outcome.FAILURE,
+        reason=reason,
+        source=source,
+        user=grant.user.pk,
+        session=grant.session_id,
     )

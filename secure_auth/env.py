@@ -95,7 +95,11 @@ def master_key(name: str) -> bytes | None:
     if not value:
         return None
     try:
-        key = bytes.fromhex(value) if len(value) == 2 * MASTER_KEY_BYTES else base64.b64decode(value, validate=True)
+        key = (
+            bytes.fromhex(value)
+            if len(value) == 2 * MASTER_KEY_BYTES
+            else base64.b64decode(value, validate=True)
+        )
     except (ValueError, binascii.Error) as error:
         raise refuse(name, "must be 32 random bytes in base64 or hexadecimal") from error
     if len(key) != MASTER_KEY_BYTES or len(set(key)) < 8:

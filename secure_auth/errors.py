@@ -11,30 +11,66 @@ from enum import Enum
 class Code(Enum):
     """code = (status, title, what it means to a person who opens the problem's page)."""
 
-    VALIDATION_FAILED = 400, "The request is not valid", "A field is missing, malformed, too long or not known here."
-    INVALID_LINK = 400, "The link is not valid", "A mailed link was mistyped, used before or is too old. Ask for a new one."
+    VALIDATION_FAILED = (
+        400,
+        "The request is not valid",
+        "A field is missing, malformed, too long or not known here.",
+    )
+    INVALID_LINK = (
+        400,
+        "The link is not valid",
+        "A mailed link was mistyped, used before or is too old. Ask for a new one.",
+    )
     INVALID_CREDENTIALS = (
         401,
         "The address or the password is wrong",
         "No account, a wrong password, an unconfirmed address or a disabled account: the answer is the same.",
     )
-    INVALID_CODE = 401, "The code is wrong", "The code is wrong, was used before or is outside its time window."
-    INVALID_TOKEN = 401, "The token is not valid", "The token is missing, malformed, expired, revoked or of another kind."
+    INVALID_CODE = (
+        401,
+        "The code is wrong",
+        "The code is wrong, was used before or is outside its time window.",
+    )
+    INVALID_TOKEN = (
+        401,
+        "The token is not valid",
+        "The token is missing, malformed, expired, revoked or of another kind.",
+    )
     REAUTHENTICATION_REQUIRED = (
         401,
         "A fresh login is required",
         "Prove a second factor again at reauthenticate/ and repeat the request (RFC 9470).",
     )
     PERMISSION_DENIED = 403, "Not allowed", "Your account lacks the role that this needs."
-    CSRF_FAILED = 403, "Cross-site request refused", "The CSRF token is missing or the request came from another origin."
+    CSRF_FAILED = (
+        403,
+        "Cross-site request refused",
+        "The CSRF token is missing or the request came from another origin.",
+    )
     NOT_FOUND = 404, "Not found", "Nothing is here, or it belongs to somebody else."
-    METHOD_NOT_ALLOWED = 405, "Method not allowed", "The Allow header names the methods that this address takes."
+    METHOD_NOT_ALLOWED = (
+        405,
+        "Method not allowed",
+        "The Allow header names the methods that this address takes.",
+    )
     NOT_ACCEPTABLE = 406, "Not acceptable", "The service answers in JSON."
-    LAST_AUTHENTICATOR = 409, "The last authenticator stays", "Add another authenticator before you remove this one."
+    LAST_AUTHENTICATOR = (
+        409,
+        "The last authenticator stays",
+        "Add another authenticator before you remove this one.",
+    )
     EVENT_PENDING = 409, "Not integrated yet", "No checkpoint covers this event yet. Ask again in a moment."
     GONE = 410, "Gone", "The body of this event was pruned. Its entry and its proof are still here."
-    PAYLOAD_TOO_LARGE = 413, "The request is too large", "Nothing that this service takes is larger than 64 KiB."
-    UNSUPPORTED_MEDIA_TYPE = 415, "Unsupported media type", "Send JSON with the content type application/json."
+    PAYLOAD_TOO_LARGE = (
+        413,
+        "The request is too large",
+        "Nothing that this service takes is larger than 64 KiB.",
+    )
+    UNSUPPORTED_MEDIA_TYPE = (
+        415,
+        "Unsupported media type",
+        "Send JSON with the content type application/json.",
+    )
     RATE_LIMITED = 429, "Too many requests", "Wait as long as Retry-After says, then try again."
     TEMPORARILY_LOCKED = (
         429,
@@ -42,8 +78,16 @@ class Code(Enum):
         "This account is locked from where you are. Wait as long as Retry-After says, use a device that you signed "
         "in on before, or reset the password by mail.",
     )
-    INTERNAL_ERROR = 500, "Something went wrong", "The error was recorded. Name the request id when you report it."
-    SERVICE_UNAVAILABLE = 503, "Try again in a moment", "A part of the service is busy or away. Nothing was decided or lost."
+    INTERNAL_ERROR = (
+        500,
+        "Something went wrong",
+        "The error was recorded. Name the request id when you report it.",
+    )
+    SERVICE_UNAVAILABLE = (
+        503,
+        "Try again in a moment",
+        "A part of the service is busy or away. Nothing was decided or lost.",
+    )
 
     @property
     def slug(self) -> str:

@@ -27,7 +27,9 @@ def seal_totp(authenticator: TotpAuthenticator, secret: bytes) -> None:
 def unseal_totp(authenticator: TotpAuthenticator) -> bytes:
     """The secret of a row."""
     key = keys.ring(Key.Purpose.ENCRYPTION).keys[authenticator.key_id]
-    return keys.unseal(bytes(authenticator.sealed_secret), key=key.secret, context=totp_context(authenticator))
+    return keys.unseal(
+        bytes(authenticator.sealed_secret), key=key.secret, context=totp_context(authenticator)
+    )
 
 
 def digest_recovery_code(user_id: str) -> recovery_codes.Digest:
@@ -37,7 +39,9 @@ def digest_recovery_code(user_id: str) -> recovery_codes.Digest:
 
 def confirmed_totp(user_id: str) -> list[TotpAuthenticator]:
     """The authenticator apps that count."""
-    return list(TotpAuthenticator.objects.filter(user_id=user_id, confirmed_at__isnull=False).order_by("created_at"))
+    return list(
+        TotpAuthenticator.objects.filter(user_id=user_id, confirmed_at__isnull=False).order_by("created_at")
+    )
 
 
 def accept(user: User, method: str, code: str, *, now: datetime) -> bool:
@@ -68,5 +72,11 @@ def plain_event(
 ) -> NewEvent:
     """A success with details."""
     return NewEvent(
-        type=kind, outcome=Outcome.SUCCESS, reason=reason, source=source, user=user_id, session=session, details=details
+        type=kind,
+        outcome=Outcome.SUCCESS,
+        reason=reason,
+        source=source,
+        user=user_id,
+        session=session,
+        details=details,
     )

@@ -174,7 +174,9 @@ def _generate(purpose: str) -> tuple[bytes, dict[str, str], str]:
     if purpose in (Key.Purpose.ENCRYPTION, Key.Purpose.DIGEST):
         return secrets.token_bytes(32), {}, "A256GCM" if purpose == Key.Purpose.ENCRYPTION else "HS256"
     eddsa = purpose == Key.Purpose.AUDIT or settings.SIGNING_ALGORITHM == "EdDSA"
-    private: PrivateKey = ed25519.Ed25519PrivateKey.generate() if eddsa else ec.generate_private_key(ec.SECP256R1())
+    private: PrivateKey = (
+        ed25519.Ed25519PrivateKey.generate() if eddsa else ec.generate_private_key(ec.SECP256R1())
+    )
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     public = private.public_key()
     if isinstance(public, ed25519.Ed25519PublicKey):

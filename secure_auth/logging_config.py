@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 SECRET_NAMES = re.compile(
-    r"pass(word|wd)|secret|token|authorization|cookie|credential|otp|(^|_)code$|(^|_)key$|refresh|access", re.I
+    r"pass(word|wd)|secret|token|authorization|cookie|credential|otp|(^|_)code$|(^|_)key$|refresh|access",
+    re.I,
 )
 SECRET_VALUES = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=#token=)[^\s\"']+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 HIDDEN = "[redacted]"

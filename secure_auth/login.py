@@ -47,7 +47,9 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
         locked = pending.lock_account(user.pk) if user and proof.matches else None
         refusal = _refusal(user, locked, proof)
         settlement = lockout.settle_password_attempt(reservation, failed=bool(refusal))
-        events = refusals.lock_events(settlement, source=source, user=user.pk if user else "", subject=address.account)
+        events = refusals.lock_events(
+            settlement, source=source, user=user.pk if user else "", subject=address.account
+        )
         answer = None
         if locked and not refusal:
             proofs.upgrade_hash(locked, proof)
@@ -83,7 +85,9 @@ def _password_event(user: User | None, address: addresses.Address, refusal: str,
     )
 
 
-def forget_exhausted_device(settlement: Settlement, device_id: str, *, source: Source, user: User | None) -> None:
+def forget_exhausted_device(
+    settlement: Settlement, device_id: str, *, source: Source, user: User | None
+) -> None:
     """A known device that spent its budget is forgotten: whoever holds it may be guessing."""
     if user is None or not any(lock.limit.purpose == "password_device" for lock in settlement.locked):
         return
@@ -129,9 +133,14 @@ def prove_second_factor(
         accepted = live and factors.accept(found.user, factor.method, factor.code, now=now)
         completed = None
         if locked and accepted and pending.close_pending(locked, now=now):
-            completed, events = pending.complete_login(locked, factor.method, remember=remember_device, source=source, now=now)
+            completed, events = pending.complete_login(
+                locked, factor.method, remember=remember_device, source=source, now=now
+            )
             pending.settle_completed_login(reservation, locked, totp=factor.method == "totp")
-            append(factors.event(EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source), *events)
+            append(
+                factors.event(EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source),
+                *events,
+            )
         else:
             _record_wrong_factor(reservation, found, factor, live=live, source=source, now=now)
     if completed is None:
@@ -151,13 +160,23 @@ def _reserve_second_step(found: PendingLogin, factor: SecondFactor, source: Sour
             )
     except Problem as problem:
         cause = problem.__cause__
-        if isinstance(cause, LimitExceeded) and cause.limit.purpose == "second_factor_login" and not cause.in_flight:
+        if (
+            isinstance(cause, LimitExceeded)
+            and cause.limit.purpose == "second_factor_login"
+            and not cause.in_flight
+        ):
             raise pending.dead_partial(source=source, user=found.user_id) from problem
         raise
 
 
 def _record_wrong_factor(
-    reservation: Reservation, found: PendingLogin, factor: SecondFactor, *, live: bool, source: Source, now: datetime
+    reservation: Reservation,
+    found: PendingLogin,
+    factor: SecondFactor,
+    *,
+    live: bool,
+    source: Source,
+    now: datetime,
 ) -> None:
     """Count a wrong code; the last one kills the pending login, a lock of the second step all of the account's."""
     settlement = lockout.settle_second_factor(reservation, failed=True)
@@ -167,7 +186,9 @@ def _record_wrong_factor(
     if purposes & {"totp_account", "totp_consecutive", "totp_device"}:
         pending.close_all_pending(found.user_id, now=now)
     reason = Reason.WRONG_CODE if live else Reason.LOGIN_ENDED
-    event = factors.event(EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source, reason=reason)
+    event = factors.event(
+        EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source, reason=reason
+    )
     append(event, *refusals.lock_events(settlement, source=source, user=found.user_id, subject=""))
 
 
@@ -203,7 +224,9 @@ def reauthenticate(
         append(event, *refusals.lock_events(settlement, source=source, user=user.pk, subject=""))
         if accepted and fresh:
             fresh.auth_time = now
-            fresh.amr = " ".join([*(["pwd"] if "pwd" in fresh.amr.split() else []), factors.AMR[factor.method], "mfa"])
+            fresh.amr = " ".join(
+                [*(["pwd"] if "pwd" in fresh.amr.split() else []), factors.AMR[factor.method], "mfa"]
+            )
             fresh.save(update_fields=["auth_time", "amr"])
     if not live:
         raise invalid_token()

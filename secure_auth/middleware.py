@@ -97,7 +97,10 @@ class SourceLimitMiddleware:
     ) -> HttpResponseBase | None:
         """Count the request against its source before the view sees it."""
         cls = getattr(view, "cls", None)
-        if getattr(cls, "limits_source_itself", False) or getattr(request.resolver_match, "url_name", "") in UNLIMITED:
+        if (
+            getattr(cls, "limits_source_itself", False)
+            or getattr(request.resolver_match, "url_name", "") in UNLIMITED
+        ):
             return None
         source: Source = request.source  # type: ignore[attr-defined]
         try:

@@ -66,7 +66,13 @@ def send(row: OutboxMessage) -> bool:
     try:
         render(row).send()
     except (OSError, SMTPException) as error:
-        log.warning("mail.deferred", message=row.id, template=row.template, attempts=row.attempts, error=type(error).__name__)
+        log.warning(
+            "mail.deferred",
+            message=row.id,
+            template=row.template,
+            attempts=row.attempts,
+            error=type(error).__name__,
+        )
         if row.attempts > len(BACKOFF_SECONDS):
             row.failed_at = timezone.now()
         else:

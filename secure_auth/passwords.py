@@ -80,7 +80,9 @@ def hash_slot() -> Iterator[None]:
     slots = hash_slots()
     first = secrets.randbelow(slots)
     for offset in range(slots):
-        descriptor = os.open(directory / str((first + offset) % slots), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(
+            directory / str((first + offset) % slots), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

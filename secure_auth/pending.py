@@ -76,7 +76,9 @@ def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> Passw
     if needs_token:
         outbox.queue_mail("enrol", to=user.email, token=links.create_link(MailToken.Purpose.ENROL, user=user))
     methods = ["totp"] * verify + ["recovery_code"] * (verify and user.has_codes)  # type: ignore[attr-defined]
-    return PasswordProved(tokens.issue_partial(pending), settings.PARTIAL_TOKEN_SECONDS, pending.next, tuple(methods))
+    return PasswordProved(
+        tokens.issue_partial(pending), settings.PARTIAL_TOKEN_SECONDS, pending.next, tuple(methods)
+    )
 
 
 def enrolment_needs_token(user: User, now: datetime) -> bool:
@@ -95,7 +97,9 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
         claims = PartialToken.read(partial_token)
     except InvalidToken as error:
         raise invalid_token() from error
-    pending = PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"]).first()
+    pending = (
+        PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"]).first()
+    )
     if pending is None or not is_live(pending, pending.user, timezone.now()):
         raise dead_partial(source=source, user=claims["sub"])
     return pending
@@ -143,7 +147,9 @@ def complete_login(
     if remember:
         device, device_token = devices.remember_device(user, user_agent=source.user_agent, now=now)
         device_id = device.id
-        events.append(factors.plain_event(EventType.DEVICE_REMEMBER, user.pk, source=source, device=device_id))
+        events.append(
+            factors.plain_event(EventType.DEVICE_REMEMBER, user.pk, source=source, device=device_id)
+        )
     amr = ["pwd", factors.AMR[method], "mfa"]
     session = sessions.open_session(
         user,
@@ -173,7 +179,9 @@ def settle_completed_login(reservation: Reservation, login: PendingLogin, *, tot
 
 def close_pending(pending: PendingLogin, *, now: datetime) -> bool:
     """Use up a pending login: one conditional UPDATE; False when it is over."""
-    return bool(PendingLogin.objects.filter(pk=pending.pk, ended_at=None, expires_at__gt=now).update(ended_at=now))
+    return bool(
+        PendingLogin.objects.filter(pk=pending.pk, ended_at=None, expires_at__gt=now).update(ended_at=now)
+    )
 
 
 def bump_credentials(user_id: str, **changes: object) -> None:

@@ -11,7 +11,9 @@ from throttling import lockout
 from throttling.reservations import Reservation
 
 
-def check_reserved(reservation: Reservation, *, email_key: str, password: str) -> tuple[User | None, passwords.Proof]:
+def check_reserved(
+    reservation: Reservation, *, email_key: str, password: str
+) -> tuple[User | None, passwords.Proof]:
     """Read the account and compare the password, outside any transaction; gives the reservation back if it cannot."""
     try:
         user = User.objects.filter(email_key=email_key).first()

@@ -29,7 +29,11 @@ def limits_refused(*, source: Source, user: str = "", subject: str = "", session
     try:
         yield
     except LimitExceeded as error:
-        details = {"limit": error.limit.purpose, "count": error.count, "retry_after_seconds": error.retry_after_seconds}
+        details = {
+            "limit": error.limit.purpose,
+            "count": error.count,
+            "retry_after_seconds": error.retry_after_seconds,
+        }
         event = NewEvent(
             type=EventType.LIMIT_EXCEEDED,
             outcome=Outcome.FAILURE,

@@ -97,7 +97,13 @@ def list_users(*, signed: Signed, cursor: str, source: Source) -> Page:
 
 
 def record_reading(
-    view: str, *, signed: Signed, source: Source, query: str = "", event: str = "", reason: Reason = Reason.NONE
+    view: str,
+    *,
+    signed: Signed,
+    source: Source,
+    query: str = "",
+    event: str = "",
+    reason: Reason = Reason.NONE,
 ) -> None:
     """One audit.read for equal questions of a session within five minutes."""
     read = NewEvent(

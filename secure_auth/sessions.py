@@ -125,7 +125,9 @@ def is_live(session: Session, now: datetime) -> bool:
 
 def live_sessions(user_id: str, now: datetime) -> QuerySet[Session]:
     """An account's live sessions, newest first."""
-    own = Session.objects.filter(user_id=user_id, revoked_at=None, idle_expires_at__gt=now, expires_at__gt=now)
+    own = Session.objects.filter(
+        user_id=user_id, revoked_at=None, idle_expires_at__gt=now, expires_at__gt=now
+    )
     return own.order_by("-created_at")
 
 

@@ -88,7 +88,9 @@ DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Secure Auth <no-reply@{urlsplit(OR
 EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.username, MAIL.password
 EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = MAIL.starttls, MAIL.tls, 10
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if MAIL.host else "secure_auth.mailfile.EmailBackend"
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend" if MAIL.host else "secure_auth.mailfile.EmailBackend"
+)
 PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
 
 if PRODUCTION:
@@ -110,7 +112,10 @@ SECURE_SSL_REDIRECT = ORIGIN.startswith("https://")
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 63072000 if ORIGIN.startswith("https://") else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ORIGIN.startswith("https://")
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # RequestMiddleware drops it from untrusted peers
+SECURE_PROXY_SSL_HEADER = (
+    "HTTP_X_FORWARDED_PROTO",
+    "https",
+)  # RequestMiddleware drops it from untrusted peers
 SECURE_REFERRER_POLICY = "no-referrer"
 X_FRAME_OPTIONS = "DENY"
 CORS_ALLOWED_ORIGINS = [env.origin("CORS_ORIGINS", word) for word in env.words("CORS_ORIGINS")]

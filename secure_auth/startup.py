@@ -91,7 +91,9 @@ def _ensure_master_key() -> None:
     if settings.MASTER_KEY or path.exists():
         return
     if Key.objects.exists():
-        raise ImproperlyConfigured(f"MASTER_KEY is not set, {path} is missing, and key rings exist that it sealed")
+        raise ImproperlyConfigured(
+            f"MASTER_KEY is not set, {path} is missing, and key rings exist that it sealed"
+        )
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -36,7 +36,9 @@ class RingBackend(TokenBackend):
     """simplejwt's backend with keys from the ring, chosen by `kid`."""
 
     def __init__(self, header_type: str) -> None:
-        super().__init__(settings.SIGNING_ALGORITHM, audience=settings.TOKEN_AUDIENCE, issuer=settings.TOKEN_ISSUER)
+        super().__init__(
+            settings.SIGNING_ALGORITHM, audience=settings.TOKEN_AUDIENCE, issuer=settings.TOKEN_ISSUER
+        )
         self.header_type = header_type
 
     def encode(self, payload: dict[str, Any]) -> str:

@@ -43,7 +43,9 @@ class Lead:
 
     def _hold_file(self) -> bool:
         if self._descriptor is None:
-            self._descriptor = os.open(settings.DATA_DIR / "worker.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(
+                settings.DATA_DIR / "worker.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -55,7 +57,11 @@ class Lead:
         try:
             if self._connection is None:
                 params = connection.get_connection_params()
-                wanted = {name: params[name] for name in ("dbname", "user", "password", "host", "port") if params.get(name)}
+                wanted = {
+                    name: params[name]
+                    for name in ("dbname", "user", "password", "host", "port")
+                    if params.get(name)
+                }
                 self._connection = psycopg.connect(**wanted, autocommit=True)
                 self._held = False
             if self._held:
@@ -114,6 +120,8 @@ def prune() -> None:
     ended = timezone.now() - KEEP_ENDED
     PendingLogin.objects.filter(expires_at__lt=ended).delete()
     MailToken.objects.filter(expires_at__lt=ended).delete()
-    Registration.objects.filter(created_at__lt=ended - timedelta(seconds=settings.CONFIRM_LINK_SECONDS)).delete()
+    Registration.objects.filter(
+        created_at__lt=ended - timedelta(seconds=settings.CONFIRM_LINK_SECONDS)
+    ).delete()
     Session.objects.filter(expires_at__lt=ended).delete()
     KnownDevice.objects.filter(expires_at__lt=ended).delete()

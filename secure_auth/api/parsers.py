@@ -19,7 +19,9 @@ class StrictJSONParser(BaseParser):
             ParseError: the body is anything else.
         """
         try:
-            body = json.loads(stream.read().decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+            body = json.loads(
+                stream.read().decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
+            )
         except (ValueError, RecursionError) as error:
             raise ParseError from error
         if not isinstance(body, dict):

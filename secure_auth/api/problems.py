@@ -50,7 +50,10 @@ def document(problem: Problem, request: HttpRequest) -> dict[str, Any]:
 def problem_response(problem: Problem, request: HttpRequest) -> JsonResponse:
     """A problem outside of the JSON views."""
     return JsonResponse(
-        document(problem, request), status=problem.code.status, content_type=MEDIA_TYPE, headers=problem.headers
+        document(problem, request),
+        status=problem.code.status,
+        content_type=MEDIA_TYPE,
+        headers=problem.headers,
     )
 
 

@@ -12,9 +12,7 @@ from secure_auth import keys
 from secure_auth.api.problems import problem_response
 from secure_auth.errors import Code, Problem
 
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
+PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
 def page(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:

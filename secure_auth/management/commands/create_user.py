@@ -20,9 +20,13 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """EMAIL, --role, --unverified."""
         parser.add_argument("email", help="the account's address")
-        parser.add_argument("--role", choices=("auditor", "admin"), default="", help="what it may do beyond its own affairs")
         parser.add_argument(
-            "--unverified", action="store_true", help="mail a link; the account comes into being when it is confirmed"
+            "--role", choices=("auditor", "admin"), default="", help="what it may do beyond its own affairs"
+        )
+        parser.add_argument(
+            "--unverified",
+            action="store_true",
+            help="mail a link; the account comes into being when it is confirmed",
         )
 
     def act(self, **options: Any) -> None:
@@ -34,7 +38,9 @@ class Command(OperatorCommand):
             unverified=options["unverified"],
             actor=Actor(source=SYSTEM),
         )
-        self.stdout.write(f"{'registered' if options['unverified'] else 'created'} {options['email']} {created}")
+        self.stdout.write(
+            f"{'registered' if options['unverified'] else 'created'} {options['email']} {created}"
+        )
 
     def read_password(self) -> str:
         """One line, its end removed, nothing else."""

@@ -1,7 +1,7 @@
 """The web server of one node: gunicorn keeps the workers, waitress speaks HTTP in each of them.
 
 gunicorn loads the code once, forks the workers and replaces one that dies or hangs. waitress receives a whole
-request before it takes one of the threads and sends the answer without one: slow clients hold only connections.
+request before it takes one of the threads and sends the answer without one: slow clients hold none.
 
 Promises: it trusts no forwarded header (RequestMiddleware judges those), names no product in its answers,
 writes no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR.

@@ -204,10 +204,10 @@ def remove_totp(*, user: User, session: Session, authenticator_id: str, source: 
         raise refusal
 
 
-def bump_and_tell(user: User, template: str, **context: str | int) -> None:
+def bump_and_tell(user: User, template: str, *, name: str = "") -> None:
     """A change of the factors: logins under way die, the owner is told by mail."""
     pending.bump_credentials(user.pk)
-    outbox.queue_mail(template, to=user.email, **context)
+    outbox.queue_mail(template, to=user.email, name=name)
 
 
 def replace_recovery_codes(*, user: User, session: Session, source: Source) -> list[str]:

@@ -75,8 +75,10 @@ class Code(Enum):
     TEMPORARILY_LOCKED = (
         429,
         "Too many failures",
-        "This account is locked from where you are. Wait as long as Retry-After says, use a device that you signed "
-        "in on before, or reset the password by mail.",
+        (
+            "This account is locked from where you are. Wait as long as Retry-After says, use a device that you "
+            "signed in on before, or reset the password by mail."
+        ),
     )
     INTERNAL_ERROR = (
         500,

@@ -23,7 +23,7 @@ class EmailBackend(BaseEmailBackend):
             name = f"{timezone.now():%Y%m%dT%H%M%S.%f}-{stem}.eml"
             draft = directory / f".{name}"
             with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
-                file.write(message.message().as_bytes(linesep="\n"))
+                file.write(message.message().as_bytes())
             draft.rename(directory / name)
             log.info("mail.written", file=f"outbox/{name}")
         return len(email_messages)

@@ -1,4 +1,4 @@
-"""What every request passes: its id, its source, its size, its share of the source's limit, and the answer's headers."""
+"""What every request passes: its id, source, size and share of the source's limit, and the answer's headers."""
 
 import re
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponseBase
 
 from audit.events import Source
 from secure_auth import refusals
-from secure_auth.api.problems import problem_response
 from secure_auth.errors import Code, Problem
+from secure_auth.problem_details import problem_response
 from throttling import limiter
 from throttling.address import client_address, is_trusted_peer, source_owner
 from throttling.headers import rate_limit_fields, watch_usage

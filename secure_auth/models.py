@@ -39,7 +39,7 @@ class User(AbstractBaseUser):
     had_second_factor = models.BooleanField(default=False)
     disabled_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    last_login = None  # type: ignore[assignment]
+    last_login = None
 
     USERNAME_FIELD = "email_key"
     EMAIL_FIELD = "email"

@@ -29,7 +29,7 @@ PATHS = {
 }
 
 
-def queue_mail(template: str, *, to: str, token: MailToken | None = None, **context: str | int) -> None:
+def queue_mail(template: str, *, to: str, token: MailToken | None = None, **context: str) -> None:
     """Add a mail to the present transaction."""
     OutboxMessage.objects.create(template=template, to=to, token=token, context=context)
 

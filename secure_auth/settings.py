@@ -10,6 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
+
 from secure_auth import env
 from throttling.limits import limits_from_env
 
@@ -52,7 +54,7 @@ JWKS_MAX_AGE_SECONDS = 300
 try:
     LIMITS = limits_from_env(os.environ)
 except ValueError as error:
-    raise env.ImproperlyConfigured(str(error)) from error
+    raise ImproperlyConfigured(str(error)) from error
 
 # Passwords: Argon2id, RFC 9106; the numbers are OWASP's minimum and ASVS 11.4.2's
 ARGON2_MEMORY_KIB = env.integer("ARGON2_MEMORY_KIB", 19456, least=8, most=4 * 1024**2)

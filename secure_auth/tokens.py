@@ -113,7 +113,7 @@ class RingToken(Token):
     header_type: ClassVar[str]
 
     @classmethod
-    def get_token_backend(cls) -> RingBackend:  # type: ignore[override]
+    def get_token_backend(cls) -> RingBackend:
         """The backend that pins this kind's header type."""
         return RingBackend(cls.header_type)
 
@@ -136,7 +136,7 @@ class RingToken(Token):
 class PartialToken(RingToken):
     """Opens the second step and enrolment of one pending login, nothing else."""
 
-    token_type = "partial"
+    token_type = "partial"  # noqa: S105
     header_type = "partial+jwt"
     lifetime = timedelta(seconds=settings.PARTIAL_TOKEN_SECONDS)
 
@@ -144,7 +144,7 @@ class PartialToken(RingToken):
 class AccessToken(RingToken):
     """RFC 9068."""
 
-    token_type = "access"
+    token_type = "access"  # noqa: S105
     header_type = "at+jwt"
     lifetime = timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
 
@@ -152,7 +152,7 @@ class AccessToken(RingToken):
 class RefreshToken(RingToken):
     """Names one generation of a session. Its jti is derived from both, so that it can be answered again unstored."""
 
-    token_type = "refresh"
+    token_type = "refresh"  # noqa: S105
     header_type = "refresh+jwt"
     lifetime = timedelta(seconds=settings.SESSION_IDLE_SECONDS)
 

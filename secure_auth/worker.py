@@ -109,7 +109,7 @@ def attempt(duty: Callable[[], object]) -> bool:
     try:
         return bool(duty())
     except DatabaseError as error:
-        log.error("worker.duty_failed", duty=duty.__name__, error=type(error).__name__)
+        log.warning("worker.duty_failed", duty=duty.__name__, error=type(error).__name__)
         return False
 
 

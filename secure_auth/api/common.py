@@ -101,14 +101,19 @@ class ServiceView(APIView):
     @property
     def source(self) -> Source:
         """Where this request comes from."""
-        source: Source = self.request._request.source
-        return source
+        return read_source(self.request)
 
     def body(self) -> dict[str, Any]:
         """The validated body."""
         serializer = self.body_class(data=self.request.data)
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+
+def read_source(request: Request) -> Source:
+    """The source that RequestMiddleware found."""
+    source: Source = request._request.source  # type: ignore[attr-defined]
+    return source
 
 
 def bearer_token(request: Request | HttpRequest) -> str:

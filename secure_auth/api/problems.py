@@ -1,21 +1,20 @@
-"""Every failure as an RFC 9457 problem document: one exception handler, one shape, no stack trace, no secret."""
+"""Every failure of a JSON view as a problem document: one exception handler for all."""
 
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, InterfaceError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from secure_auth.errors import Code, FieldError, Problem, service_unavailable
+from secure_auth.problem_details import MEDIA_TYPE, document
 from throttling.reservations import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-MEDIA_TYPE = "application/problem+json"
 CODES: dict[type[Exception], Code] = {
     exceptions.ParseError: Code.VALIDATION_FAILED,
     exceptions.UnsupportedMediaType: Code.UNSUPPORTED_MEDIA_TYPE,
@@ -26,35 +25,6 @@ CODES: dict[type[Exception], Code] = {
     PermissionDenied: Code.PERMISSION_DENIED,
     RequestDataTooBig: Code.PAYLOAD_TOO_LARGE,
 }
-
-
-def document(problem: Problem, request: HttpRequest) -> dict[str, Any]:
-    """The body of a problem."""
-    code = problem.code
-    body: dict[str, Any] = {
-        "type": f"{settings.ORIGIN}/problems/{code.slug}/",
-        "title": code.title,
-        "status": code.status,
-        "detail": problem.detail or code.meaning,
-        "code": code.slug,
-        "request_id": getattr(request, "request_id", ""),
-    }
-    if code is Code.VALIDATION_FAILED:
-        body["errors"] = {
-            name: [{"code": fault.code, "detail": fault.detail} for fault in faults]
-            for name, faults in problem.errors.items()
-        }
-    return body
-
-
-def problem_response(problem: Problem, request: HttpRequest) -> JsonResponse:
-    """A problem outside of the JSON views."""
-    return JsonResponse(
-        document(problem, request),
-        status=problem.code.status,
-        content_type=MEDIA_TYPE,
-        headers=problem.headers,
-    )
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

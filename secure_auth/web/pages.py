@@ -9,10 +9,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from secure_auth import keys
-from secure_auth.api.problems import problem_response
 from secure_auth.errors import Code, Problem
+from secure_auth.problem_details import problem_response
 
-PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 
 
 def page(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:

@@ -1,0 +1,39 @@
+"""RFC 9457 problem documents: one shape for every failure, no stack trace, no secret."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+
+from secure_auth.errors import Code, Problem
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def document(problem: Problem, request: HttpRequest) -> dict[str, Any]:
+    """The body of a problem."""
+    code = problem.code
+    body: dict[str, Any] = {
+        "type": f"{settings.ORIGIN}/problems/{code.slug}/",
+        "title": code.title,
+        "status": code.status,
+        "detail": problem.detail or code.meaning,
+        "code": code.slug,
+        "request_id": getattr(request, "request_id", ""),
+    }
+    if code is Code.VALIDATION_FAILED:
+        body["errors"] = {
+            name: [{"code": fault.code, "detail": fault.detail} for fault in faults]
+            for name, faults in problem.errors.items()
+        }
+    return body
+
+
+def problem_response(problem: Problem, request: HttpRequest) -> JsonResponse:
+    """A problem outside of the JSON views."""
+    return JsonResponse(
+        document(problem, request),
+        status=problem.code.status,
+        content_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )

@@ -7,7 +7,7 @@ JSON line; the database is the truth, the line a copy.
 
 import json
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Any, Final
 
 import structlog
@@ -112,7 +112,7 @@ def _insert(records: Sequence[Record]) -> tuple[str, ...]:
             cursor.executemany(_insert_sql("audit_event", EVENT_COLUMNS, 1), event)
             own = [_personal_values(record) for record in personal]
             cursor.executemany(_insert_sql("audit_personaldata", PERSONAL_COLUMNS, 1), own)
-    transaction.on_commit(partial(_write_lines, records), robust=True)
+    _print_on_commit(records)
     return tuple(record.id for record in records)
 
 
@@ -159,6 +159,10 @@ def _statement(events: int, personal: int) -> str:
     return f"WITH event AS ({insert}) {_insert_sql('audit_personaldata', PERSONAL_COLUMNS, personal)}"
 
 
-def _write_lines(records: Sequence[Record]) -> None:
-    for record in records:
-        log.info("audit", **record.as_dict())
+def _print_on_commit(records: Sequence[Record]) -> None:
+    def print_lines() -> None:
+        for record in records:
+            log.info("audit", **record.as_dict())
+
+    # robust: a full or closed standard output must not fail a request whose work is committed
+    transaction.on_commit(print_lines, robust=True)

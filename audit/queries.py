@@ -1,7 +1,7 @@
 """The SQL of reading: a window of ids from the index of one filter, and what in it matches the others.
 
-The same statement runs on SQLite and PostgreSQL. It always gives at least one row, whose first two columns tell
-how far the window reached and how many ids it held.
+The same statement runs on SQLite and PostgreSQL. It always gives at least one row, whose first two columns
+tell how far the window reached and how many ids it held.
 """
 
 import json

@@ -2,8 +2,8 @@
 
 A page holds what is older or newer than a cursor's event, so events that arrive meanwhile neither repeat nor
 hide a row. One filter drives the search through its own index; the others are judged on the rows it gives,
-window by window. A search that has not filled its page after BUDGET_SECONDS answers what it has, with a cursor
-to go on.
+window by window. A search that has not filled its page after BUDGET_SECONDS answers what it has, with a
+cursor to go on.
 """
 
 import time

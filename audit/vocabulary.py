@@ -119,6 +119,7 @@ class Template(StrEnum):
     MFA_RESET = "mfa_reset"
     LOCKED = "locked"
     DISABLED = "disabled"
+    UNLOCKED = "unlocked"
     NEW_DEVICE = "new_device"
     TOKEN_REUSE = "token_reuse"  # noqa: S105
 

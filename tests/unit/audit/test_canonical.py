@@ -1,0 +1,51 @@
+"""Canonical JSON and commitments, against published and worked values."""
+
+import base64
+import hashlib
+
+import pytest
+
+from audit.canonical import canonical, commit, encode, is_opening, new_salt
+
+SALT = bytes(range(16))
+
+
+def test_rfc_8785_section_3_2_3_sorting() -> None:
+    names = {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\u0080": 6, "\u00f6": 7}
+    order = [2, 4, 6, 7, 1, 5, 3]
+    assert [int(part[-1:]) for part in canonical(names).decode().strip("}").split(",")] == order
+
+
+def test_rfc_8785_appendix_b_like_strings() -> None:
+    assert canonical({"b": "\u20ac$\x0f\nA'B\"\\/", "a": [True, None]}) == (
+        '{"a":[true,null],"b":"\u20ac$\\u000f\\nA\'B\\"\\\\/"}'.encode()
+    )
+
+
+def test_the_worked_example_of_the_documentation() -> None:
+    hashed = SALT + b'{"ip":"192.0.2.1"}'
+    assert commit(SALT, "ip", "192.0.2.1") == base64.b64encode(hashlib.sha256(hashed).digest()).decode()
+    assert commit(SALT, "ip", "192.0.2.1") == "/8BZJmKfk6GOMzPFcu++eWq0lAt9sZ1LF0eugyKN2BA="
+
+
+def test_only_the_right_salt_field_and_value_open_a_commitment() -> None:
+    commitment = commit(SALT, "ip", "192.0.2.1")
+    salt = encode(SALT)
+    assert is_opening(commitment, salt, "ip", "192.0.2.1")
+    assert not is_opening(commitment, salt, "ip", "192.0.2.2")
+    assert not is_opening(commitment, salt, "user", "192.0.2.1")
+    assert not is_opening(commitment, encode(SALT[::-1]), "ip", "192.0.2.1")
+    assert not is_opening(commitment, encode(SALT[:15]), "ip", "192.0.2.1")
+    assert not is_opening(commitment, "not base64", "ip", "192.0.2.1")
+
+
+def test_salts_are_128_bits_and_differ() -> None:
+    salts = {new_salt() for _ in range(1000)}
+    assert len(salts) == 1000
+    assert {len(salt) for salt in salts} == {16}
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2**53, {"a": object()}, "\ud800"])
+def test_what_json_cannot_hold_is_refused(value: object) -> None:
+    with pytest.raises(ValueError):
+        canonical(value)

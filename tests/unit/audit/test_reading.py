@@ -1,0 +1,254 @@
+"""Filters find exactly what they name, and pages neither repeat nor lose an event."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from audit import reading
+from audit.events import EventType, Source
+from audit.filters import BadFilter
+from audit.models import PersonalData
+from audit.reading import Page, find_event, find_events
+from audit.validation import rfc3339
+from tests.unit.audit.conftest import Log
+from tests.unit.audit.says import committed, failure
+
+pytestmark = pytest.mark.usefixtures("log")
+
+
+def ids(page: Page) -> list[str]:
+    return [record.id for record in page.results]
+
+
+def walk(filters: dict[str, str], limit: int = 3) -> list[str]:
+    """All ids, page by page, newest first."""
+    page = find_events(filters, limit=limit)
+    found = ids(page)
+    while page.next:
+        page = find_events(filters, cursor=page.next, limit=limit)
+        found += ids(page)
+    return found
+
+
+def mixed(count: int) -> list[dict[str, Any]]:
+    """Many events that differ in all that filters know; newest first, as readers see them."""
+    generator = random.Random(7)
+    events = [
+        failure(
+            type=generator.choice(
+                [EventType.LOGIN_PASSWORD, EventType.LOGIN_SECOND_FACTOR, EventType.REAUTHENTICATION]
+            ),
+            outcome=generator.choice(["success", "failure"]),
+            severity=generator.choice(["info", "high"]),
+            user=generator.choice(["", "user-1", "user-2"]),
+            session=generator.choice(["", "s-1", "s-2"]),
+            source=Source(
+                ip=generator.choice(["", "192.0.2.1", "2001:db8::1"]),
+                user_agent=generator.choice(["", "Firefox/128", "curl 8"]),
+                request_id=generator.choice(["", "r-1", "r-2"]),
+            ),
+        )
+        for _ in range(count)
+    ]
+    shown = [find_event(event_id) for event_id in committed(*events)]
+    return [record.as_dict() for record in reversed(shown) if record]
+
+
+def value_of(event: dict[str, Any], name: str) -> str:
+    return str(event["source"][name] if name in event["source"] else event[name])
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"type": "login.password"},
+        {"outcome": "failure"},
+        {"severity": "high"},
+        {"user": "user-1"},
+        {"session": "s-2"},
+        {"ip": "192.0.2.1"},
+        {"ip": "2001:0db8:0:0::1"},
+        {"request_id": "r-1"},
+        {"type": "reauthentication", "user": "user-2"},
+        {"ip": "192.0.2.1", "outcome": "success", "severity": "info"},
+        {"user": "user-1", "ip": "192.0.2.1", "session": "s-1", "request_id": "r-2"},
+        {},
+    ],
+)
+def test_filters_find_exactly_what_they_name(filters: dict[str, str]) -> None:
+    events = mixed(120)
+    wanted = {name: value.replace("2001:0db8:0:0::1", "2001:db8::1") for name, value in filters.items()}
+    expected = [e["id"] for e in events if all(value_of(e, name) == value for name, value in wanted.items())]
+    assert walk(filters) == expected
+    assert walk(filters, limit=200) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "agents"),
+    [
+        ("firefox", {"Firefox/128"}),
+        ("FIREFOX 128", {"Firefox/128"}),
+        ("curl", {"curl 8"}),
+        ("fire_ox", set()),
+        ("%", set()),
+    ],
+)
+def test_q_finds_words_in_any_text(words: str, agents: set[str]) -> None:
+    events = mixed(60)
+    expected = [event["id"] for event in events if event["source"]["user_agent"] in agents]
+    assert walk({"q": words}) == expected
+
+
+@pytest.mark.parametrize(
+    "words", ["wrong_password", "user-1", "192.0.2.1", "r-1", "Zoë", "100%", "a!b", "digest_1", "theirs"]
+)
+def test_q_looks_into_every_text_field(words: str) -> None:
+    (wanted,) = committed(failure(subject="digest_1", text={"note": "Zoë 100% a!b"}, source=Source(
+        ip="192.0.2.1", user_agent="x", request_id="r-1", foreign_request_id="theirs")))  # fmt: skip
+    committed(failure(reason="disabled", user="", source=Source()))
+    assert walk({"q": words}) == [wanted]
+
+
+def test_since_and_until_are_inclusive() -> None:
+    found = [find_event(committed(failure())[0]) for _ in range(3)]
+    first, second, third = [record for record in found if record]
+    while len({first.time, second.time, third.time}) < 3:
+        found = [find_event(committed(failure())[0]) for _ in range(3)]
+        first, second, third = [record for record in found if record]
+    exact = rfc3339(second.time)
+    assert walk({"since": exact, "until": exact}) == [second.id]
+    assert walk({"since": exact}) == [third.id, second.id]
+    assert first.id in walk({"until": exact})
+    assert third.id not in walk({"until": exact})
+    later = (second.time + timedelta(microseconds=1)).isoformat()
+    assert second.id not in walk({"since": later})
+    assert second.id in walk({"until": later})
+    today = second.time.date().isoformat()
+    assert second.id in walk({"since": today, "until": today})
+    assert walk({"since": "2001-01-01T00:00:00+02:00", "until": "2001-01-02"}) == []
+    assert walk({"until": "0001-01-01T00:00:00Z"}) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("colour", "red"), ("type", "login"), ("type", ""), ("outcome", "SUCCESS"), ("severity", "bad"),
+        ("user", "ana@example.org"), ("session", "a b"), ("ip", "300.1.1.1"), ("ip", "192.0.2.0/24"),
+        ("request_id", "a b"), ("since", "yesterday"), ("since", "2026-01-01T00:00:00"),
+        ("until", "2026-13-01"), ("until", "9999-12-31T23:59:59-23:59"), ("since", "0001-01-01T00:00:00+23:59"),
+        ("q", "a\0b"), ("q", "a b c d e f"), ("q", "x" * 201),
+    ],
+)  # fmt: skip
+def test_bad_filters_are_refused_by_name(field: str, value: str) -> None:
+    with pytest.raises(BadFilter) as refusal:
+        find_events({field: value})
+    assert refusal.value.field == field
+
+
+@pytest.mark.parametrize("limit", [0, -1, 201, "x", "", "1.5", "9" * 50, "\u0663"])
+def test_bad_limits_are_refused(limit: int | str) -> None:
+    with pytest.raises(BadFilter):
+        find_events(limit=limit)
+
+
+@pytest.mark.parametrize("cursor", ["x", "!!!", "PA", "PDEyMw", "é", "A" * 5000, "PCcgT1IgMT0xIC0t"])
+def test_forged_cursors_are_refused(cursor: str) -> None:
+    with pytest.raises(BadFilter) as refusal:
+        find_events(cursor=cursor)
+    assert refusal.value.field == "cursor"
+
+
+def test_pages_lead_back_to_where_they_came_from() -> None:
+    mixed(10)
+    first = find_events(limit=4)
+    assert first.previous is None
+    second = find_events(cursor=first.next or "", limit=4)
+    third = find_events(cursor=second.next or "", limit=4)
+    assert (len(third.results), third.next) == (2, None)
+    back = find_events(cursor=third.previous or "", limit=4)
+    assert ids(back) == ids(second)
+    again = find_events(cursor=back.previous or "", limit=4)
+    assert (ids(again), again.previous) == (ids(first), None)
+    assert ids(find_events(cursor=again.next or "", limit=4)) == ids(second)
+
+
+def test_pages_are_stable_while_events_arrive() -> None:
+    old = [event["id"] for event in mixed(12)]
+    page = find_events(limit=3)
+    forward = ids(page)
+    while page.next:
+        new = committed(failure(user="new"))
+        page = find_events(cursor=page.next, limit=3)
+        forward += ids(page)
+    assert forward == old
+    backward = ids(page)
+    while page.previous:
+        page = find_events(cursor=page.previous, limit=3)
+        backward = ids(page) + backward
+    assert backward[-len(old) :] == old
+    assert new[0] in backward
+    assert len(set(backward)) == len(backward)
+
+
+def test_an_empty_page_leads_back() -> None:
+    mixed(3)
+    page = find_events(limit=2)
+    nothing = find_events({"until": "2001-01-01"}, cursor=page.next or "", limit=2)
+    assert (nothing.results, nothing.next) == ((), None)
+    back = find_events(cursor=nothing.previous or "", limit=2)
+    assert ids(back) == ids(page)
+
+
+@pytest.mark.parametrize("limit", [1, 7])
+def test_a_search_out_of_time_answers_what_it_has_and_goes_on(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BUDGET_SECONDS", -1)
+    monkeypatch.setattr(reading, "FIRST_WINDOW", 5)
+    events = mixed(90)
+    expected = [event["id"] for event in events if (event["user"], event["session"]) == ("user-1", "s-1")]
+    filters = {"user": "user-1", "session": "s-1"}
+    assert walk(filters, limit=limit) == expected
+    page = find_events(filters, limit=limit)
+    while page.next:
+        page = find_events(filters, cursor=page.next, limit=limit)
+    backward = ids(page)
+    while page.previous:
+        page = find_events(filters, cursor=page.previous, limit=limit)
+        backward = ids(page) + backward
+    assert backward == expected
+
+
+def test_erased_personal_data_hides_the_event_from_its_filters_only() -> None:
+    (event_id,) = committed(failure())
+    PersonalData.objects.all().delete()
+    assert walk({"user": "user-1"}) == walk({"ip": "192.0.2.1"}) == []
+    assert walk({"type": "login.password"}) == walk({"q": "wrong_password"}) == [event_id]
+
+
+def test_find_event_refuses_what_is_no_id() -> None:
+    for no_id in ("", "x", "'; --", "a\0", "01a20a1f-f1d1-779e-930a-0e5f38848258"):
+        assert find_event(no_id) is None
+
+
+@pytest.mark.parametrize("name", ["type", "outcome", "severity", "user", "session", "ip", "request_id"])
+def test_each_filter_has_an_index_in_order(name: str, log: Log) -> None:
+    value = {"type": "audit.read", "outcome": "failure", "severity": "high", "ip": "192.0.2.1"}.get(name, "x")
+    sql = []
+    with connection.execute_wrapper(lambda run, *query: (sql.append(query[:2]), run(*query))[1]):
+        find_events({name: value})
+    explain = "EXPLAIN QUERY PLAN " if log.vendor == "sqlite" else "EXPLAIN "
+    with connection.cursor() as cursor:
+        if log.vendor == "postgresql":
+            cursor.execute("SET enable_seqscan = off")
+            cursor.execute("SET enable_bitmapscan = off")
+        cursor.execute(explain + sql[0][0], sql[0][1])
+        plan = "\n".join(str(row) for row in cursor.fetchall())
+    index = f"audit_event_{name}" if name in ("user", "ip") else f"audit_id_{name}"
+    assert index in plan
+    span = plan.split("CTE edge")[0] if log.vendor == "postgresql" else plan.split("SCAN span")[0]
+    assert "Sort" not in span
+    assert "TEMP B-TREE" not in span

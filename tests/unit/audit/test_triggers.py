@@ -1,0 +1,135 @@
+"""The database itself refuses to change the log, and the start-up check sees when it would not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import DatabaseError, connection, models, transaction
+from django.utils import timezone
+
+from audit.checks import missing_triggers
+from audit.models import Entry, Event, PersonalData, Retention
+from audit.triggers import install, trigger_names
+from tests.unit.audit.conftest import Log
+from tests.unit.audit.says import committed, failure
+
+pytestmark = pytest.mark.usefixtures("log")
+TABLES = ("audit_event", "audit_entry", "audit_personaldata", "audit_retention")
+COLUMNS = {
+    model._meta.db_table: [field.column for field in model._meta.local_fields]
+    for model in (Event, Entry, PersonalData, Retention)
+}
+
+
+def fill() -> str:
+    (event_id,) = committed(failure())
+    Entry.objects.create(index=0, event=event_id, leaf_hash=b"x" * 32)
+    Retention.objects.create(cutoff=datetime(2020, 1, 1, tzinfo=UTC))
+    return event_id
+
+
+def refused(sql: str) -> bool:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql)
+    except DatabaseError as error:
+        assert "append-only" in str(error)
+        return True
+    return False
+
+
+@pytest.mark.parametrize(("table", "column"), [(table, name) for table in TABLES for name in COLUMNS[table]])
+def test_no_column_can_be_updated(table: str, column: str) -> None:
+    fill()
+    assert refused(f'UPDATE {table} SET "{column}" = "{column}"')
+
+
+@pytest.mark.parametrize("table", ["audit_event", "audit_entry", "audit_retention"])
+def test_rows_cannot_be_deleted(table: str) -> None:
+    fill()
+    assert refused(f"DELETE FROM {table}")
+
+
+def test_personal_data_can_be_deleted() -> None:
+    fill()
+    assert not refused("DELETE FROM audit_personaldata")
+
+
+def test_only_events_before_the_highest_cut_off_can_be_deleted() -> None:
+    event_id = fill()
+    event = Event.objects.get()
+    Retention.objects.create(cutoff=event.time)
+    assert refused(f"DELETE FROM audit_event WHERE id = '{event_id}'")
+    Retention.objects.create(cutoff=event.time + timedelta(milliseconds=1))
+    Retention.objects.create(cutoff=datetime(2020, 1, 1, tzinfo=UTC))
+    assert not refused(f"DELETE FROM audit_event WHERE id = '{event_id}'")
+    assert refused("DELETE FROM audit_entry")
+
+
+def test_a_mixed_delete_removes_nothing() -> None:
+    fill()
+    Retention.objects.create(cutoff=timezone.now() + timedelta(milliseconds=5))
+    connection.cursor().execute("SELECT 1")
+    while timezone.now() <= Retention.objects.order_by("-cutoff")[0].cutoff:
+        pass
+    committed(failure())
+    assert refused("DELETE FROM audit_event")
+    assert Event.objects.count() == 2
+
+
+def test_tables_cannot_be_truncated(log: Log) -> None:
+    if log.vendor != "postgresql":
+        pytest.skip("SQLite has no TRUNCATE")
+    fill()
+    for table in TABLES:
+        assert refused(f"TRUNCATE {table}")
+        assert refused(f"TRUNCATE {table} CASCADE")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_rows_cannot_be_replaced(table: str, log: Log) -> None:
+    if log.vendor != "sqlite":
+        pytest.skip("INSERT OR REPLACE is SQLite's")
+    fill()
+    assert refused(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
+
+
+def test_upsert_is_refused() -> None:
+    event_id = fill()
+    columns = ", ".join(COLUMNS["audit_event"])
+    assert refused(
+        f"INSERT INTO audit_event ({columns}) SELECT {columns} FROM audit_event WHERE id = '{event_id}' "
+        "ON CONFLICT (id) DO UPDATE SET type = 'forged'"
+    )
+
+
+def test_all_triggers_exist_after_migrating() -> None:
+    assert missing_triggers() == []
+
+
+def test_the_check_names_what_was_dropped_or_disabled(log: Log) -> None:
+    names = sorted(trigger_names(log.vendor))
+    for name, table in trigger_names(log.vendor).items():
+        with connection.cursor() as cursor:
+            if log.vendor == "sqlite":
+                cursor.execute(f"DROP TRIGGER {name}")
+            else:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+    assert missing_triggers() == names
+    install(connection)
+    assert missing_triggers() == []
+
+
+def test_the_check_sees_a_table_that_sqlite_remade(log: Log) -> None:
+    if log.vendor != "sqlite":
+        pytest.skip("PostgreSQL alters in place")
+    with connection.schema_editor() as editor:
+        editor._remake_table(Event)  # type: ignore[attr-defined]
+    assert missing_triggers() == [f"audit_event_no_{kind}" for kind in ("delete", "replace", "update")]
+    install(connection)
+    assert missing_triggers() == []
+
+
+def test_no_other_table_points_into_the_log() -> None:
+    """A cascade would be a way around."""
+    for model in (Event, Entry, PersonalData, Retention):
+        assert not [field for field in model._meta.get_fields() if isinstance(field, models.ForeignKey)]

@@ -21,12 +21,12 @@ manage: install ## run a management command: make manage ARGS="create_user me@ex
 	@$(BIN)/python manage.py $(ARGS)
 
 test: install-dev ## install what is missing, then lint, types, import rules and all tests
-	@sh deploy/checks.sh
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not long" $(PYTEST_ARGS)
+	@checks=0; sh deploy/checks.sh || checks=1; \
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not long" $(PYTEST_ARGS) && exit $$checks
 
 test-long: install-dev ## the same tests with larger numbers, and the long ones
-	@sh deploy/checks.sh
-	@TEST_LONG=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+	@checks=0; sh deploy/checks.sh || checks=1; \
+	TEST_LONG=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) && exit $$checks
 
 lint: install-dev ## ruff, mypy and the import contract
 	@sh deploy/checks.sh

@@ -1,11 +1,15 @@
 #!/usr/bin/env python
-"""The door for operators: `manage.py help` lists every command."""
+"""The door for operators: `manage.py help` lists every command. A wrong setting is one line, no traceback."""
 
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"{error}")

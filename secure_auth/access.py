@@ -14,9 +14,7 @@ from secure_auth.errors import Code, Problem, invalid_token, reauthentication_re
 from secure_auth.models import Session, User
 from secure_auth.sessions import Rotation, Verdict
 from secure_auth.tokens import AccessToken, InvalidToken, RefreshToken, TokenPair
-from throttling import limiter
-from throttling.address import source_owner
-from throttling.reservations import Claim
+from throttling import lockout
 
 IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 
@@ -101,11 +99,6 @@ def _refused(reason: Reason, *, source: Source, user: str = "", session: str = "
     )
 
 
-def _requests(source: Source) -> Claim:
-    """The source's share of everything else, reserved together with what a use case reserves itself."""
-    return limiter.claim("requests", source_owner(source.ip))
-
-
 def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source) -> TokenPair:
     """Answer the successor of a refresh token.
 
@@ -117,11 +110,11 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
         session_id, generation = str(claims["sid"]), int(claims["gen"])
     except (InvalidToken, KeyError, ValueError, TypeError) as error:
         with refusals.limits_refused(source=source):
-            limiter.reserve(_requests(source))
+            lockout.reserve_refresh(session=None, ip=source.ip)
         refusals.record_collapsed(_refused(Reason.MALFORMED, source=source))
         raise invalid_token() from error
     with refusals.limits_refused(source=source, user=claims["sub"], session=session_id):
-        limiter.reserve(_requests(source), limiter.claim("refresh", f"session:{session_id}"))
+        lockout.reserve_refresh(session=session_id, ip=source.ip)
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         raise validation_failed(
             "Idempotency-Key", "invalid", "22 to 128 characters of A-Z a-z 0-9 _ - are needed."

@@ -61,6 +61,7 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
     Raises:
         Problem: invalid_token when the right to enrol is gone, invalid_link for a wrong or missing mailed token.
     """
+    _demand_open_second_step(grant, source)
     secret, now = totp.create_secret(), timezone.now()
     refusal: Exception | None = None
     row = TotpAuthenticator(user=grant.user, name=name, pending_login=grant.login.id if grant.login else "")
@@ -82,6 +83,21 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
         raise refusal
     enrolment = totp.describe_enrolment(secret, account=grant.user.email, issuer=settings.PRODUCT_NAME)
     return TotpBegun(row.id, enrolment)
+
+
+def _demand_open_second_step(grant: Grant, source: Source) -> None:
+    """A lock of the second step binds enrolment too: a stolen session must not bind its way around it.
+
+    Raises:
+        Problem: temporarily_locked.
+    """
+    if grant.session is None:
+        return
+    device = grant.session.device_id or None
+    with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
+        lockout.release(
+            lockout.reserve_second_factor(login=None, user=grant.user.pk, device=device, totp=True)
+        )
 
 
 def _judge_right(grant: Grant) -> Exception | None:

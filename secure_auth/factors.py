@@ -67,6 +67,15 @@ def event(
     )
 
 
+def spent_events(method: str, user_id: str, *, source: Source, session: str = "") -> list[NewEvent]:
+    """A spent recovery code is an event of its own, with how many are left."""
+    if method != "recovery_code":
+        return []
+    left = recovery_codes.count_left(user_id)
+    kind = EventType.MFA_RECOVERY_CODES_USE
+    return [plain_event(kind, user_id, source=source, session=session, left=left)]
+
+
 def plain_event(
     kind: EventType, user_id: str, *, source: Source, session: str = "", reason: str = "", **details: object
 ) -> NewEvent:

@@ -18,7 +18,7 @@ from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted, PasswordProved
 from throttling import lockout
-from throttling.reservations import LimitExceeded, Reservation, Settlement
+from throttling.reservations import LimitExceeded, Reservation
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
             answer = pending.open_pending(locked, device_id=device_id, ip=source.ip, now=now)
         append(_password_event(user, address, refusal, source), *events)
     if answer is None:
-        forget_exhausted_device(settlement, device_id, source=source, user=user)
+        proofs.forget_exhausted_device(settlement, device_id, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
     return answer
 
@@ -83,26 +83,6 @@ def _password_event(user: User | None, address: addresses.Address, refusal: str,
         user=user.pk if user else "",
         subject="" if user else address.account,
     )
-
-
-def forget_exhausted_device(
-    settlement: Settlement, device_id: str, *, source: Source, user: User | None
-) -> None:
-    """A known device that spent its budget is forgotten: whoever holds it may be guessing."""
-    if user is None or not any(lock.limit.purpose == "password_device" for lock in settlement.locked):
-        return
-    with transaction.atomic():
-        devices.forget_devices(user.pk, device_id=device_id, now=timezone.now())
-        append(
-            NewEvent(
-                type=EventType.DEVICE_FORGET,
-                outcome=Outcome.SUCCESS,
-                reason=Reason.TOO_MANY_FAILURES,
-                source=source,
-                user=user.pk,
-                details={"device": device_id},
-            )
-        )
 
 
 def open_second_step(partial_token: str, *, source: Source) -> PendingLogin:
@@ -137,10 +117,8 @@ def prove_second_factor(
                 locked, factor.method, remember=remember_device, source=source, now=now
             )
             pending.settle_completed_login(reservation, locked, totp=factor.method == "totp")
-            append(
-                factors.event(EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source),
-                *events,
-            )
+            shown = factors.event(EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source)
+            append(shown, *factors.spent_events(factor.method, found.user_id, source=source), *events)
         else:
             _record_wrong_factor(reservation, found, factor, live=live, source=source, now=now)
     if completed is None:
@@ -157,6 +135,7 @@ def _reserve_second_step(found: PendingLogin, factor: SecondFactor, source: Sour
                 user=found.user_id,
                 device=found.device_id or None,
                 totp=factor.method == "totp",
+                ip=source.ip,
             )
     except Problem as problem:
         cause = problem.__cause__
@@ -221,7 +200,12 @@ def reauthenticate(
             session=session.id,
             reason="" if accepted else Reason.WRONG_CODE,
         )
-        append(event, *refusals.lock_events(settlement, source=source, user=user.pk, subject=""))
+        spent = (
+            factors.spent_events(factor.method, user.pk, source=source, session=session.id)
+            if accepted
+            else []
+        )
+        append(event, *spent, *refusals.lock_events(settlement, source=source, user=user.pk, subject=""))
         if accepted and fresh:
             fresh.auth_time = now
             fresh.amr = " ".join(

@@ -13,13 +13,15 @@ from audit.events import Source
 from secure_auth import refusals
 from secure_auth.errors import Code, Problem
 from secure_auth.problem_details import problem_response
-from throttling import limiter
-from throttling.address import client_address, is_trusted_peer, source_owner
+from secure_auth.web import probes
+from throttling import lockout
+from throttling.address import client_address, is_trusted_peer
 from throttling.headers import rate_limit_fields, watch_usage
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 USER_AGENT_LENGTH = 256
 CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO")
 UNLIMITED = frozenset({"healthz", "readyz"})
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -43,6 +45,13 @@ def read_source(request: HttpRequest) -> tuple[Source, str]:
     return source, foreign or ours
 
 
+def distrust_forwarded(request: HttpRequest) -> None:
+    """Drop the scheme that a stranger claims, and note that somebody forwards without being trusted."""
+    if any(name in request.META for name in FORWARDED):
+        request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+        probes.note_untrusted_forwarding()
+
+
 class RequestMiddleware:
     """Outermost: the source, the size of the body, and the headers that every answer carries."""
 
@@ -54,9 +63,10 @@ class RequestMiddleware:
         source, request_id = read_source(request)
         request.source, request.request_id = source, request_id  # type: ignore[attr-defined]
         if not is_trusted_peer(request.META, settings.TRUSTED_PROXIES):
-            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+            distrust_forwarded(request)
         structlog.contextvars.bind_contextvars(request_id=source.request_id)
         with watch_usage() as usages:
+            request.usages = usages  # type: ignore[attr-defined]
             try:
                 response = self._respond(request)
             finally:
@@ -83,29 +93,41 @@ class RequestMiddleware:
 
 
 class SourceLimitMiddleware:
-    """The limit on everything that has no limit of its own. Views that reserve the source themselves say so."""
+    """The limit on everything that has no limit of its own.
+
+    A view that says `limits_source_itself` has its use case reserve the source together with its other limits, in one
+    decision. A request that it refused before any reservation is counted here, after the fact: none is free.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass on."""
-        return self.get_response(request)
+        """Count afterwards what nobody counted."""
+        request.is_counted = True  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        if request.is_counted or request.usages:  # type: ignore[attr-defined]
+            return response
+        return count_request(request) or response
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object
     ) -> HttpResponseBase | None:
         """Count the request against its source before the view sees it."""
-        cls = getattr(view, "cls", None)
-        if (
-            getattr(cls, "limits_source_itself", False)
-            or getattr(request.resolver_match, "url_name", "") in UNLIMITED
-        ):
+        if getattr(request.resolver_match, "url_name", "") in UNLIMITED:
             return None
-        source: Source = request.source  # type: ignore[attr-defined]
-        try:
-            with refusals.limits_refused(source=source):
-                limiter.reserve(limiter.claim("requests", source_owner(source.ip)))
-        except Problem as problem:
-            return problem_response(problem, request)
-        return None
+        if getattr(getattr(view, "cls", None), "limits_source_itself", False):
+            request.is_counted = False  # type: ignore[attr-defined]
+            return None
+        return count_request(request)
+
+
+def count_request(request: HttpRequest) -> HttpResponseBase | None:
+    """One request of a source; the refusal when that is one too many."""
+    source: Source = request.source  # type: ignore[attr-defined]
+    try:
+        with refusals.limits_refused(source=source):
+            lockout.reserve_request(source.ip)
+    except Problem as problem:
+        return problem_response(problem, request)
+    return None

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher, identify_hasher, make_password, verify_password
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
+from django.db import close_old_connections
 
 from secure_auth.errors import FieldError, service_unavailable
 
@@ -76,6 +77,7 @@ def hash_slot() -> Iterator[None]:
     Raises:
         Problem: service_unavailable, all slots are taken.
     """
+    close_old_connections()  # gives a pooled connection back: computing holds none
     directory = settings.DATA_DIR / "hash-slots"
     slots = hash_slots()
     first = secrets.randbelow(slots)

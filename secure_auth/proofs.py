@@ -1,14 +1,15 @@
 """Comparing a password under a reservation: the part of decision 14 that login, reauthentication and change share."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import addresses, passwords, refusals
+from secure_auth import addresses, devices, passwords, refusals
 from secure_auth.errors import Code, Problem
 from secure_auth.models import Session, User
 from throttling import lockout
-from throttling.reservations import Reservation
+from throttling.reservations import Reservation, Settlement
 
 
 def check_reserved(
@@ -56,5 +57,26 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
             )
             append(event, *refusals.lock_events(settlement, source=source, user=user.pk, subject=""))
     if not proof.matches or checked is None:
+        forget_exhausted_device(settlement, session.device_id, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
     return checked
+
+
+def forget_exhausted_device(
+    settlement: Settlement, device_id: str, *, source: Source, user: User | None
+) -> None:
+    """A known device that spent its budget is forgotten: whoever holds it may be guessing."""
+    if user is None or not any(lock.limit.purpose == "password_device" for lock in settlement.locked):
+        return
+    with transaction.atomic():
+        devices.forget_devices(user.pk, device_id=device_id, now=timezone.now())
+        append(
+            NewEvent(
+                type=EventType.DEVICE_FORGET,
+                outcome=Outcome.SUCCESS,
+                reason=Reason.TOO_MANY_FAILURES,
+                source=source,
+                user=user.pk,
+                details={"device": device_id},
+            )
+        )

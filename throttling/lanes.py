@@ -8,7 +8,7 @@ Source: NIST SP 800-63B-4 section 3.2.2; OWASP "Slow Down Online Guessing Attack
 
 from dataclasses import dataclass
 
-from throttling.address import source_key, source_owner, wide_source_key
+from throttling.address import source_key, wide_source_key
 from throttling.limiter import claim
 from throttling.reservations import Claim, Clear
 
@@ -57,11 +57,6 @@ def totp_claims(user: str, device: str | None) -> tuple[Claim, ...]:
     if device:
         return (claim("totp_device", f"device:{device}", user),)
     return (claim("totp_account", f"account:{user}"), claim("totp_consecutive", f"account:{user}"))
-
-
-def refresh_claim(session: str | None, ip: str) -> Claim:
-    """Claim of one refresh; a token that names no session counts against its source."""
-    return claim("refresh", f"session:{session}" if session else source_owner(ip))
 
 
 def login_clears(*, account: str, user: str, ip: str, device: str | None, totp: bool) -> tuple[Clear, ...]:

@@ -117,9 +117,15 @@ def settle_password_attempt(reservation: Reservation, *, failed: bool) -> Settle
     return request.settlement
 
 
-def reserve_second_factor(*, login: str | None, user: str, device: str | None, totp: bool) -> Reservation:
-    """Reserve one check of a second factor: of a pending login, or of ``user`` who proves it again."""
-    return reserve_waiting(*lanes.second_factor_claims(login=login, user=user, device=device, totp=totp))
+def reserve_second_factor(
+    *, login: str | None, user: str, device: str | None, totp: bool, ip: str = ""
+) -> Reservation:
+    """Reserve one check of a second factor: of a pending login, or of ``user`` who proves it again.
+
+    ``ip`` counts the request against its source in the same decision.
+    """
+    claims = lanes.second_factor_claims(login=login, user=user, device=device, totp=totp)
+    return reserve_waiting(*claims, *([claim("requests", source_owner(ip))] if ip else []))
 
 
 def settle_second_factor(reservation: Reservation, *, failed: bool) -> Settlement:
@@ -157,8 +163,9 @@ def is_second_step_locked(user: str, device: str | None) -> bool:
 
 
 def reserve_refresh(*, session: str | None, ip: str) -> Reservation:
-    """Count one refresh of a session; of the source, when the token names none."""
-    return limiter.reserve(lanes.refresh_claim(session, ip))
+    """Count one refresh of a session, and the request against its source, in one decision."""
+    requests = claim("requests", source_owner(ip))
+    return limiter.reserve(requests, *([claim("refresh", f"session:{session}")] if session else []))
 
 
 def reserve_request(ip: str) -> Reservation:

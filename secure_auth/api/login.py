@@ -56,6 +56,7 @@ class VerifyView(ServiceView):
     """POST login/verify/: the second step."""
 
     body_class = VerifyBody
+    limits_source_itself = True
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """The token is judged before the body; the use case judges its login."""

@@ -6,11 +6,11 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from secure_auth import keys
 from secure_auth.errors import Code, Problem
 from secure_auth.problem_details import problem_response
+from secure_auth.web.methods import safe_methods
 
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "
@@ -25,19 +25,19 @@ def page(request: HttpRequest, template: str, context: dict[str, object]) -> Htt
     return response
 
 
-@require_safe
+@safe_methods
 def home(request: HttpRequest) -> HttpResponse:
     """Where to begin."""
     return page(request, "home", {"origin": settings.ORIGIN})
 
 
-@require_safe
+@safe_methods
 def problems(request: HttpRequest) -> HttpResponse:
     """All problems."""
     return page(request, "problems", {"codes": list(Code)})
 
 
-@require_safe
+@safe_methods
 def problem(request: HttpRequest, code: str) -> HttpResponse:
     """What a problem means to a person; the address that every problem document's type names."""
     found = next((one for one in Code if one.slug == code), None)
@@ -46,7 +46,7 @@ def problem(request: HttpRequest, code: str) -> HttpResponse:
     return page(request, "problem", {"code": found})
 
 
-@require_safe
+@safe_methods
 def jwks(request: HttpRequest) -> HttpResponse:
     """The public signing keys (RFC 7517)."""
     response = JsonResponse(keys.jwks(), content_type="application/jwk-set+json")
@@ -55,7 +55,7 @@ def jwks(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@require_safe
+@safe_methods
 def security_txt(request: HttpRequest) -> HttpResponse:
     """RFC 9116."""
     expires = timezone.now() + timedelta(days=180)

@@ -1,14 +1,14 @@
-"""Waiting for reservations in flight, so that correct logins that arrive together are not refused because
-of one another.
+"""Waiting for reservations in flight, so that correct logins that arrive together are not refused because of one
+another.
 
-Waiting is no weapon: at most one second, at most MOST_WAITERS a bucket and a quarter of the process's
-threads in all; who finds no seat is refused at once. No pooled connection is held while waiting.
+Waiters of a bucket stand in line, and only the first of a process's line asks the store. Waiting is no weapon: at most
+one second, at most MOST_WAITERS a bucket and a quarter of the process's threads in all; who finds no place is refused
+at once. No pooled connection is held while waiting.
 """
 
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,9 +19,10 @@ from throttling.limiter import reserve
 from throttling.reservations import Claim, LimitExceeded, Reservation
 
 WAIT_SECONDS = 1.0
+PAUSE_SECONDS = 0.01
 MOST_WAITERS = 64
-_lock = threading.Lock()
-_waiters: Counter[tuple[str, str, str]] = Counter()
+_moved = threading.Condition()
+_lines: dict[tuple[str, str, str], list[int]] = {}
 
 
 def reserve_waiting(*claims: Claim) -> Reservation:
@@ -31,12 +32,9 @@ def reserve_waiting(*claims: Claim) -> Reservation:
         return reserve(*claims)
     except LimitExceeded as error:
         refusal = error
-    with _seat(refusal) as seated:
-        pause = 0.01
-        while seated and refusal.in_flight and time.monotonic() + pause < deadline:
-            close_old_connections()
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
-            pause = min(pause * 1.5, 0.05)
+    with _place(refusal) as line:
+        while line and refusal.in_flight and _comes_first(line, deadline):
+            time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
             try:
                 return reserve(*claims)
             except LimitExceeded as error:
@@ -45,19 +43,30 @@ def reserve_waiting(*claims: Claim) -> Reservation:
 
 
 @contextmanager
-def _seat(refusal: LimitExceeded) -> Iterator[bool]:
-    bucket = refusal.claim.bucket
-    with _lock:
-        seated = (
-            refusal.in_flight
-            and _waiters[bucket] < MOST_WAITERS
-            and _waiters.total() < max(1, settings.SERVER_THREADS // 4)
+def _place(refusal: LimitExceeded) -> Iterator[list[int] | None]:
+    """Stand in the line of the bucket that refused; None when there is no place."""
+    bucket, me = refusal.claim.bucket, threading.get_ident()
+    with _moved:
+        line = _lines.setdefault(bucket, [])
+        is_free = (
+            sum(map(len, _lines.values())) < max(1, settings.SERVER_THREADS // 4) and len(line) < MOST_WAITERS
         )
-        _waiters[bucket] += seated
+        if is_free and refusal.in_flight:
+            line.append(me)
     try:
-        yield seated
+        yield line if me in line else None
     finally:
-        with _lock:
-            _waiters[bucket] -= seated
-            if not _waiters[bucket]:
-                del _waiters[bucket]
+        with _moved:
+            if me in line:
+                line.remove(me)
+            if not line:
+                _lines.pop(bucket, None)
+            _moved.notify_all()
+
+
+def _comes_first(line: list[int], deadline: float) -> bool:
+    """Wait until this thread is the first in line; False when the time is over."""
+    close_old_connections()
+    with _moved:
+        _moved.wait_for(lambda: line[0] == threading.get_ident(), deadline - time.monotonic())
+        return line[0] == threading.get_ident() and time.monotonic() + PAUSE_SECONDS < deadline

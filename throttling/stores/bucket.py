@@ -148,7 +148,7 @@ def wipe(state: State, now: int) -> None:
 def expiry(state: State, rule: Rule) -> int:
     """Return when this state equals no state (0: now)."""
     after_flight = rule["span"] + rule["slot"] + rule["lock_max"]
-    times = [until for until, _ in state["marks"].values()]
+    times: list[int] = [until for until, _ in state["marks"].values()]
     times += [until + after_flight for until, _ in state["flights"].values()]
     remembered: int = state["locked"] + rule["span"] if state["level"] else 0
     return max([remembered, *times])

@@ -95,7 +95,13 @@ class prepared:  # noqa: N801
             "CONN_MAX_AGE": None,
         }
         if url:
-            values = {**self.previous, **dj_database_url.parse(url), "OPTIONS": {}}
+            pool = {"min_size": 1, "max_size": 10, "timeout": 5}
+            values = {
+                **self.previous,
+                **dj_database_url.parse(url),
+                "OPTIONS": {"pool": pool},
+                "CONN_MAX_AGE": 0,
+            }
         point_at(values)
         self.overridden.enable()
         call_command("migrate", "throttling", verbosity=0)
@@ -109,6 +115,8 @@ class prepared:  # noqa: N801
 
 def point_at(values: dict[str, object]) -> None:
     connection.close()
+    if connection.vendor == "postgresql":
+        connection.close_pool()
     connections.settings["default"] = values
     del connections["default"]
 

@@ -6,7 +6,7 @@ tell how far the window reached and how many ids it held.
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, Final
 
 from django.db import connection
@@ -110,8 +110,8 @@ def _record(row: tuple[Any, ...]) -> Record:
     if own[0] is None:
         own = ("", "", "", "", "", "{}", "{}")
     time = event.pop("time")
-    if isinstance(time, str):
-        time = datetime.fromisoformat(time).replace(tzinfo=UTC)
+    if time.tzinfo is None:  # SQLite keeps UTC without saying so
+        time = time.replace(tzinfo=UTC)
     return Record(
         time=time,
         details=json.loads(event.pop("details")),

@@ -37,6 +37,11 @@ class Log:
     settings: dict[str, Any]
 
 
+def only(name: str) -> pytest.MarkDecorator:
+    """Run a test on this database only."""
+    return pytest.mark.parametrize("migrated", [name], indirect=True)
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def migrated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
     """A private database that holds the log's tables, and Django's default connection on it."""

@@ -14,10 +14,10 @@ import django
 
 django.setup()
 
-from django.db import connection, transaction
+from django.db import connection, transaction  # noqa: E402
 
-from audit.append import append, append_collapsed
-from tests.unit.audit.says import failure, limit_hit
+from audit.append import append, append_collapsed  # noqa: E402
+from tests.unit.audit.says import failure, limit_hit  # noqa: E402
 
 
 class Undone(Exception):
@@ -65,7 +65,7 @@ def main() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    sys.__stdout__.write("\n" + json.dumps({**counts, "seconds": time.monotonic() - started}) + "\n")
+    print("\n" + json.dumps({**counts, "seconds": time.monotonic() - started}))
 
 
 if __name__ == "__main__":

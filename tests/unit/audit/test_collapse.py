@@ -19,7 +19,7 @@ from audit.append import append_collapsed, close_tallies
 from audit.events import Source
 from audit.models import Event, Tally
 from audit.reading import find_events
-from tests.unit.audit.conftest import Log
+from tests.unit.audit.conftest import Log, only
 from tests.unit.audit.says import collapsed, failure, limit_hit
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -181,9 +181,8 @@ def test_windows_that_end_amid_a_flood_with_rollbacks_lose_and_double_nothing(lo
     assert set(firsts) <= set(Event.objects.filter(type="limit.exceeded").values_list("id", flat=True))
 
 
-def test_counting_does_not_wait_for_a_transaction_that_counted(log: Log) -> None:
-    if log.vendor != "postgresql":
-        pytest.skip("SQLite has one writer")
+@only("postgres")
+def test_counting_does_not_wait_for_a_transaction_that_counted() -> None:
     collapsed(limit_hit())
     waited: list[float] = []
 
@@ -206,9 +205,8 @@ def test_counting_does_not_wait_for_a_transaction_that_counted(log: Log) -> None
     assert counts()[0]["details"]["count"] == 9
 
 
-def test_appending_does_not_wait_for_another_open_transaction(log: Log) -> None:
-    if log.vendor != "postgresql":
-        pytest.skip("SQLite has one writer")
+@only("postgres")
+def test_appending_does_not_wait_for_another_open_transaction() -> None:
     done = threading.Event()
 
     def append_meanwhile() -> None:

@@ -1,21 +1,21 @@
 """The database itself refuses to change the log, and the start-up check sees when it would not."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, connection, models, transaction
-from django.utils import timezone
 
 from audit.checks import missing_triggers
 from audit.models import Entry, Event, PersonalData, Retention
 from audit.triggers import install, trigger_names
-from tests.unit.audit.conftest import Log
+from tests.unit.audit.conftest import Log, only
 from tests.unit.audit.says import committed, failure
 
 pytestmark = pytest.mark.usefixtures("log")
 TABLES = ("audit_event", "audit_entry", "audit_personaldata", "audit_retention")
 COLUMNS = {
-    model._meta.db_table: [field.column for field in model._meta.local_fields]
+    model._meta.db_table: [str(field.column) for field in model._meta.local_fields]
     for model in (Event, Entry, PersonalData, Retention)
 }
 
@@ -32,7 +32,8 @@ def refused(sql: str) -> bool:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql)
     except DatabaseError as error:
-        assert "append-only" in str(error)
+        if "append-only" not in str(error):
+            raise
         return True
     return False
 
@@ -67,28 +68,25 @@ def test_only_events_before_the_highest_cut_off_can_be_deleted() -> None:
 
 def test_a_mixed_delete_removes_nothing() -> None:
     fill()
-    Retention.objects.create(cutoff=timezone.now() + timedelta(milliseconds=5))
-    connection.cursor().execute("SELECT 1")
-    while timezone.now() <= Retention.objects.order_by("-cutoff")[0].cutoff:
-        pass
+    cutoff = Event.objects.get().time + timedelta(milliseconds=1)
+    Retention.objects.create(cutoff=cutoff)
+    time.sleep(0.003)
     committed(failure())
     assert refused("DELETE FROM audit_event")
     assert Event.objects.count() == 2
 
 
-def test_tables_cannot_be_truncated(log: Log) -> None:
-    if log.vendor != "postgresql":
-        pytest.skip("SQLite has no TRUNCATE")
+@only("postgres")
+def test_tables_cannot_be_truncated() -> None:
     fill()
     for table in TABLES:
         assert refused(f"TRUNCATE {table}")
         assert refused(f"TRUNCATE {table} CASCADE")
 
 
+@only("sqlite")
 @pytest.mark.parametrize("table", TABLES)
-def test_rows_cannot_be_replaced(table: str, log: Log) -> None:
-    if log.vendor != "sqlite":
-        pytest.skip("INSERT OR REPLACE is SQLite's")
+def test_rows_cannot_be_replaced(table: str) -> None:
     fill()
     assert refused(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
 
@@ -119,9 +117,8 @@ def test_the_check_names_what_was_dropped_or_disabled(log: Log) -> None:
     assert missing_triggers() == []
 
 
-def test_the_check_sees_a_table_that_sqlite_remade(log: Log) -> None:
-    if log.vendor != "sqlite":
-        pytest.skip("PostgreSQL alters in place")
+@only("sqlite")
+def test_the_check_sees_a_table_that_sqlite_remade() -> None:
     with connection.schema_editor() as editor:
         editor._remake_table(Event)  # type: ignore[attr-defined]
     assert missing_triggers() == [f"audit_event_no_{kind}" for kind in ("delete", "replace", "update")]

@@ -10,6 +10,7 @@ from secure_auth.api.shapes import login_answer, pair_answer
 from secure_auth.login import SecondFactor
 
 METHODS = (("totp", "TOTP code"), ("recovery_code", "Recovery code"))
+UNKNOWN_METHOD = f"Not one of: {', '.join(name for name, _ in METHODS)}."
 
 
 class LoginBody(Body):
@@ -22,7 +23,7 @@ class LoginBody(Body):
 class FactorBody(Body):
     """A second factor as it is shown."""
 
-    method = serializers.ChoiceField(choices=METHODS)
+    method = serializers.ChoiceField(choices=METHODS, error_messages={"invalid_choice": UNKNOWN_METHOD})
     code = Text(max_length=64, write_only=True)
 
 

@@ -1,4 +1,4 @@
-"""Strict JSON in: one object, UTF-8, no duplicate names, no NaN, no deep nesting."""
+"""Strict JSON in: one object, UTF-8, no duplicate names, no NaN, no lone surrogates, no deep nesting."""
 
 import json
 from typing import Any
@@ -22,6 +22,7 @@ class StrictJSONParser(BaseParser):
             body = json.loads(
                 stream.read().decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
             )
+            json.dumps(body, ensure_ascii=False).encode()  # an escaped lone surrogate is no text
         except (ValueError, RecursionError) as error:
             raise ParseError from error
         if not isinstance(body, dict):

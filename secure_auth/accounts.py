@@ -67,7 +67,7 @@ def may_mail(address: addresses.Address, *, source: Source) -> bool:
     Raises:
         Problem: rate_limited, service_unavailable.
     """
-    with refusals.limits_refused(source=source, subject=address.account):
+    with refusals.limits_refused(source=source, address=address):
         lockout.reserve_mail_source(source.ip)
         try:
             lockout.reserve_mail_address(address.account)
@@ -114,8 +114,9 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
     if link is None or link.registration is None:
         raise refuse_link(EventType.ACCOUNT_CONFIRM, source=source)
     registration = link.registration
-    account = addresses.account_id(registration.email_key)
-    with refusals.limits_refused(source=source, subject=account):
+    address = addresses.Address(registration.email, registration.email_key)
+    account = address.account
+    with refusals.limits_refused(source=source, address=address):
         reservation = lockout.reserve_password_attempt(lockout.PasswordAttempt(account=account, ip=source.ip))
     try:
         proof = passwords.check_password(password, registration.password)

@@ -33,6 +33,17 @@ def create_link(
     )
 
 
+def may_mail_again(user: User, purpose: MailToken.Purpose, *, now: datetime) -> bool:
+    """Whether the limit on mail to an address leaves room, for mail that a login asks for.
+
+    Exact because the caller holds the account's lock; the limiter decides outside transactions only.
+    """
+    limit = settings.LIMITS["mail_address"]
+    since = now - timedelta(seconds=limit.window_seconds)
+    sent = MailToken.objects.filter(user=user, purpose=purpose, created_at__gt=since).count()
+    return bool(sent < limit.allowed)
+
+
 def derive_token(link: MailToken) -> str:
     """The token of a row, as the mail's link carries it."""
     return f"{link.id}.{keys.digest('mail', link.purpose, link.id, kid=link.key_id)[:43]}"

@@ -40,11 +40,11 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
     device = devices.identify_device(device_token, email_key=address.key, now=now) if device_token else None
     device_id = device.id if device else ""
     attempt = lockout.PasswordAttempt(account=address.account, ip=source.ip, device=device_id or None)
-    with refusals.limits_refused(source=source, subject=address.account):
+    with refusals.limits_refused(source=source, address=address):
         reservation = lockout.reserve_password_attempt(attempt)
     user, proof = proofs.check_reserved(reservation, email_key=address.key, password=password)
     with transaction.atomic():
-        locked = pending.lock_account(user.pk) if user and proof.matches else None
+        locked = pending.lock_account(user.pk if user else "")  # for every outcome: all cost the same
         refusal = _refusal(user, locked, proof)
         settlement = lockout.settle_password_attempt(reservation, failed=bool(refusal))
         events = refusals.lock_events(

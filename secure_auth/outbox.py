@@ -65,7 +65,7 @@ def send(row: OutboxMessage) -> bool:
     row.attempts += 1
     try:
         render(row).send()
-    except (OSError, SMTPException) as error:
+    except (OSError, SMTPException, ValueError) as error:
         log.warning(
             "mail.deferred",
             message=row.id,

@@ -73,7 +73,7 @@ def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> Passw
         needs_mailed_token=needs_token,
         expires_at=now + timedelta(seconds=settings.PARTIAL_TOKEN_SECONDS),
     )
-    if needs_token:
+    if needs_token and links.may_mail_again(user, MailToken.Purpose.ENROL, now=now):
         outbox.queue_mail("enrol", to=user.email, token=links.create_link(MailToken.Purpose.ENROL, user=user))
     methods = ["totp"] * verify + ["recovery_code"] * (verify and user.has_codes)  # type: ignore[attr-defined]
     return PasswordProved(

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from audit.append import NewEvent, append, append_collapsed
 from audit.events import EventType, Outcome, Reason, Source
+from secure_auth.addresses import Address
 from secure_auth.errors import Code, Problem, service_unavailable
 from throttling.reservations import LimitExceeded, Settlement, StoreUnavailable
 
@@ -24,8 +25,13 @@ LOCKOUTS = frozenset(
 
 
 @contextmanager
-def limits_refused(*, source: Source, user: str = "", subject: str = "", session: str = "") -> Iterator[None]:
-    """Turn a refusal of the limiter into its event, once a window, and its problem."""
+def limits_refused(
+    *, source: Source, user: str = "", address: Address | None = None, session: str = ""
+) -> Iterator[None]:
+    """Turn a refusal of the limiter into its event, once a window, and its problem.
+
+    The event names the account: as `user`, or by the typed `address`, whose account is looked up only now.
+    """
     try:
         yield
     except LimitExceeded as error:

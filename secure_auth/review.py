@@ -16,7 +16,8 @@ from secure_auth.models import User
 
 PAGE = 50
 READ_WINDOW_SECONDS = 300
-PAGING = ("cursor", "limit")
+PAGING = ("cursor", "limit", "order")
+ORDERS = ("time", "index")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ def list_activity(*, signed: Signed, query: Mapping[str, str]) -> Page:
 
 
 def _find_events(query: Mapping[str, str]) -> Page:
+    order = query.get("order", "time")
+    if order not in ORDERS:
+        raise validation_failed("order", "invalid", "This is time or index.")
+    if order == "index":
+        return Page([], None, None)  # of integrated events, and nothing integrates them yet
     filters = {name: value for name, value in query.items() if name not in PAGING}
     limit = query.get("limit", str(PAGE))
     try:

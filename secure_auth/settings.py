@@ -32,7 +32,6 @@ DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, most=500)
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.text("REDIS_URL")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
-METRICS_TOKEN = env.text("METRICS_TOKEN")
 SECURITY_CONTACT = env.text("SECURITY_CONTACT", f"mailto:security@{urlsplit(ORIGIN).hostname}")
 
 # Durations, in seconds
@@ -191,18 +190,19 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": PRODUCT_NAME,
-    "DESCRIPTION": "Two-step login, sessions and the audit log. Errors are RFC 9457 problem documents.",
+    "DESCRIPTION": (
+        "Two-step login, sessions and the audit log.\n\nErrors are RFC 9457 problem documents. Beyond those of each "
+        "operation, any address answers `method_not_allowed` (405, with `Allow`) to a method that is not told here, "
+        "`payload_too_large` (413) to a body of more than 64 KiB and `validation_failed` (400) to a foreign `Host`."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [],
-    "SERVERS": [{"url": ORIGIN}],
+    "COMPONENT_SPLIT_REQUEST": False,
+    "POSTPROCESSING_HOOKS": ["secure_auth.api.components.add_shared_parts"],
+    "SERVERS": [{"url": "/"}],
 }
 LOGGING_CONFIG = "secure_auth.logging_config.configure"
 LOGGING = {"level": env.text("LOG_LEVEL", "INFO").upper()}

@@ -2,8 +2,7 @@
 
 from django.urls import include, path
 
-from secure_auth.api import accounts, administration, audit, login, mfa, sessions
-from secure_auth.api.docs import DocsScriptView, DocsView, SchemaView
+from secure_auth.api import accounts, administration, audit, docs, login, mfa, sessions
 from secure_auth.web import pages, probes
 
 api = [
@@ -38,9 +37,8 @@ api = [
 urlpatterns = [
     path("", pages.home),
     path("api/v1/", include(api)),
-    path("api/schema/", SchemaView.as_view(), name="schema"),
-    path("api/docs/", DocsView.as_view(), name="docs"),
-    path("api/docs/script.js", DocsScriptView.as_view(), name="docs-script"),
+    path("api/schema/", docs.schema, name="schema"),
+    path("api/docs/", docs.docs, name="docs"),
     path("problems/", pages.problems),
     path("problems/<slug:code>/", pages.problem),
     path(".well-known/jwks.json", pages.jwks),

@@ -36,6 +36,7 @@ class Lead:
     def __init__(self) -> None:
         self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self._descriptor: int | None = None
+        self._held = False
 
     def hold(self) -> bool:
         """Take the lead if it is free; True while it is held."""
@@ -56,13 +57,7 @@ class Lead:
         """Ask on the connection that holds the lock: when it died, so did the lead, and another may have it."""
         try:
             if self._connection is None:
-                params = connection.get_connection_params()
-                wanted = {
-                    name: params[name]
-                    for name in ("dbname", "user", "password", "host", "port")
-                    if params.get(name)
-                }
-                self._connection = psycopg.connect(**wanted, autocommit=True)
+                self._connection = psycopg.connect(settings.DATABASE_URL, autocommit=True)
                 self._held = False
             if self._held:
                 self._connection.execute("SELECT 1")

@@ -4,8 +4,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import accounts
+from secure_auth.api.answers import Accepted, LoginAnswer, Me
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.shapes import login_answer
+from secure_auth.errors import Code
 
 
 class RegisterBody(Body):
@@ -47,6 +49,7 @@ class RegisterView(ServiceView):
 
     body_class = RegisterBody
     limits_source_itself = True
+    answers = {"POST": (202, Accepted)}
 
     def post(self, request: Request) -> Response:
         """Answer 202, whether or not the address is known."""
@@ -58,6 +61,8 @@ class ConfirmView(ServiceView):
     """POST register/confirm/."""
 
     body_class = ConfirmBody
+    answers = {"POST": (200, LoginAnswer)}
+    problems = (Code.INVALID_LINK, Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
 
     def post(self, request: Request) -> Response:
         """Answer as login/ does: confirming is the first login."""
@@ -70,6 +75,8 @@ class ChangePasswordView(ServiceView):
     body_class = ChangePasswordBody
     bearer = "access"
     fresh = True
+    answers = {"POST": (204, None)}
+    problems = (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
 
     def post(self, request: Request) -> Response:
         """Replace the password; all other sessions are over."""
@@ -84,6 +91,7 @@ class ResetView(ServiceView):
 
     body_class = ResetBody
     limits_source_itself = True
+    answers = {"POST": (202, Accepted)}
 
     def post(self, request: Request) -> Response:
         """Answer 202, whether or not the address is known."""
@@ -95,6 +103,8 @@ class ConfirmResetView(ServiceView):
     """POST password/reset/confirm/."""
 
     body_class = ConfirmResetBody
+    answers = {"POST": (204, None)}
+    problems = (Code.INVALID_LINK,)
 
     def post(self, request: Request) -> Response:
         """Set the new password; never signs in."""
@@ -106,6 +116,7 @@ class MeView(ServiceView):
     """GET me/."""
 
     bearer = "access"
+    answers = {"GET": (200, Me)}
 
     def get(self, request: Request) -> Response:
         """Who am I."""

@@ -5,8 +5,10 @@ from rest_framework.response import Response
 
 from secure_auth import administration, review
 from secure_auth.administration import Actor
+from secure_auth.api.answers import Accounts
 from secure_auth.api.audit import page_answer
 from secure_auth.api.common import Body, ServiceView, Text
+from secure_auth.api.parameters import ACTION, CURSOR
 
 
 class ReasonBody(Body):
@@ -21,6 +23,8 @@ class UsersView(ServiceView):
     bearer = "access"
     role = "admin"
     fresh = True
+    answers = {"GET": (200, Accounts)}
+    parameters = (CURSOR,)
 
     def get(self, request: Request) -> Response:
         """All accounts, newest first."""
@@ -36,6 +40,8 @@ class ActionView(ServiceView):
     role = "admin"
     fresh = True
     body_class = ReasonBody
+    answers = {"POST": (204, None)}
+    parameters = (ACTION,)
 
     def post(self, request: Request, user_id: str, action: str) -> Response:
         """Do it, with the reason in the log."""

@@ -7,7 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import review
+from secure_auth.api.answers import Event, Events
 from secure_auth.api.common import ServiceView
+from secure_auth.api.parameters import FILTERS, PAGING
 from secure_auth.review import Page
 
 
@@ -26,6 +28,8 @@ class EventsView(ServiceView):
 
     bearer = "access"
     role = "auditor"
+    answers = {"GET": (200, Events)}
+    parameters = (*FILTERS, *PAGING)
 
     def get(self, request: Request) -> Response:
         """A page of events, newest first."""
@@ -38,6 +42,7 @@ class EventView(ServiceView):
 
     bearer = "access"
     role = "auditor"
+    answers = {"GET": (200, Event)}
 
     def get(self, request: Request, event_id: str) -> Response:
         """One event."""
@@ -48,6 +53,8 @@ class ActivityView(ServiceView):
     """GET me/activity/."""
 
     bearer = "access"
+    answers = {"GET": (200, Events)}
+    parameters = PAGING
 
     def get(self, request: Request) -> Response:
         """My own security events, newest first."""

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation
@@ -13,7 +14,7 @@ from audit.events import Source
 from secure_auth import access, pending, tokens
 from secure_auth.access import Signed
 from secure_auth.authenticators import Grant
-from secure_auth.errors import Problem, invalid_token
+from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import PendingLogin
 
 MAX_TOKEN_CHARACTERS = 4096
@@ -68,7 +69,10 @@ class Body(serializers.Serializer):
 
 
 class ServiceView(APIView):
-    """A view that judges method, then token, then body (contract section 2)."""
+    """A view that judges method, then token, then body (contract section 2).
+
+    `answers` (by method: status, serializer), `parameters` and the `problems` of its use case are for the schema.
+    """
 
     content_negotiation_class = JSONOnly
     body_class: ClassVar[type[Body]]
@@ -76,6 +80,9 @@ class ServiceView(APIView):
     bearer: ClassVar[str] = ""
     role: ClassVar[str] = ""
     fresh: ClassVar[bool] = False
+    answers: ClassVar[dict[str, tuple[int, Any]]]
+    problems: ClassVar[tuple[Code, ...]] = ()
+    parameters: ClassVar[tuple[OpenApiParameter, ...]] = ()
     signed: Signed
     grant: Grant
 

@@ -5,8 +5,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import login
+from secure_auth.api.answers import FreshAccess, LoginAnswer, SessionOpened
 from secure_auth.api.common import Body, Flag, ServiceView, Text, bearer_token
+from secure_auth.api.parameters import DEVICE_TOKEN
 from secure_auth.api.shapes import login_answer, pair_answer
+from secure_auth.errors import Code
 from secure_auth.login import SecondFactor
 
 METHODS = (("totp", "TOTP code"), ("recovery_code", "Recovery code"))
@@ -44,6 +47,9 @@ class LoginView(ServiceView):
 
     body_class = LoginBody
     limits_source_itself = True
+    answers = {"POST": (200, LoginAnswer)}
+    problems = (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
+    parameters = (DEVICE_TOKEN,)
 
     def post(self, request: Request) -> Response:
         """Answer a partial token."""
@@ -58,6 +64,9 @@ class VerifyView(ServiceView):
 
     body_class = VerifyBody
     limits_source_itself = True
+    bearer = "partial"
+    answers = {"POST": (200, SessionOpened)}
+    problems = (Code.INVALID_CODE, Code.TEMPORARILY_LOCKED)
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """The token is judged before the body; the use case judges its login."""
@@ -84,6 +93,8 @@ class ReauthenticateView(ServiceView):
 
     body_class = ReauthenticateBody
     bearer = "access"
+    answers = {"POST": (200, FreshAccess)}
+    problems = (Code.INVALID_CODE, Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
 
     def post(self, request: Request) -> Response:
         """Answer a fresh access token."""

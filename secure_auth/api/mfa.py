@@ -5,8 +5,10 @@ from rest_framework.response import Response
 
 from mfa import recovery_codes
 from secure_auth import authenticators, factors
+from secure_auth.api import answers as shown
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.shapes import pair_answer
+from secure_auth.errors import Code
 
 
 class BeginBody(Body):
@@ -26,6 +28,7 @@ class AuthenticatorsView(ServiceView):
     """GET mfa/."""
 
     bearer = "access"
+    answers = {"GET": (200, shown.Authenticators)}
 
     def get(self, request: Request) -> Response:
         """What I can prove myself with."""
@@ -48,6 +51,8 @@ class AuthenticatorView(ServiceView):
 
     bearer = "access"
     fresh = True
+    answers = {"DELETE": (204, None)}
+    problems = (Code.LAST_AUTHENTICATOR,)
 
     def delete(self, request: Request, authenticator_id: str) -> Response:
         """Remove an authenticator; the last one stays."""
@@ -65,6 +70,8 @@ class BeginTotpView(ServiceView):
 
     body_class = BeginBody
     bearer = "grant"
+    answers = {"POST": (201, shown.TotpBegun)}
+    problems = (Code.INVALID_LINK,)
 
     def post(self, request: Request) -> Response:
         """Answer the secret, its URI and its QR code, this once."""
@@ -87,6 +94,8 @@ class ConfirmTotpView(ServiceView):
 
     body_class = CodeBody
     bearer = "grant"
+    answers = {"POST": (200, shown.TotpConfirmed)}
+    problems = (Code.INVALID_CODE,)
 
     def post(self, request: Request, authenticator_id: str) -> Response:
         """Bind the authenticator; completes a first login."""
@@ -105,6 +114,7 @@ class RecoveryCodesView(ServiceView):
     bearer = "access"
     fresh = True
     body_class = Body
+    answers = {"POST": (200, shown.RecoveryCodes)}
 
     def post(self, request: Request) -> Response:
         """Ten new codes; the old ones are dead."""

@@ -1,17 +1,134 @@
-"""The OpenAPI schema and its page."""
+"""What the schema (OpenAPI 3.1) says of a JSON view, derived from what the view declares and nothing else.
 
+A view declares `body_class`, `answers`, `parameters` and the `problems` of its use case. Its bearer, role, freshness,
+body and path give the rest, so that a view cannot demand something that the schema does not tell.
+"""
+
+import re
+from collections.abc import Iterable
 from typing import Any
 
+from drf_spectacular.drainage import warn
+from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiParameter
+
+from secure_auth.api.components import ANSWER_HEADERS, LIMITED_HEADERS, answer_headers, problem_answers
+from secure_auth.api.examples import EXAMPLES
+from secure_auth.errors import Code
+
+BEARERS = {
+    "": (),
+    "partial": ("partialToken",),
+    "access": ("accessToken",),
+    "grant": ("partialToken", "accessToken"),
+}
+METHODS_WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+class StrictBody(OpenApiSerializerExtension):
+    """A request body refuses fields that it does not declare."""
+
+    target_class = "secure_auth.api.common.Body"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """The plain schema, closed."""
+        mapped: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        return {**mapped, "additionalProperties": False}
 
 
 class ContractSchema(AutoSchema):
-    """What the views' classes tell about themselves."""
+    """The operations of one ServiceView."""
+
+    def get_operation_id(self) -> str:
+        """`login_verify_post`: the path and the method."""
+        words = re.findall(r"[a-z]+", self.path.removeprefix("/api/v1/"))
+        return "_".join([*words, self.method.lower()])
+
+    def get_summary(self) -> str:
+        """The first line of the method's docstring."""
+        return self._docstring().partition("\n")[0].rstrip(".")
+
+    def get_description(self) -> str:
+        """The rest of the docstring, and what the caller must be."""
+        told = [self._docstring().partition("\n")[2].strip()]
+        if self._needs_fresh():
+            told.append(
+                "With an access token a second factor must have been proved lately "
+                "(REAUTHENTICATION_SECONDS, by default 300): see `reauthenticate/`."
+            )
+        if self.view.role:
+            told.append(f"Needs the role `{self.view.role}`.")
+        return "\n\n".join(filter(None, told))
+
+    def _docstring(self) -> str:
+        lines = (getattr(self.view, self.method.lower()).__doc__ or "").strip().splitlines()
+        return "\n".join(line.strip() for line in lines)
+
+    def get_tags(self) -> list[str]:
+        """The first word of the path."""
+        return [self.path.removeprefix("/api/v1/").partition("/")[0]]
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        """Which bearer token opens it; the roles that it must bear stand in the requirement."""
+        return [{scheme: [self.view.role] if self.view.role else []} for scheme in BEARERS[self.view.bearer]]
 
     def get_request_serializer(self) -> Any:
         """The body of a view."""
         return getattr(self.view, "body_class", None)
 
     def get_response_serializers(self) -> Any:
-        """Answers."""
-        return None
+        """The success of a method: a status and a serializer, or None for an empty answer."""
+        status, serializer = self.view.answers[self.method]
+        return {status: serializer}
+
+    def get_override_parameters(self) -> list[OpenApiParameter]:
+        """The headers and query parameters that a view declares."""
+        return list(self.view.parameters)
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Everything above, with headers, examples and problems."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/RequestId"})
+        operation.setdefault("security", [])
+        if "requestBody" in operation:
+            _add_examples(operation["requestBody"]["content"])
+        for answer in operation["responses"].values():
+            answer["description"] = answer["description"] or self.get_summary()
+            answer["headers"] = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
+            _add_examples(answer.get("content", {}))
+        operation["responses"].update(problem_answers(self._problems()))
+        return operation
+
+    def _needs_fresh(self) -> bool:
+        return bool(self.view.fresh) or self.view.bearer == "grant"
+
+    def _problems(self) -> Iterable[Code]:
+        """Every problem that the operation can answer."""
+        yield from (Code.RATE_LIMITED, Code.INTERNAL_ERROR, Code.SERVICE_UNAVAILABLE, *self.view.problems)
+        if self.view.bearer:
+            yield Code.INVALID_TOKEN
+        if self._needs_fresh():
+            yield Code.REAUTHENTICATION_REQUIRED
+        if self.view.role:
+            yield Code.PERMISSION_DENIED
+        if "{" in self.path:
+            yield Code.NOT_FOUND
+        if self.get_request_serializer() and self.method in METHODS_WITH_BODY:
+            yield from (Code.VALIDATION_FAILED, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+        elif any(one.location == OpenApiParameter.QUERY for one in self.view.parameters):
+            yield Code.VALIDATION_FAILED
+
+
+def _add_examples(content: dict[str, Any]) -> None:
+    """The examples of a component; one that has none is a warning."""
+    for media in content.values():
+        name = media["schema"].get("$ref", "").rpartition("/")[2]
+        if not name:
+            continue
+        if name not in EXAMPLES:
+            warn(f"no example of {name} in secure_auth.api.examples")
+        media["examples"] = {key: {"value": value} for key, value in EXAMPLES.get(name, {}).items()}

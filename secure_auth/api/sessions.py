@@ -5,8 +5,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import access, devices, sessions
+from secure_auth.api import answers as shown
 from secure_auth.api.common import MAX_TOKEN_CHARACTERS, Body, ServiceView, Text
+from secure_auth.api.parameters import IDEMPOTENCY_KEY
 from secure_auth.api.shapes import device_answer, listing, pair_answer, session_answer
+from secure_auth.errors import Code
 
 
 class RefreshBody(Body):
@@ -26,6 +29,9 @@ class RefreshView(ServiceView):
 
     body_class = RefreshBody
     limits_source_itself = True
+    answers = {"POST": (200, shown.TokenPair)}
+    problems = (Code.INVALID_TOKEN,)
+    parameters = (IDEMPOTENCY_KEY,)
 
     def post(self, request: Request) -> Response:
         """Answer the successor pair."""
@@ -38,6 +44,8 @@ class VerifyTokenView(ServiceView):
     """POST token/verify/."""
 
     body_class = TokenBody
+    answers = {"POST": (200, shown.NOTHING)}
+    problems = (Code.INVALID_TOKEN,)
 
     def post(self, request: Request) -> Response:
         """Answer {} for an access token that this service would take now."""
@@ -49,6 +57,7 @@ class LogoutView(ServiceView):
     """POST logout/."""
 
     bearer = "access"
+    answers = {"POST": (204, None)}
 
     def post(self, request: Request) -> Response:
         """End this session."""
@@ -60,6 +69,7 @@ class SessionsView(ServiceView):
     """GET and DELETE sessions/."""
 
     bearer = "access"
+    answers = {"GET": (200, shown.Sessions), "DELETE": (204, None)}
 
     def get(self, request: Request) -> Response:
         """My live sessions."""
@@ -76,6 +86,7 @@ class SessionView(ServiceView):
     """DELETE sessions/{id}/."""
 
     bearer = "access"
+    answers = {"DELETE": (204, None)}
 
     def delete(self, request: Request, session_id: str) -> Response:
         """End one of my sessions."""
@@ -87,6 +98,7 @@ class DevicesView(ServiceView):
     """GET devices/."""
 
     bearer = "access"
+    answers = {"GET": (200, shown.Devices)}
 
     def get(self, request: Request) -> Response:
         """My known devices."""
@@ -98,6 +110,7 @@ class DeviceView(ServiceView):
     """DELETE devices/{id}/."""
 
     bearer = "access"
+    answers = {"DELETE": (204, None)}
 
     def delete(self, request: Request, device_id: str) -> Response:
         """Forget a known device of mine."""

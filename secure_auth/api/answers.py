@@ -1,0 +1,202 @@
+"""The answers of the JSON API, as the schema tells them; the views build them from dictionaries of these shapes."""
+
+from rest_framework import serializers
+
+from audit.events import EventType, Outcome, Reason, Severity
+
+ROLES = ("admin", "auditor")
+NOTHING: dict[str, object] = {"type": "object", "maxProperties": 0, "example": {}}
+
+
+class Answer(serializers.Serializer):
+    """An object that a view answers; it is documented here and never parsed."""
+
+
+class Accepted(Answer):
+    """The request was taken. Whether mail goes out is told to the mailbox only."""
+
+    status = serializers.ChoiceField(choices=["accepted"])
+
+
+class LoginAnswer(Answer):
+    """A proved password. The partial token opens the second step and nothing else."""
+
+    partial_token = serializers.CharField()
+    expires_in = serializers.IntegerField(min_value=1, help_text="Seconds.")
+    next = serializers.ChoiceField(
+        choices=["verify", "enroll"],
+        help_text="verify: go on at login/verify/. enroll: the account has no second factor yet, go on at mfa/totp/.",
+    )
+    methods = serializers.ListField(
+        child=serializers.ChoiceField(choices=["totp", "recovery_code"]),
+        help_text="What the second step takes; empty where next is enroll.",
+    )
+
+
+class TokenPair(Answer):
+    """An access token and the refresh token that fetches the next pair."""
+
+    access = serializers.CharField(help_text="A JWT (RFC 9068).")
+    refresh = serializers.CharField(help_text="Good for one refresh.")
+    token_type = serializers.ChoiceField(choices=["Bearer"])
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
+    refresh_expires_in = serializers.IntegerField(help_text="Seconds until the refresh token expires.")
+    session_id = serializers.CharField()
+
+
+class SessionOpened(TokenPair):
+    """A completed login."""
+
+    device_token = serializers.CharField(
+        required=False, help_text="Where remember_device was true: sent as X-Device-Token at later logins."
+    )
+
+
+class FreshAccess(Answer):
+    """An access token whose auth_time is now."""
+
+    access = serializers.CharField()
+    token_type = serializers.ChoiceField(choices=["Bearer"])
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class Authenticator(Answer):
+    """Something that proves me in the second step."""
+
+    id = serializers.CharField()
+    type = serializers.ChoiceField(choices=["totp"])
+    name = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class Authenticators(Answer):
+    """All of them, and how many recovery codes are left."""
+
+    authenticators = Authenticator(many=True)
+    recovery_codes_left = serializers.IntegerField(min_value=0)
+
+
+class TotpBegun(Answer):
+    """An authenticator that counts once a code of it was confirmed. The secret is shown this once."""
+
+    id = serializers.CharField()
+    secret = serializers.CharField(help_text="Base32, for typing.")
+    otpauth_uri = serializers.CharField(help_text="For an authenticator app.")
+    qr_svg = serializers.CharField(help_text="The URI as a QR code, an SVG document.")
+
+
+class RecoveryCodes(Answer):
+    """New recovery codes, shown this once; each works once."""
+
+    recovery_codes = serializers.ListField(child=serializers.CharField())
+
+
+class TotpConfirmed(Answer):
+    """A bound authenticator. After a partial token the login is complete and the token pair is here too."""
+
+    recovery_codes = serializers.ListField(
+        child=serializers.CharField(), help_text="New ones where the account had none, else empty."
+    )
+    access = serializers.CharField(required=False)
+    refresh = serializers.CharField(required=False)
+    token_type = serializers.ChoiceField(choices=["Bearer"], required=False)
+    expires_in = serializers.IntegerField(required=False)
+    refresh_expires_in = serializers.IntegerField(required=False)
+    session_id = serializers.CharField(required=False)
+
+
+class Me(Answer):
+    """Who am I."""
+
+    id = serializers.CharField()
+    email = serializers.CharField()
+    roles = serializers.ListField(child=serializers.ChoiceField(choices=ROLES))
+
+
+class Listing(Answer):
+    """A page of results with the addresses of its neighbours."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class Session(Answer):
+    """A session of mine."""
+
+    id = serializers.CharField()
+    current = serializers.BooleanField(help_text="The one that asks.")
+    created_at = serializers.DateTimeField()
+    last_seen_at = serializers.DateTimeField()
+    ip = serializers.CharField(allow_blank=True)
+    device = serializers.CharField(allow_blank=True, help_text="The User-Agent of the login.")
+
+
+class Sessions(Listing):
+    """My live sessions."""
+
+    results = Session(many=True)
+
+
+class Device(Answer):
+    """A known device of mine."""
+
+    id = serializers.CharField()
+    device = serializers.CharField(allow_blank=True, help_text="Its User-Agent when it was remembered.")
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField()
+
+
+class Devices(Listing):
+    """My known devices."""
+
+    results = Device(many=True)
+
+
+class Account(Answer):
+    """An account as admins see it."""
+
+    id = serializers.CharField()
+    email = serializers.CharField()
+    roles = serializers.ListField(child=serializers.ChoiceField(choices=ROLES))
+    created_at = serializers.DateTimeField()
+    disabled = serializers.BooleanField()
+
+
+class Accounts(Listing):
+    """Accounts, newest first."""
+
+    results = Account(many=True)
+
+
+class EventSource(Answer):
+    """Where a request came from; what was erased is empty."""
+
+    ip = serializers.CharField(allow_blank=True)
+    user_agent = serializers.CharField(allow_blank=True)
+    request_id = serializers.CharField(allow_blank=True)
+
+
+class Event(Answer):
+    """One security event."""
+
+    id = serializers.CharField(help_text="A UUIDv7.")
+    time = serializers.DateTimeField()
+    type = serializers.ChoiceField(choices=[str(one) for one in EventType])
+    outcome = serializers.ChoiceField(choices=[str(one) for one in Outcome])
+    reason = serializers.ChoiceField(choices=[str(one) for one in Reason], help_text="Empty: none is needed.")
+    severity = serializers.ChoiceField(choices=[str(one) for one in Severity])
+    user = serializers.CharField(allow_blank=True, help_text="The account's id.")
+    subject = serializers.CharField(
+        allow_blank=True, help_text="The keyed hash of the typed identifier where no account matched."
+    )
+    session = serializers.CharField(allow_blank=True)
+    source = EventSource()
+    details = serializers.DictField(help_text="Typed by the event's type.")
+
+
+class Events(Listing):
+    """Events, newest first. A page may be short, even empty, while `next` leads on."""
+
+    results = Event(many=True)

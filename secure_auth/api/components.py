@@ -1,0 +1,141 @@
+"""What the operations of the schema share: problem documents, response headers, tokens, and the public addresses."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from secure_auth.api.public import public_paths
+from secure_auth.errors import Code
+
+REQUEST_ID = "01932f4e-7c3a-7d10-9c2f-3b6f0a1d8e55"
+ANSWER_HEADERS = ("X-Request-ID",)
+LIMITED_HEADERS = ("RateLimit", "RateLimit-Policy")
+WITH_CHALLENGE = frozenset({Code.INVALID_TOKEN, Code.REAUTHENTICATION_REQUIRED})
+WITH_RETRY = frozenset({Code.RATE_LIMITED, Code.TEMPORARILY_LOCKED, Code.SERVICE_UNAVAILABLE})
+HEADERS = {
+    "X-Request-ID": (
+        "string",
+        "The request's id: the client's own where it was valid, else a new one.",
+        REQUEST_ID,
+    ),
+    "Retry-After": ("integer", "Seconds to wait.", 30),
+    "RateLimit": ("string", "What is left of the tightest rate that applies.", '"requests";r=598;t=41'),
+    "RateLimit-Policy": ("string", "That rate: requests and window in seconds.", '"requests";q=600;w=60'),
+    "WWW-Authenticate": (
+        "string",
+        "The challenge (RFC 6750, RFC 9470) of `invalid_token` and `reauthentication_required`.",
+        'Bearer error="invalid_token"',
+    ),
+}
+FAULT = {
+    "type": "object",
+    "properties": {"code": {"type": "string"}, "detail": {"type": "string"}},
+    "required": ["code", "detail"],
+}
+PROBLEM = {
+    "type": "object",
+    "description": "A problem document (RFC 9457). Programs read `code`, which is stable.",
+    "properties": {
+        "type": {"type": "string", "format": "uri", "description": "A page that explains it to a person."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "enum": [code.slug for code in Code]},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "object",
+            "description": "With `validation_failed`: the faults of each field.",
+            "additionalProperties": {"type": "array", "items": FAULT},
+        },
+    },
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+}
+TOKENS = {
+    "partialToken": "The partial token of login/: it opens the second step, or the enrolment of a first factor.",
+    "accessToken": "The access token of a completed login. Roles in a requirement are those the account must have.",
+}
+
+
+def answer_headers(*groups: Iterable[str]) -> dict[str, Any]:
+    """References to shared headers."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for names in groups for name in names}
+
+
+def problem_answers(codes: Iterable[Code], *, limited: bool = True) -> dict[str, Any]:
+    """One response for each status among the problems that an operation can answer."""
+    wanted = set(codes)
+    statuses = sorted({code.status for code in wanted})
+    return {
+        str(status): _problem_answer(
+            [code for code in Code if code in wanted and code.status == status], limited
+        )
+        for status in statuses
+    }
+
+
+def _problem_answer(codes: list[Code], limited: bool) -> dict[str, Any]:
+    slugs = [code.slug for code in codes]
+    headers = [*ANSWER_HEADERS, *(LIMITED_HEADERS if limited else ())]
+    headers += ["WWW-Authenticate"] if WITH_CHALLENGE & set(codes) else []
+    headers += ["Retry-After"] if WITH_RETRY & set(codes) else []
+    schema = {"$ref": "#/components/schemas/Problem", "properties": {"code": {"enum": slugs}}}
+    examples = {slug: {"$ref": f"#/components/examples/{slug}"} for slug in slugs}
+    return {
+        "description": "; ".join(f"`{code.slug}`: {code.title}" for code in codes),
+        "headers": answer_headers(headers),
+        "content": {"application/problem+json": {"schema": schema, "examples": examples}},
+    }
+
+
+def _problem_example(code: Code) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "type": f"https://auth.example.com/problems/{code.slug}/",
+        "title": code.title,
+        "status": code.status,
+        "detail": code.meaning,
+        "code": code.slug,
+        "request_id": REQUEST_ID,
+    }
+    if code is Code.VALIDATION_FAILED:
+        document["errors"] = {"email": [{"code": "required", "detail": "This field is required."}]}
+    return {"summary": code.title, "value": document}
+
+
+def _header(kind: str, description: str, example: object) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": kind}, "example": example}
+
+
+def add_shared_parts(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """drf-spectacular's postprocessing hook: what is no operation of a JSON view."""
+    components: dict[str, Any] = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = PROBLEM
+    used = _codes_used(result["paths"])
+    components["examples"] = {code.slug: _problem_example(code) for code in Code if code.slug in used}
+    components["headers"] = {name: _header(*told) for name, told in HEADERS.items()}
+    components["parameters"] = {
+        "RequestId": {
+            "name": "X-Request-ID",
+            "in": "header",
+            "description": "An id of the client's own for this request; it comes back in the answer.",
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+        }
+    }
+    components["securitySchemes"] = {
+        name: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": told}
+        for name, told in TOKENS.items()
+    }
+    headers = answer_headers(ANSWER_HEADERS)
+    limited = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
+    failures = problem_answers([Code.RATE_LIMITED, Code.INTERNAL_ERROR, Code.SERVICE_UNAVAILABLE])
+    result["paths"] |= public_paths(headers=headers, limited=limited, failures=failures)
+    return result
+
+
+def _codes_used(paths: Mapping[str, Any]) -> set[str]:
+    answers = [
+        answer["content"]["application/problem+json"]
+        for path in paths.values()
+        for operation in path.values()
+        for answer in operation["responses"].values()
+        if "application/problem+json" in answer.get("content", {})
+    ]
+    return {slug for answer in answers for slug in answer["examples"]}

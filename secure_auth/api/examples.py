@@ -1,0 +1,146 @@
+"""An example, or several by name, of every body and answer in the schema."""
+
+from typing import Any
+
+ID = "01932f4e-7c3a-7d10-9c2f-3b6f0a1d8e55"
+OTHER_ID = "01932f51-02bb-7e44-8a70-5d1c9f2b7a13"
+WHEN = "2026-01-15T09:30:00.123456Z"
+LATER = "2026-01-15T09:41:07.654321Z"
+EMAIL = "anna@example.org"
+PASSWORD = "a phrase that only Anna knows"  # noqa: S105 an example
+NEW_PASSWORD = "another phrase of Anna's"  # noqa: S105 an example
+JWT = "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii4uLiIsInR5cCI6IuKApiJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl"
+MAILED = "Zb3rJ0xq5t8mC1uN7vYkQe2hLw9aTsDf"
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
+CODES = ["ABCD-EFGH-IJKL-MNOP-QRST-UVWX", "23AB-45CD-67EF-GHIJ-KLMN-OPQR"]
+PAIR = {
+    "access": JWT,
+    "refresh": JWT,
+    "token_type": "Bearer",
+    "expires_in": 300,
+    "refresh_expires_in": 3600,
+    "session_id": ID,
+}
+EVENT = {
+    "id": OTHER_ID,
+    "time": "2026-01-15T09:30:00.123Z",
+    "type": "login.second_factor",
+    "outcome": "success",
+    "reason": "",
+    "severity": "info",
+    "user": ID,
+    "subject": "",
+    "session": "",
+    "source": {"ip": "192.0.2.17", "user_agent": AGENT, "request_id": ID},
+    "details": {"method": "totp"},
+}
+NO_MORE = {"next": None, "previous": None}
+
+# By the name of the component; the names of the examples are what tells them apart.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "RegisterBody": {"new account": {"email": EMAIL, "password": PASSWORD}},
+    "ConfirmBody": {"mailed token": {"token": MAILED, "password": PASSWORD}},
+    "LoginBody": {"first step": {"email": EMAIL, "password": PASSWORD}},
+    "VerifyBody": {
+        "authenticator app": {"method": "totp", "code": "492039"},
+        "recovery code": {"method": "recovery_code", "code": CODES[0]},
+        "remember this device": {"method": "totp", "code": "492039", "remember_device": True},
+    },
+    "ReauthenticateBody": {
+        "second factor": {"method": "totp", "code": "492039"},
+        "both factors": {"method": "totp", "code": "492039", "password": PASSWORD},
+    },
+    "BeginBody": {
+        "authenticator app": {"name": "Phone"},
+        "with the mailed token": {"name": "Phone", "token": MAILED},
+    },
+    "CodeBody": {"first code": {"code": "492039"}},
+    "Body": {"nothing": {}},
+    "RefreshBody": {"refresh": {"refresh": JWT}},
+    "TokenBody": {"access token": {"token": JWT}},
+    "ChangePasswordBody": {"both": {"current_password": PASSWORD, "new_password": NEW_PASSWORD}},
+    "ResetBody": {"forgotten": {"email": EMAIL}},
+    "ConfirmResetBody": {"mailed token": {"token": MAILED, "new_password": NEW_PASSWORD}},
+    "ReasonBody": {"reason": {"reason": "Phone lost, identity checked by telephone"}},
+    "Accepted": {"accepted": {"status": "accepted"}},
+    "LoginAnswer": {
+        "second step": {
+            "partial_token": JWT,
+            "expires_in": 300,
+            "next": "verify",
+            "methods": ["totp", "recovery_code"],
+        },
+        "first login": {"partial_token": JWT, "expires_in": 300, "next": "enroll", "methods": []},
+    },
+    "TokenPair": {"pair": PAIR},
+    "SessionOpened": {"pair": PAIR, "remembered": {**PAIR, "device_token": MAILED}},
+    "FreshAccess": {"fresh": {"access": JWT, "token_type": "Bearer", "expires_in": 300}},
+    "Authenticators": {
+        "one": {
+            "authenticators": [
+                {"id": ID, "type": "totp", "name": "Phone", "created_at": WHEN, "last_used_at": LATER}
+            ],
+            "recovery_codes_left": 9,
+        }
+    },
+    "TotpBegun": {
+        "begun": {
+            "id": ID,
+            "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+            "otpauth_uri": "otpauth://totp/Secure%20Auth:anna%40example.org?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+            "&issuer=Secure%20Auth",
+            "qr_svg": "<svg xmlns='http://www.w3.org/2000/svg'></svg>",
+        }
+    },
+    "TotpConfirmed": {
+        "first login": {"recovery_codes": CODES, **PAIR},
+        "further authenticator": {"recovery_codes": []},
+    },
+    "RecoveryCodes": {"new": {"recovery_codes": CODES}},
+    "Me": {"auditor": {"id": ID, "email": EMAIL, "roles": ["auditor"]}},
+    "Sessions": {
+        "one": {
+            "results": [
+                {
+                    "id": ID,
+                    "current": True,
+                    "created_at": WHEN,
+                    "last_seen_at": LATER,
+                    "ip": "192.0.2.17",
+                    "device": AGENT,
+                }
+            ],
+            **NO_MORE,
+        }
+    },
+    "Devices": {
+        "one": {
+            "results": [
+                {
+                    "id": ID,
+                    "device": AGENT,
+                    "created_at": WHEN,
+                    "last_used_at": None,
+                    "expires_at": "2026-04-15T09:30:00.123456Z",
+                }
+            ],
+            **NO_MORE,
+        }
+    },
+    "Accounts": {
+        "one": {
+            "results": [
+                {"id": ID, "email": EMAIL, "roles": [], "created_at": WHEN, "disabled": False},
+            ],
+            **NO_MORE,
+        }
+    },
+    "Event": {"second step": EVENT},
+    "Events": {
+        "one": {
+            "results": [EVENT],
+            "next": "https://auth.example.com/api/v1/audit/events/?cursor=PDAxOTMyZjUx",
+            "previous": None,
+        }
+    },
+}

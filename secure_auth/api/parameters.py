@@ -1,0 +1,61 @@
+"""Headers and query parameters that requests may carry, as the schema tells them."""
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+
+from audit.events import EventType, Outcome, Severity
+from audit.filters import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY_LENGTH, MAX_TERMS
+from secure_auth.administration import ACTIONS
+
+Parameters = tuple[OpenApiParameter, ...]
+
+
+def _filter(name: str, description: str, enum: type | None = None, **schema: object) -> OpenApiParameter:
+    """A query parameter that narrows a listing."""
+    return OpenApiParameter(
+        name,
+        {"type": "string", **schema},
+        description=description,
+        enum=[str(one) for one in enum] if enum else None,  # type: ignore[attr-defined]
+    )
+
+
+DEVICE_TOKEN = OpenApiParameter(
+    "X-Device-Token",
+    {"type": "string", "maxLength": 128},
+    OpenApiParameter.HEADER,
+    description="The token of a known device. It opens that device's own lane of the limits and nothing else.",
+)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[A-Za-z0-9_-]{22,128}$"},
+    OpenApiParameter.HEADER,
+    description="Random, new for each refresh. The same token with the same key is answered with the same "
+    "successor, so that a lost answer can be asked for again.",
+)
+ACTION = OpenApiParameter(
+    "action", OpenApiTypes.STR, OpenApiParameter.PATH, description="What to do.", enum=list(ACTIONS)
+)
+CURSOR = _filter("cursor", "Where the page begins: from `next` or `previous` of another page.")
+LIMIT = OpenApiParameter(
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    description="How many results at most.",
+)
+PAGING: Parameters = (CURSOR, LIMIT)
+FILTERS: Parameters = (
+    _filter("type", "What happened.", EventType),
+    _filter("outcome", "Whether it took place.", Outcome),
+    _filter("severity", "How much attention it deserves.", Severity),
+    _filter("user", "An account's id."),
+    _filter("ip", "An IPv4 or IPv6 address."),
+    _filter("session", "A session's id."),
+    _filter("request_id", "The X-Request-ID of the answer.", pattern="^[A-Za-z0-9._-]{1,128}$"),
+    _filter("since", "At or after this moment or day: an RFC 3339 time with its offset, or a date."),
+    _filter("until", "At or before this moment, or on this day at the latest."),
+    _filter(
+        "q",
+        f"At most {MAX_TERMS} words, each found in some text of the event.",
+        maxLength=MAX_QUERY_LENGTH,
+    ),
+)

@@ -1,0 +1,137 @@
+"""The addresses outside /api/v1/ in the schema: keys, probes, contact, and the schema itself."""
+
+from typing import Any
+
+STATUS = {"type": "string", "enum": ["ok", "away"]}
+HEALTH = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
+READINESS = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string", "enum": ["ready", "unavailable"]},
+        "checks": {
+            "type": "object",
+            "properties": {"database": STATUS, "redis": STATUS},
+            "required": ["database"],
+        },
+        "warnings": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["status", "checks", "warnings"],
+}
+KEY_SET = {
+    "type": "object",
+    "description": "A JWK Set (RFC 7517). `kid` is the one in a token's header.",
+    "properties": {
+        "keys": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "kty": {"type": "string", "enum": ["EC", "OKP"]},
+                    "crv": {"type": "string", "enum": ["P-256", "Ed25519"]},
+                    "kid": {"type": "string"},
+                    "alg": {"type": "string", "enum": ["ES256", "EdDSA"]},
+                    "use": {"const": "sig"},
+                    "x": {"type": "string"},
+                    "y": {"type": "string"},
+                },
+                "required": ["kty", "crv", "kid", "alg", "use", "x"],
+            },
+        }
+    },
+    "required": ["keys"],
+}
+KEY_EXAMPLE = {
+    "kty": "EC",
+    "crv": "P-256",
+    "kid": "Q2xpZmZvcmQ",
+    "alg": "ES256",
+    "use": "sig",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+}
+UNREADY = {"status": "unavailable", "checks": {"database": "away"}, "warnings": []}
+READY = {"status": "ready", "checks": {"database": "ok", "redis": "ok"}, "warnings": []}
+FORMAT = {
+    "name": "format",
+    "in": "query",
+    "description": "Wins over the Accept header.",
+    "schema": {"type": "string", "enum": ["yaml", "json"]},
+}
+
+
+def public_paths(
+    *, headers: dict[str, Any], limited: dict[str, Any], failures: dict[str, Any]
+) -> dict[str, Any]:
+    """The paths. `limited` and `failures` are the headers and problems of what counts against the source's limit."""
+
+    def get(
+        operation_id: str,
+        summary: str,
+        answers: dict[str, Any],
+        *,
+        counted: bool = False,
+        parameters: tuple[dict[str, Any], ...] = (),
+    ) -> dict[str, Any]:
+        told = {
+            code: {**answer, "headers": limited if counted else headers} for code, answer in answers.items()
+        }
+        return {
+            "get": {
+                "operationId": operation_id,
+                "summary": summary,
+                "tags": ["service"],
+                "parameters": [*parameters, {"$ref": "#/components/parameters/RequestId"}],
+                "security": [],
+                "responses": told | (failures if counted else {"500": failures["500"]}),
+            }
+        }
+
+    document = {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}
+    text = {"schema": {"type": "string"}, "example": "Contact: mailto:security@auth.example.com\n"}
+    keys = _content("application/jwk-set+json", KEY_SET, {"keys": [KEY_EXAMPLE]})
+    ready, unready = _json(READINESS, READY), _json(READINESS, UNREADY)
+    return {
+        "/.well-known/jwks.json": get(
+            "jwks_get", "The public signing keys", {"200": _answer("The key set", keys)}, counted=True
+        ),
+        "/.well-known/security.txt": get(
+            "security_txt_get",
+            "Whom to tell of a fault (RFC 9116)",
+            {"200": _answer("The contact", {"text/plain": text})},
+            counted=True,
+        ),
+        "/api/schema/": get(
+            "schema_get",
+            "This document",
+            {
+                "200": _answer(
+                    "As YAML or JSON",
+                    {"application/vnd.oai.openapi": document, "application/json": document},
+                )
+            },
+            counted=True,
+            parameters=(FORMAT,),
+        ),
+        "/healthz": get(
+            "healthz_get",
+            "Whether the process answers",
+            {"200": _answer("It does", _json(HEALTH, {"status": "ok"}))},
+        ),
+        "/readyz": get(
+            "readyz_get",
+            "Whether its stores answer too",
+            {"200": _answer("They do", ready), "503": _answer("The database is away", unready)},
+        ),
+    }
+
+
+def _answer(description: str, content: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": content}
+
+
+def _json(schema: dict[str, Any], example: object) -> dict[str, Any]:
+    return _content("application/json", schema, example)
+
+
+def _content(media_type: str, schema: dict[str, Any], example: object) -> dict[str, Any]:
+    return {media_type: {"schema": schema, "example": example}}

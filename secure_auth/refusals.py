@@ -35,26 +35,34 @@ def limits_refused(
     try:
         yield
     except LimitExceeded as error:
-        details = {
-            "limit": error.limit.purpose,
-            "count": error.count,
-            "retry_after_seconds": error.retry_after_seconds,
-        }
-        event = NewEvent(
-            type=EventType.LIMIT_EXCEEDED,
-            outcome=Outcome.FAILURE,
-            reason=_limit_reason(error),
-            source=source,
-            user=user,
-            subject=subject,
-            session=session,
-            details=details,
-        )
-        with transaction.atomic():
-            append_collapsed(event, key=f"{error.limit.purpose}:{user or subject}")
+        _record_limit(error, source=source, user=user, address=address, session=session)
         raise limit_problem(error) from error
     except StoreUnavailable as error:
         raise service_unavailable() from error
+
+
+def _record_limit(
+    error: LimitExceeded, *, source: Source, user: str, address: Address | None, session: str
+) -> None:
+    subject = ""
+    if address:
+        user = User.objects.filter(email_key=address.key).values_list("pk", flat=True).first() or ""
+        subject = "" if user else address.account
+    event = NewEvent(
+        type=EventType.LIMIT_EXCEEDED,
+        outcome=Outcome.FAILURE,
+        reason=_limit_reason(error),
+        source=source,
+        user=user,
+        subject=subject,
+        session=session,
+        details={
+            "limit": error.limit.purpose,
+            "count": error.count,
+            "retry_after_seconds": error.retry_after_seconds,
+        },
+    )
+    record_collapsed(event, key=f"{error.limit.purpose}:{user or subject}")
 
 
 def _limit_reason(error: LimitExceeded) -> Reason:

@@ -9,6 +9,7 @@ from audit.append import NewEvent, append, append_collapsed
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth.addresses import Address
 from secure_auth.errors import Code, Problem, service_unavailable
+from secure_auth.models import User
 from throttling.reservations import LimitExceeded, Settlement, StoreUnavailable
 
 LOCKOUTS = frozenset(

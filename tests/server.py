@@ -146,7 +146,7 @@ class Server:
                 cursor = connection.execute(statement.encode(), parameters)
                 return cursor.fetchall() if cursor.description else []
         path = self.data_dir / "secure_auth.sqlite3"
-        with contextlib.closing(sqlite3.connect(path, timeout=30, autocommit=True)) as database:  # type: ignore[call-overload,unused-ignore]
+        with contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
             return list(database.execute(statement.replace("%s", "?"), tuple(parameters)))
 
 

@@ -8,20 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NewType
 
+from audit import vocabulary
 from audit.events import EventType as Type
 from audit.events import Reason
-from audit.vocabulary import (
-    Amr,
-    Format,
-    KeyPurpose,
-    LimitPurpose,
-    Method,
-    Next,
-    Role,
-    Template,
-    TokenKind,
-    View,
-)
 
 Id = NewType("Id", str)  # [A-Za-z0-9_-]{1,64}: a row id, a jti, a key id
 
@@ -36,8 +25,8 @@ class Account:
     """An account or the registration it came from."""
 
     registration: Id | None = None
-    role: Role | None = None
-    previous_role: Role | None = None
+    role: vocabulary.Role | None = None
+    previous_role: vocabulary.Role | None = None
     sessions: int | None = None  # how many ended with it
 
 
@@ -45,7 +34,7 @@ class Account:
 class Lock:
     """A lock that began or ended. Without `until` it lasts until it is cleared."""
 
-    limit: LimitPurpose | None = None
+    limit: vocabulary.LimitPurpose | None = None
     level: int | None = None
     until: datetime | None = None
     device: Id | None = None
@@ -56,8 +45,8 @@ class Login:
     """A step of a login; `login` is the pending login's id."""
 
     login: Id | None = None
-    next: Next | None = None
-    method: Method | None = None
+    next: vocabulary.Next | None = None
+    method: vocabulary.Method | None = None
     authenticator: Id | None = None
     device: Id | None = None
 
@@ -67,7 +56,7 @@ class Authenticator:
     """An authenticator or a set of recovery codes."""
 
     authenticator: Id | None = None
-    method: Method | None = None
+    method: vocabulary.Method | None = None
     login: Id | None = None
     count: int | None = None
     left: int | None = None
@@ -87,7 +76,7 @@ class Session:
     target: Id | None = None
     login: Id | None = None
     device: Id | None = None
-    amr: tuple[Amr, ...] | None = None
+    amr: tuple[vocabulary.Amr, ...] | None = None
     count: int | None = None
 
 
@@ -95,7 +84,7 @@ class Session:
 class Token:
     """A token, by kind, jti and generation in its family; never the token."""
 
-    kind: TokenKind | None = None
+    kind: vocabulary.TokenKind | None = None
     jti: Id | None = None
     generation: int | None = None
     replayed: bool | None = None
@@ -107,7 +96,7 @@ class Token:
 class LimitHit:
     """A limit that refused."""
 
-    limit: LimitPurpose
+    limit: vocabulary.LimitPurpose
     count: int | None = None
     retry_after_seconds: int | None = None
     login: Id | None = None
@@ -117,8 +106,8 @@ class LimitHit:
 class Permission:
     """The role that was missing, and for what."""
 
-    role: Role | None = None
-    view: View | None = None
+    role: vocabulary.Role | None = None
+    view: vocabulary.View | None = None
     action: Type | None = None
     target: Id | None = None
 
@@ -136,15 +125,15 @@ class Key:
     """A key of a ring."""
 
     key_id: Id
-    purpose: KeyPurpose
+    purpose: vocabulary.KeyPurpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What was read of the log, and how much of it."""
 
-    view: View
-    format: Format | None = None
+    view: vocabulary.View
+    format: vocabulary.Format | None = None
     event: Id | None = None
     results: int | None = None
 
@@ -162,7 +151,7 @@ class Mail:
     """A mail of the outbox."""
 
     message: Id
-    template: Template
+    template: vocabulary.Template
     attempts: int | None = None
 
 

@@ -1,4 +1,4 @@
-"""Every public error: its code, status and title, once (contract section 2; RFC 9457).
+"""Every public error: its code, status and title, once (RFC 9457).
 
 Use cases raise a Problem after their transaction. Its detail is written for the client's developer; it never repeats
 input, and never says which of several reasons led to a refusal where that would tell an attacker something.

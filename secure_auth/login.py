@@ -1,7 +1,7 @@
 """The two steps of a login and reauthentication, as use cases.
 
 Each reserves the attempt before it looks at a secret, computes outside any transaction, then decides, settles and
-records in one transaction under the account's lock, and raises after it (decision 14). A login that races a change of
+records in one transaction under the account's lock, and raises after it. A login that races a change of
 the credentials loses.
 """
 

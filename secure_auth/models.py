@@ -27,7 +27,7 @@ class Role(models.TextChoices):
 class User(AbstractBaseUser):
     """A person with a confirmed mailbox. `credential_version` changes whenever a secret or the right to use one does.
 
-    A login that began under one version and ends under another loses its race (decision 14).
+    A login that began under one version and ends under another loses its race.
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)

@@ -1,4 +1,4 @@
-"""Comparing a password under a reservation: the part of decision 14 that login, reauthentication and change share."""
+"""Comparing a password under a reservation: what login, reauthentication and password change share."""
 
 from django.db import transaction
 from django.utils import timezone

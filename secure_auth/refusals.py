@@ -1,4 +1,4 @@
-"""From a limit that is reached to the event and the problem that say so (contract sections 2 and 5)."""
+"""From a limit that is reached to the event and the problem that say so."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Sessions: one row is one completed login and one refresh-token family (contract section 4; RFC 9700 section 4.14).
+"""Sessions: one row is one completed login and one refresh-token family (RFC 9700 section 4.14).
 
 Rotation is one conditional UPDATE on the generation, so of any number of requests with one refresh token at most one
 advances it. A token of an older generation is reuse and ends the session, unless the same client asks for the same

@@ -49,7 +49,7 @@ DEVICE_SECONDS = env.integer("DEVICE_SECONDS", 90 * 86400)
 KEY_CACHE_SECONDS = 10
 JWKS_MAX_AGE_SECONDS = 300
 
-# Limits of contract section 5; LIMIT_<PURPOSE> overrides one
+# docs/throttling.md explains each; LIMIT_<PURPOSE> overrides one
 try:
     LIMITS = limits_from_env(os.environ)
 except ValueError as error:

@@ -1,4 +1,4 @@
-"""Partial, access and refresh tokens: simplejwt's token classes over the signing ring (contract section 4).
+"""Partial, access and refresh tokens: simplejwt's token classes over the signing ring.
 
 Verification pins the algorithm to the key that `kid` names and the header to what this service writes: exactly alg,
 kid and typ, so jwk, jku, x5u and crit cannot steer it (RFC 8725 sections 3.1, 3.10). The header's typ and the claim

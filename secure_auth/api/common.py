@@ -69,7 +69,7 @@ class Body(serializers.Serializer):
 
 
 class ServiceView(APIView):
-    """A view that judges method, then token, then body (contract section 2).
+    """A view that judges method, then token, then body.
 
     `answers` (by method: status, serializer), `parameters` and the `problems` of its use case are for the schema.
     """

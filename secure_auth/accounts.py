@@ -134,7 +134,7 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
                 subject=account,
                 failed=True,
             )
-            append(refused, *refusals.lock_events(settlement, source=source, user="", subject=account))
+            append(refused, *refusals.lock_events(settlement, source=source, subject=account))
         elif links.spend_link(link, now=now) and (user := _create_user(registration, now)):
             locked = pending.lock_account(user.pk)
             answer = pending.open_pending(locked or user, device_id="", ip=source.ip, now=now)

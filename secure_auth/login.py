@@ -20,6 +20,8 @@ from secure_auth.pending import LoginCompleted, PasswordProved
 from throttling import lockout
 from throttling.reservations import LimitExceeded, Reservation
 
+SECOND_STEP_LOCKS = frozenset({"totp_account", "totp_consecutive", "totp_device"})
+
 
 @dataclass(frozen=True)
 class SecondFactor:
@@ -42,19 +44,20 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
     attempt = lockout.PasswordAttempt(account=address.account, ip=source.ip, device=device_id or None)
     with refusals.limits_refused(source=source, address=address):
         reservation = lockout.reserve_password_attempt(attempt)
-    user, proof = proofs.check_reserved(reservation, email_key=address.key, password=password)
+    user, proof = proofs.check_reserved(
+        reservation, email_key=address.key, password=password, known=device.user if device else None
+    )
     with transaction.atomic():
         locked = pending.lock_account(user.pk if user else "")  # for every outcome: all cost the same
         refusal = _refusal(user, locked, proof)
         settlement = lockout.settle_password_attempt(reservation, failed=bool(refusal))
-        events = refusals.lock_events(
-            settlement, source=source, user=user.pk if user else "", subject=address.account
-        )
+        who = {"user": user.pk} if user else {"subject": address.account}
+        events = refusals.lock_events(settlement, source=source, **who)
         answer = None
         if locked and not refusal:
             proofs.upgrade_hash(locked, proof)
             answer = pending.open_pending(locked, device_id=device_id, ip=source.ip, now=now)
-        append(_password_event(user, address, refusal, source), *events)
+        append(_password_event(refusal, source, **who), *events)
     if answer is None:
         proofs.forget_exhausted_device(settlement, device_id, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
@@ -74,14 +77,14 @@ def _refusal(user: User | None, locked: User | None, proof: passwords.Proof) -> 
     return ""
 
 
-def _password_event(user: User | None, address: addresses.Address, refusal: str, source: Source) -> NewEvent:
+def _password_event(refusal: str, source: Source, *, user: str = "", subject: str = "") -> NewEvent:
     return NewEvent(
         type=EventType.LOGIN_PASSWORD,
         outcome=Outcome.FAILURE if refusal else Outcome.SUCCESS,
         reason=refusal,
         source=source,
-        user=user.pk if user else "",
-        subject="" if user else address.account,
+        user=user,
+        subject=subject,
     )
 
 
@@ -112,18 +115,28 @@ def prove_second_factor(
         live = locked is not None and pending.is_live(locked, locked.user, now)
         accepted = live and factors.accept(found.user, factor.method, factor.code, now=now)
         completed = None
-        if locked and accepted and pending.close_pending(locked, now=now):
+        if locked is None or not live or (accepted and not pending.close_pending(locked, now=now)):
+            live = False
+            lockout.release(reservation)  # another request ended the login: no code was judged
+            append(_factor_event(found, factor, source, Reason.LOGIN_ENDED))
+        elif accepted:
             completed, events = pending.complete_login(
                 locked, factor.method, remember=remember_device, source=source, now=now
             )
             pending.settle_completed_login(reservation, locked, totp=factor.method == "totp")
-            shown = factors.event(EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source)
-            append(shown, *factors.spent_events(factor.method, found.user_id, source=source), *events)
+            spent = factors.spent_events(factor.method, found.user_id, source=source)
+            append(_factor_event(found, factor, source), *spent, *events)
         else:
-            _record_wrong_factor(reservation, found, factor, live=live, source=source, now=now)
+            _record_wrong_code(reservation, found, factor, source=source, now=now)
     if completed is None:
         raise Problem(Code.INVALID_CODE) if live else invalid_token()
     return completed
+
+
+def _factor_event(found: PendingLogin, factor: SecondFactor, source: Source, reason: str = "") -> NewEvent:
+    return factors.event(
+        EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source, reason=reason
+    )
 
 
 def _reserve_second_step(found: PendingLogin, factor: SecondFactor, source: Source) -> Reservation:
@@ -148,27 +161,18 @@ def _reserve_second_step(found: PendingLogin, factor: SecondFactor, source: Sour
         raise
 
 
-def _record_wrong_factor(
-    reservation: Reservation,
-    found: PendingLogin,
-    factor: SecondFactor,
-    *,
-    live: bool,
-    source: Source,
-    now: datetime,
+def _record_wrong_code(
+    reservation: Reservation, found: PendingLogin, factor: SecondFactor, *, source: Source, now: datetime
 ) -> None:
     """Count a wrong code; the last one kills the pending login, a lock of the second step all of the account's."""
     settlement = lockout.settle_second_factor(reservation, failed=True)
     purposes = {lock.limit.purpose for lock in settlement.locked}
     if "second_factor_login" in purposes:
         pending.close_pending(found, now=now)
-    if purposes & {"totp_account", "totp_consecutive", "totp_device"}:
+    if purposes & SECOND_STEP_LOCKS:
         pending.close_all_pending(found.user_id, now=now)
-    reason = Reason.WRONG_CODE if live else Reason.LOGIN_ENDED
-    event = factors.event(
-        EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source, reason=reason
-    )
-    append(event, *refusals.lock_events(settlement, source=source, user=found.user_id, subject=""))
+    locks = refusals.lock_events(settlement, source=source, user=found.user_id)
+    append(_factor_event(found, factor, source, Reason.WRONG_CODE), *locks)
 
 
 def reauthenticate(
@@ -205,7 +209,7 @@ def reauthenticate(
             if accepted
             else []
         )
-        append(event, *spent, *refusals.lock_events(settlement, source=source, user=user.pk, subject=""))
+        append(event, *spent, *refusals.lock_events(settlement, source=source, user=user.pk))
         if accepted and fresh:
             fresh.auth_time = now
             fresh.amr = " ".join(

@@ -13,11 +13,14 @@ from throttling.reservations import Reservation, Settlement
 
 
 def check_reserved(
-    reservation: Reservation, *, email_key: str, password: str
+    reservation: Reservation, *, email_key: str, password: str, known: User | None = None
 ) -> tuple[User | None, passwords.Proof]:
-    """Read the account and compare the password, outside any transaction; gives the reservation back if it cannot."""
+    """Read the account and compare the password, outside any transaction; gives the reservation back if it cannot.
+
+    `known` is the account where it was read already: a change of it since then shows under its lock.
+    """
     try:
-        user = User.objects.filter(email_key=email_key).first()
+        user = known or User.objects.filter(email_key=email_key).first()
         return user, passwords.check_password(password, user.password if user else None)
     except BaseException:
         lockout.release(reservation)
@@ -55,7 +58,7 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
                 session=session.id,
                 details={"method": "password"},
             )
-            append(event, *refusals.lock_events(settlement, source=source, user=user.pk, subject=""))
+            append(event, *refusals.lock_events(settlement, source=source, user=user.pk))
     if not proof.matches or checked is None:
         forget_exhausted_device(settlement, session.device_id, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)

@@ -79,7 +79,9 @@ def limit_problem(error: LimitExceeded) -> Problem:
     return Problem(code, headers={"Retry-After": str(error.retry_after_seconds)})
 
 
-def lock_events(settlement: Settlement, *, source: Source, user: str, subject: str) -> list[NewEvent]:
+def lock_events(
+    settlement: Settlement, *, source: Source, user: str = "", subject: str = ""
+) -> list[NewEvent]:
     """The consequences of a counted failure: one account.lock for each limit that it exhausted."""
     return [
         NewEvent(

@@ -39,7 +39,7 @@ def test_reasons_texts_and_columns_are_named() -> None:
         assert f"`{name}`" in PAGE or name == ""
     for model in (Event, PersonalData):
         for field in model._meta.local_fields:
-            assert field.column in PAGE
+            assert str(field.column) in PAGE
 
 
 def test_the_worked_commitment_is_right() -> None:

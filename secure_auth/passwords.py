@@ -141,7 +141,7 @@ def _blocklist() -> CommonPasswordValidator:
 
 
 def find_faults(password: str, *, email: str = "") -> list[FieldError]:
-    """What is wrong with a new password by NIST SP 800-63B-4 section 3.1.1.2: length and blocklist, no composition rules.
+    """What is wrong with a new password: length and blocklist, no composition rules (NIST SP 800-63B-4 3.1.1.2).
 
     It depends on the input alone, so it tells nothing about accounts.
     """

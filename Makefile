@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run manage test test-long lint format lock install install-dev clean
+.PHONY: help run manage test test-long lint format schema lock install install-dev clean
 
 help: ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ lint: install-dev ## ruff, mypy and the import contract
 format: install-dev ## format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+schema: install-dev ## write docs/openapi.yaml anew from the code
+	@PRODUCT_NAME= $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 lock: ## pin the newest fitting versions with their hashes (needs uv)
 	@sh deploy/lock.sh

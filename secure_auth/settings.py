@@ -148,15 +148,16 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "secure_auth.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "secure_auth.middleware.SourceLimitMiddleware",
 ]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_AUTOREFRESH = False
 
 DATABASES = {"default": env.database("DATABASE_URL", DATA_DIR, DATABASE_POOL_SIZE)}

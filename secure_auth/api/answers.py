@@ -192,7 +192,7 @@ class Event(Answer):
         allow_blank=True, help_text="The keyed hash of the typed identifier where no account matched."
     )
     session = serializers.CharField(allow_blank=True)
-    source = EventSource()
+    source = EventSource()  # type: ignore[assignment]
     details = serializers.DictField(help_text="Typed by the event's type.")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from secure_auth.api.public import public_paths
 from secure_auth.errors import Code
 
+OR = "-or-"  # in the name of a response that several problems share
 REQUEST_ID = "01932f4e-7c3a-7d10-9c2f-3b6f0a1d8e55"
 ANSWER_HEADERS = ("X-Request-ID",)
 LIMITED_HEADERS = ("RateLimit", "RateLimit-Policy")
@@ -60,21 +61,22 @@ def answer_headers(*groups: Iterable[str]) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for names in groups for name in names}
 
 
-def problem_answers(codes: Iterable[Code], *, limited: bool = True) -> dict[str, Any]:
-    """One response for each status among the problems that an operation can answer."""
+def problem_answers(codes: Iterable[Code]) -> dict[str, Any]:
+    """One shared response for each status among the problems that an operation can answer."""
     wanted = set(codes)
-    statuses = sorted({code.status for code in wanted})
+    by_status: dict[str, list[str]] = {}
+    for code in Code:
+        if code in wanted:
+            by_status.setdefault(str(code.status), []).append(code.slug)
     return {
-        str(status): _problem_answer(
-            [code for code in Code if code in wanted and code.status == status], limited
-        )
-        for status in statuses
+        status: {"$ref": f"#/components/responses/{OR.join(slugs)}"}
+        for status, slugs in sorted(by_status.items())
     }
 
 
-def _problem_answer(codes: list[Code], limited: bool) -> dict[str, Any]:
+def _problem_answer(codes: list[Code]) -> dict[str, Any]:
     slugs = [code.slug for code in codes]
-    headers = [*ANSWER_HEADERS, *(LIMITED_HEADERS if limited else ())]
+    headers = [*ANSWER_HEADERS, *LIMITED_HEADERS]
     headers += ["WWW-Authenticate"] if WITH_CHALLENGE & set(codes) else []
     headers += ["Retry-After"] if WITH_RETRY & set(codes) else []
     schema = {"$ref": "#/components/schemas/Problem", "properties": {"code": {"enum": slugs}}}
@@ -108,8 +110,6 @@ def add_shared_parts(result: dict[str, Any], **_: object) -> dict[str, Any]:
     """drf-spectacular's postprocessing hook: what is no operation of a JSON view."""
     components: dict[str, Any] = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
-    used = _codes_used(result["paths"])
-    components["examples"] = {code.slug: _problem_example(code) for code in Code if code.slug in used}
     components["headers"] = {name: _header(*told) for name, told in HEADERS.items()}
     components["parameters"] = {
         "RequestId": {
@@ -123,19 +123,26 @@ def add_shared_parts(result: dict[str, Any], **_: object) -> dict[str, Any]:
         name: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": told}
         for name, told in TOKENS.items()
     }
-    headers = answer_headers(ANSWER_HEADERS)
-    limited = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
-    failures = problem_answers([Code.RATE_LIMITED, Code.INTERNAL_ERROR, Code.SERVICE_UNAVAILABLE])
-    result["paths"] |= public_paths(headers=headers, limited=limited, failures=failures)
+    result["paths"] |= public_paths(
+        headers=answer_headers(ANSWER_HEADERS),
+        limited=answer_headers(ANSWER_HEADERS, LIMITED_HEADERS),
+        failures=problem_answers([Code.RATE_LIMITED, Code.INTERNAL_ERROR, Code.SERVICE_UNAVAILABLE]),
+    )
+    used = _problems_used(result["paths"])
+    components["responses"] = {OR.join(code.slug for code in codes): _problem_answer(codes) for codes in used}
+    components["examples"] = {
+        code.slug: _problem_example(code) for code in Code if any(code in codes for codes in used)
+    }
     return result
 
 
-def _codes_used(paths: Mapping[str, Any]) -> set[str]:
-    answers = [
-        answer["content"]["application/problem+json"]
+def _problems_used(paths: Mapping[str, Any]) -> list[list[Code]]:
+    """The sets of problems that some operation refers to, each as it stands in the name of a shared response."""
+    names = {
+        answer["$ref"].rpartition("/")[2]
         for path in paths.values()
         for operation in path.values()
         for answer in operation["responses"].values()
-        if "application/problem+json" in answer.get("content", {})
-    ]
-    return {slug for answer in answers for slug in answer["examples"]}
+        if "$ref" in answer
+    }
+    return [[Code[slug.upper()] for slug in name.split(OR)] for name in sorted(names)]

@@ -10,10 +10,11 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+
+from secure_auth.methods import safe_methods
 
 JSON_TYPES = ("application/json", "application/vnd.oai.openapi+json")
 YAML_TYPES = ("application/vnd.oai.openapi", "application/yaml", "application/x-yaml", "text/yaml")
@@ -42,7 +43,7 @@ def _media_type(request: HttpRequest) -> str:
     return request.get_preferred_type([*YAML_TYPES, *JSON_TYPES]) or YAML_TYPES[0]
 
 
-@require_safe
+@safe_methods
 @vary_on_headers("Accept")
 def schema(request: HttpRequest) -> HttpResponse:
     """The schema as YAML, or as JSON by the Accept header or `?format=json`."""
@@ -53,7 +54,7 @@ def schema(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@require_safe
+@safe_methods
 def docs(request: HttpRequest) -> HttpResponse:
     """Swagger UI."""
     response = render(request, "api/docs.html", {"product": settings.PRODUCT_NAME})

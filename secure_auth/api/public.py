@@ -92,16 +92,16 @@ def public_paths(
     ready, unready = _json(READINESS, READY), _json(READINESS, UNREADY)
     return {
         "/.well-known/jwks.json": get(
-            "jwks_get", "The public signing keys", {"200": _answer("The key set", keys)}, counted=True
+            "getJwks", "The public signing keys", {"200": _answer("The key set", keys)}, counted=True
         ),
         "/.well-known/security.txt": get(
-            "security_txt_get",
+            "getSecurityTxt",
             "Whom to tell of a fault (RFC 9116)",
             {"200": _answer("The contact", {"text/plain": text})},
             counted=True,
         ),
         "/api/schema/": get(
-            "schema_get",
+            "getSchema",
             "This document",
             {
                 "200": _answer(
@@ -113,12 +113,12 @@ def public_paths(
             parameters=(FORMAT,),
         ),
         "/healthz": get(
-            "healthz_get",
+            "getHealthz",
             "Whether the process answers",
             {"200": _answer("It does", _json(HEALTH, {"status": "ok"}))},
         ),
         "/readyz": get(
-            "readyz_get",
+            "getReadyz",
             "Whether its stores answer too",
             {"200": _answer("They do", ready), "503": _answer("The database is away", unready)},
         ),

@@ -13,6 +13,7 @@ from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
+from secure_auth.api.common import ServiceView
 from secure_auth.api.components import ANSWER_HEADERS, LIMITED_HEADERS, answer_headers, problem_answers
 from secure_auth.api.examples import EXAMPLES
 from secure_auth.errors import Code
@@ -41,16 +42,18 @@ class StrictBody(OpenApiSerializerExtension):
 class ContractSchema(AutoSchema):
     """The operations of one ServiceView."""
 
+    view: ServiceView  # type: ignore[override]
+
     def get_operation_id(self) -> str:
-        """`login_verify_post`: the path and the method."""
+        """`postLoginVerify`: the method and the path."""
         words = re.findall(r"[a-z]+", self.path.removeprefix("/api/v1/"))
-        return "_".join([*words, self.method.lower()])
+        return "".join([self.method.lower(), *(word.capitalize() for word in words)])
 
     def get_summary(self) -> str:
         """The first line of the method's docstring."""
         return self._docstring().partition("\n")[0].rstrip(".")
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """The rest of the docstring, and what the caller must be."""
         told = [self._docstring().partition("\n")[2].strip()]
         if self._needs_fresh():
@@ -83,7 +86,7 @@ class ContractSchema(AutoSchema):
         status, serializer = self.view.answers[self.method]
         return {status: serializer}
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         """The headers and query parameters that a view declares."""
         return list(self.view.parameters)
 

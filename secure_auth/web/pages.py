@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from secure_auth import keys
 from secure_auth.errors import Code, Problem
+from secure_auth.methods import safe_methods
 from secure_auth.problem_details import problem_response
-from secure_auth.web.methods import safe_methods
 
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; "

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
-from secure_auth.web.methods import safe_methods
+from secure_auth.methods import safe_methods
 from throttling import inspection
 
 NOTE_EVERY_SECONDS = 60

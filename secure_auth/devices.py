@@ -32,11 +32,12 @@ def derive_token(device_id: str, key_id: str) -> str:
 
 
 def identify_device(token: str, *, email_key: str, now: datetime) -> KnownDevice | None:
-    """The live device of this account that a token names; None for anything else, without a reason."""
+    """The live device of this account that a token names, with the account; None for anything else."""
     device_id = token.partition(".")[0]
     if not token.isascii() or len(device_id) != 36:
         return None
-    device = live_devices(now).filter(pk=device_id, user__email_key=email_key).first()
+    found = live_devices(now).filter(pk=device_id, user__email_key=email_key)
+    device = found.select_related("user").first()
     if device is None or not hmac.compare_digest(derive_token(device.id, device.key_id), token):
         return None
     return device

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from redis import ConnectionError as RedisConnectionError
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
@@ -23,6 +24,22 @@ TIMEOUT_SECONDS = 0.08
 SCRIPT = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
 
 
+_identities: dict[str, str] = {}
+
+
+def _recognize(connection: Any) -> None:
+    """Refuse, once, a server that is not the one known so far: restarted or another one, it may be empty."""
+    connection.on_connect()
+    connection.send_command("INFO", "server")
+    answer = connection.read_response()
+    text = answer if isinstance(answer, str) else answer.decode()
+    identity = text.partition("run_id:")[2].split("\r")[0]
+    known = _identities.get(settings.REDIS_URL, identity)
+    _identities[settings.REDIS_URL] = identity
+    if known != identity:
+        raise RedisConnectionError("this Redis is not the one known so far")
+
+
 @cache
 def client(url: str) -> Redis:
     """Return this process's client and its pool."""
@@ -31,6 +48,7 @@ def client(url: str) -> Redis:
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
+        redis_connect_func=_recognize,
         max_connections=settings.SERVER_THREADS * 2,
     )
 

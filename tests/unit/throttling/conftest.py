@@ -115,8 +115,9 @@ class prepared:  # noqa: N801
 
 def point_at(values: dict[str, object]) -> None:
     connection.close()
-    if connection.vendor == "postgresql":
-        connection.close_pool()
+    close_pool = getattr(connection, "close_pool", None)
+    if close_pool:
+        close_pool()
     connections.settings["default"] = values
     del connections["default"]
 

@@ -21,6 +21,7 @@ from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import MailToken, PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted
 from throttling import lockout
+from throttling.reservations import Reservation
 
 STALE = timedelta(days=1)
 
@@ -133,13 +134,7 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
     Raises:
         Problem: not_found, invalid_code, invalid_token or temporarily_locked.
     """
-    with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
-        reservation = lockout.reserve_second_factor(
-            login=grant.login.id if grant.login else f"enrol:{authenticator_id}",
-            user=grant.user.pk,
-            device=None,
-            totp=False,
-        )
+    reservation = _reserve_confirmation(grant, authenticator_id, source)
     now = timezone.now()
     refusal: Exception | None = None
     result = None
@@ -151,9 +146,9 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
             refusal = refusal or Problem(Code.NOT_FOUND)
             append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.ENROLMENT_CLOSED, source))
         elif not totp.accept_code([row], code, unseal=factors.unseal_totp, now=now):
-            lockout.settle_second_factor(reservation, failed=True)
             refusal = Problem(Code.INVALID_CODE)
-            append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.WRONG_CODE, source))
+            locks = _settle_wrong_code(grant, reservation, source, now)
+            append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.WRONG_CODE, source), *locks)
         else:
             if grant.login:
                 pending.settle_completed_login(reservation, grant.login, totp=True)
@@ -163,6 +158,25 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
     if result is None:
         raise refusal or invalid_token()
     return result
+
+
+def _reserve_confirmation(grant: Grant, authenticator_id: str, source: Source) -> Reservation:
+    """A try of the pending login; of somebody signed in, one of this authenticator's own."""
+    if grant.login:
+        return pending.reserve_second_step(grant.login, totp=False, source=source)
+    with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
+        return lockout.reserve_second_factor(
+            login=f"enrol:{authenticator_id}", user=grant.user.pk, device=None, totp=False, ip=source.ip
+        )
+
+
+def _settle_wrong_code(
+    grant: Grant, reservation: Reservation, source: Source, now: datetime
+) -> list[NewEvent]:
+    if grant.login:
+        return pending.settle_wrong_code(reservation, grant.login, source=source, now=now)
+    lockout.settle_second_factor(reservation, failed=True)
+    return []
 
 
 def _own_unconfirmed(grant: Grant, authenticator_id: str) -> TotpAuthenticator | None:

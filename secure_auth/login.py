@@ -18,9 +18,7 @@ from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted, PasswordProved
 from throttling import lockout
-from throttling.reservations import LimitExceeded, Reservation
-
-SECOND_STEP_LOCKS = frozenset({"totp_account", "totp_consecutive", "totp_device"})
+from throttling.reservations import Reservation
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def prove_second_factor(
     Raises:
         Problem: invalid_token, invalid_code, rate_limited, temporarily_locked or service_unavailable.
     """
-    reservation = _reserve_second_step(found, factor, source)
+    reservation = pending.reserve_second_step(found, totp=factor.method == "totp", source=source)
     now = timezone.now()
     with transaction.atomic():
         locked = pending.lock_pending(found)
@@ -139,39 +137,11 @@ def _factor_event(found: PendingLogin, factor: SecondFactor, source: Source, rea
     )
 
 
-def _reserve_second_step(found: PendingLogin, factor: SecondFactor, source: Source) -> Reservation:
-    """Reserve a try of the pending login and, for TOTP, of the account."""
-    try:
-        with refusals.limits_refused(source=source, user=found.user_id):
-            return lockout.reserve_second_factor(
-                login=found.id,
-                user=found.user_id,
-                device=found.device_id or None,
-                totp=factor.method == "totp",
-                ip=source.ip,
-            )
-    except Problem as problem:
-        cause = problem.__cause__
-        if (
-            isinstance(cause, LimitExceeded)
-            and cause.limit.purpose == "second_factor_login"
-            and not cause.in_flight
-        ):
-            raise pending.dead_partial(source=source, user=found.user_id) from problem
-        raise
-
-
 def _record_wrong_code(
     reservation: Reservation, found: PendingLogin, factor: SecondFactor, *, source: Source, now: datetime
 ) -> None:
     """Count a wrong code; the last one kills the pending login, a lock of the second step all of the account's."""
-    settlement = lockout.settle_second_factor(reservation, failed=True)
-    purposes = {lock.limit.purpose for lock in settlement.locked}
-    if "second_factor_login" in purposes:
-        pending.close_pending(found, now=now)
-    if purposes & SECOND_STEP_LOCKS:
-        pending.close_all_pending(found.user_id, now=now)
-    locks = refusals.lock_events(settlement, source=source, user=found.user_id)
+    locks = pending.settle_wrong_code(reservation, found, source=source, now=now)
     append(_factor_event(found, factor, source, Reason.WRONG_CODE), *locks)
 
 

@@ -15,11 +15,14 @@ from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Source
 from mfa.models import RecoveryCode, TotpAuthenticator
 from secure_auth import addresses, devices, factors, links, outbox, refusals, sessions, tokens
-from secure_auth.errors import invalid_token
+from secure_auth.errors import Problem, invalid_token
 from secure_auth.models import MailToken, PendingLogin, User
 from secure_auth.tokens import InvalidToken, PartialToken, TokenPair
 from throttling import lockout
-from throttling.reservations import Reservation
+from throttling.reservations import LimitExceeded, Reservation
+
+LOGIN_TRIES = "second_factor_login"
+SECOND_STEP_LOCKS = frozenset({"totp_account", "totp_consecutive", "totp_device"})
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,48 @@ def complete_login(
         EventType.SESSION_OPEN, user.pk, source=source, session=session.id, amr=amr, login=login.id
     )
     return LoginCompleted(tokens.issue_pair(session, user, now=now), device_token), [*events, opened]
+
+
+def reserve_second_step(login: PendingLogin, *, totp: bool, source: Source) -> Reservation:
+    """Reserve a try of a pending login, and for TOTP one of the account.
+
+    Raises:
+        Problem: invalid_token when the login's tries are used up, temporarily_locked, rate_limited.
+    """
+    try:
+        with refusals.limits_refused(source=source, user=login.user_id):
+            return lockout.reserve_second_factor(
+                login=login.id,
+                user=login.user_id,
+                device=login.device_id or None,
+                totp=totp,
+                ip=source.ip,
+            )
+    except Problem as problem:
+        refusal = problem.__cause__
+        if (
+            isinstance(refusal, LimitExceeded)
+            and not refusal.in_flight
+            and refusal.limit.purpose == LOGIN_TRIES
+        ):
+            raise dead_partial(source=source, user=login.user_id) from problem
+        raise
+
+
+def settle_wrong_code(
+    reservation: Reservation, login: PendingLogin, *, source: Source, now: datetime
+) -> list[NewEvent]:
+    """Count a wrong code; the last one ends this login, a lock of the second step all that are under way.
+
+    Returns the events of the locks that began.
+    """
+    settlement = lockout.settle_second_factor(reservation, failed=True)
+    purposes = {lock.limit.purpose for lock in settlement.locked}
+    if LOGIN_TRIES in purposes:
+        close_pending(login, now=now)
+    if purposes & SECOND_STEP_LOCKS:
+        close_all_pending(login.user_id, now=now)
+    return refusals.lock_events(settlement, source=source, user=login.user_id)
 
 
 def settle_completed_login(reservation: Reservation, login: PendingLogin, *, totp: bool) -> None:

@@ -94,6 +94,7 @@ class ConfirmTotpView(ServiceView):
 
     body_class = CodeBody
     bearer = "grant"
+    limits_source_itself = True
     answers = {"POST": (200, shown.TotpConfirmed)}
     problems = (Code.INVALID_CODE,)
 

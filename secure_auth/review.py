@@ -9,7 +9,7 @@ from django.db import transaction
 from audit import reading
 from audit.append import NewEvent, append_collapsed
 from audit.events import EventType, Outcome, Reason, Source
-from audit.filters import BadFilter
+from audit.filters import BadFilter, is_event_id
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, validation_failed
 from secure_auth.models import User
@@ -82,11 +82,20 @@ def show_event(*, signed: Signed, event_id: str, source: Source) -> dict[str, An
     return found.as_dict()
 
 
-def list_users(*, signed: Signed, cursor: str, source: Source) -> Page:
-    """Accounts, newest first, PAGE at a time; the cursor is the last id of the page before."""
+def list_users(*, signed: Signed, query: Mapping[str, str], source: Source) -> Page:
+    """Accounts, newest first, PAGE at a time; the cursor is the last id of the page before.
+
+    Raises:
+        Problem: validation_failed, for anything but a cursor of this list.
+    """
+    foreign = next((name for name in query if name != "cursor"), None)
+    if foreign is not None:
+        raise validation_failed(foreign[:64], "unknown", "This filter is not known here.")
     users = User.objects.order_by("-id")
-    if cursor:
-        users = users.filter(id__lt=cursor[:36])
+    if query.get("cursor"):
+        if not is_event_id(query["cursor"]):
+            raise validation_failed("cursor", "invalid", "Not a cursor of this service.")
+        users = users.filter(id__lt=query["cursor"])
     rows = list(users[: PAGE + 1])
     record_reading("users", signed=signed, source=source)
     results = [

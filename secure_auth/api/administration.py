@@ -28,8 +28,7 @@ class UsersView(ServiceView):
 
     def get(self, request: Request) -> Response:
         """All accounts, newest first."""
-        cursor = request.query_params.get("cursor", "")
-        page = review.list_users(signed=self.signed, cursor=cursor, source=self.source)
+        page = review.list_users(signed=self.signed, query=request.query_params.dict(), source=self.source)
         return Response(page_answer(request, page))
 
 

@@ -49,7 +49,7 @@ class ProblemTask(ErrorTask):
     def execute(self) -> None:
         code = self.codes.get(self.request.error.code, Code.VALIDATION_FAILED)
         request_id = str(uuid_utils.uuid7())
-        document = {
+        document: dict[str, Any] = {
             "type": f"{settings.ORIGIN}/problems/{code.slug}/",
             "title": code.title,
             "status": code.status,
@@ -57,6 +57,8 @@ class ProblemTask(ErrorTask):
             "code": code.slug,
             "request_id": request_id,
         }
+        if code is Code.VALIDATION_FAILED:
+            document["errors"] = {}
         body = json.dumps(document).encode()
         self.status = f"{code.status} {code.title}"
         self.response_headers += [

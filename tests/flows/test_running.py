@@ -19,6 +19,13 @@ from tests.server import ROOT, Node, Server, running_server
 pytestmark = pytest.mark.xdist_group("running")
 
 
+@pytest.fixture(scope="module")
+def quiet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service that the tests of this file only look at."""
+    with running_server("sqlite", tmp_path_factory.mktemp("quiet")) as running:
+        yield running
+
+
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """A service of the test's own, to be stopped and killed."""
@@ -88,11 +95,11 @@ def children_of(parent: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def test_port_in_use_is_one_clear_line(own_server: Server) -> None:
+def test_port_in_use_is_one_clear_line(quiet_server: Server) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "serve"],
         cwd=ROOT,
-        env=own_server.environment,
+        env=quiet_server.environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -100,28 +107,30 @@ def test_port_in_use_is_one_clear_line(own_server: Server) -> None:
     )
     assert done.returncode != 0
     assert done.stderr.count("\n") == 1
-    assert f"127.0.0.1:{own_server.environment['PORT']} is in use" in done.stderr
+    assert f"127.0.0.1:{quiet_server.environment['PORT']} is in use" in done.stderr
 
 
-def test_first_start_makes_a_private_data_directory(own_server: Server) -> None:
-    assert stat.S_IMODE(own_server.data_dir.stat().st_mode) == 0o700
-    for path in own_server.data_dir.rglob("*"):
+def test_first_start_makes_a_private_data_directory(quiet_server: Server) -> None:
+    assert stat.S_IMODE(quiet_server.data_dir.stat().st_mode) == 0o700
+    for path in quiet_server.data_dir.rglob("*"):
         if path.is_file() and "key" in path.name:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    banner = own_server.logs()
-    assert own_server.origin in banner
-    assert str(own_server.data_dir) in banner
+    deadline = time.monotonic() + 10
+    while "Ctrl-C" not in (banner := quiet_server.logs()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert f"Open   {quiet_server.origin}" in banner
+    assert str(quiet_server.data_dir) in banner
 
 
-def test_no_answer_names_the_server_program(own_server: Server) -> None:
-    node = own_server.nodes[0]
+def test_no_answer_names_the_server_program(quiet_server: Server) -> None:
+    node = quiet_server.nodes[0]
     assert "server" not in httpx.get(f"{node.url}/healthz").headers
     assert "gunicorn" not in raw(node, b"NONSENSE\r\n\r\n").decode().casefold()
 
 
-def test_oversized_head_is_refused_as_a_problem(own_server: Server) -> None:
+def test_oversized_head_is_refused_as_a_problem(quiet_server: Server) -> None:
     head = b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    answer = raw(own_server.nodes[0], head)
+    answer = raw(quiet_server.nodes[0], head)
     assert answer.split()[1] == b"400"
     assert b"application/problem+json" in answer
 

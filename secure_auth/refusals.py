@@ -63,7 +63,7 @@ def _record_limit(
             "retry_after_seconds": error.retry_after_seconds,
         },
     )
-    record_collapsed(event, key=f"{error.limit.purpose}:{user or subject}")
+    record_collapsed(event, key=error.limit.purpose)
 
 
 def _limit_reason(error: LimitExceeded) -> Reason:

@@ -43,6 +43,7 @@ class LimitPurpose(StrEnum):
     PASSWORD_ACCOUNT_SOURCE = "password_account_source"  # noqa: S105
     PASSWORD_ACCOUNT = "password_account"  # noqa: S105
     PASSWORD_DEVICE = "password_device"  # noqa: S105
+    PASSWORD_DEVICE_ATTEMPTS = "password_device_attempts"  # noqa: S105
     PASSWORD_SOURCE = "password_source"  # noqa: S105
     PASSWORD_SOURCE_WIDE = "password_source_wide"  # noqa: S105
     SPRAYING = "spraying"

@@ -46,6 +46,34 @@ def problem(request: HttpRequest, code: str) -> HttpResponse:
     return page(request, "problem", {"code": found})
 
 
+MAILED = {
+    "confirm": {
+        "title": "Confirm your address",
+        "path": "register/confirm/",
+        "body": '{"token": "…", "password": "the one typed at registration"}',
+        "note": "",
+    },
+    "reset": {
+        "title": "Reset your password",
+        "path": "password/reset/confirm/",
+        "body": '{"token": "…", "new_password": "…"}',
+        "note": "",
+    },
+    "enrol": {
+        "title": "Set up your authenticator",
+        "path": "mfa/totp/",
+        "body": '{"token": "…"}',
+        "note": "With the header Authorization: Bearer and the partial token of the login that you are in.",
+    },
+}
+
+
+@safe_methods
+def mailed(request: HttpRequest, purpose: str) -> HttpResponse:
+    """Where a mailed link leads. The token stays in the browser: a fragment is never sent."""
+    return page(request, "mailed", {"origin": settings.ORIGIN, **MAILED[purpose]})
+
+
 @safe_methods
 def jwks(request: HttpRequest) -> HttpResponse:
     """The public signing keys (RFC 7517)."""

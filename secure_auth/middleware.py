@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 import uuid_utils
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
 
 from audit.events import Source
@@ -23,6 +23,7 @@ USER_AGENT_LENGTH = 256
 CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO")
 UNLIMITED = frozenset({"healthz", "readyz"})
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # orchestrators ask by address, under any name
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -73,6 +74,8 @@ class RequestMiddleware:
                 structlog.contextvars.clear_contextvars()
         if not response.streaming and "Content-Length" not in response.headers:
             response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
+        if request.method == "HEAD" and not response.streaming:
+            response.content = b""  # type: ignore[attr-defined] # a body here would be read as the next answer
         response.headers["X-Request-ID"] = request_id
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("Cache-Control", "no-store")
@@ -87,7 +90,11 @@ class RequestMiddleware:
         if not length.isascii() or not length.isdigit() or int(length) > settings.MAX_BODY_BYTES:
             return problem_response(Problem(Code.PAYLOAD_TOO_LARGE), request)
         try:
+            if request.path not in PROBES:
+                request.get_host()
             return self.get_response(request)
+        except DisallowedHost:
+            return problem_response(Problem(Code.VALIDATION_FAILED), request)
         except RequestDataTooBig:
             return problem_response(Problem(Code.PAYLOAD_TOO_LARGE), request)
 

@@ -118,11 +118,11 @@ class Client:
         partial = expect(self.confirm(token, person.password), 200)["partial_token"]
         return self.enrol(person, partial)
 
-    def enrol(self, person: Person, token: str, **begin: Any) -> Person:
+    def enrol(self, person: Person, bearer: str, **begin: Any) -> Person:
         """Bind an authenticator with a partial token or a fresh access token."""
-        begun = expect(self.post("mfa/totp/", begin, token), 201)
+        begun = expect(self.post("mfa/totp/", begin, bearer), 201)
         person.authenticator = Authenticator(begun["secret"])
-        answer = expect(self.post(f"mfa/totp/{begun['id']}/confirm/", {"code": person.code()}, token), 200)
+        answer = expect(self.post(f"mfa/totp/{begun['id']}/confirm/", {"code": person.code()}, bearer), 200)
         person.recovery_codes = answer["recovery_codes"] or person.recovery_codes
         if "access" in answer:
             person.keep(answer)

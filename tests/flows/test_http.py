@@ -1,0 +1,213 @@
+"""Conventions of every answer: problems, headers, request ids, limits, CORS, caching, probes."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.client import Client, Person, expect, new_email
+from tests.conftest import new_address
+from tests.problems import STATUS, problem
+from tests.server import Server, running_server
+
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+PATHS = [
+    "/",
+    "/api/v1/me/",
+    "/api/v1/nowhere/",
+    "/healthz",
+    "/readyz",
+    "/problems/",
+    "/.well-known/jwks.json",
+]
+PATHS += ["/.well-known/security.txt", "/api/schema/", "/api/docs/"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_carries_security_headers(client: Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code in (200, 401, 404)
+    headers = response.headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert (
+        "default-src 'none'" in headers["Content-Security-Policy"]
+        or "default-src 'self'" in headers["Content-Security-Policy"]
+    )
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe-inline" not in headers["Content-Security-Policy"]
+    assert "unsafe-eval" not in headers["Content-Security-Policy"]
+    assert headers["X-Request-ID"]
+    assert "Access-Control-Allow-Origin" not in headers
+    assert "Server" not in headers
+    assert "Set-Cookie" not in headers
+
+
+def test_no_origin_is_allowed_by_default(client: Client) -> None:
+    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": client.server.origin}):
+        response = client.get("me/", headers=headers)
+        assert not [name for name in response.headers if name.startswith("access-control-")]
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    preflight = client.request("OPTIONS", "login/", headers=asked)
+    assert not [name for name in preflight.headers if name.startswith("access-control-")]
+
+
+def test_valid_request_id_is_kept_and_any_other_replaced(client: Client) -> None:
+    for given in ("a", "A-b_c.9", "x" * 128):
+        response = client.get("me/", headers={"X-Request-ID": given})
+        assert response.headers["X-Request-ID"] == problem(response)["request_id"] == given
+    for given in ("", "x" * 129, "a b", "a/b", "ä".encode(), "a,b"):
+        ours = client.get("me/", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+        assert UUID7.fullmatch(ours)
+    assert client.get("me/").headers["X-Request-ID"] != client.get("me/").headers["X-Request-ID"]
+
+
+def test_personal_answers_are_not_stored(client: Client) -> None:
+    person = client.sign_up()
+    for path in ("me/", "mfa/", "sessions/", "devices/", "me/activity/"):
+        assert "no-store" in client.get(path, person.access).headers["Cache-Control"]
+    assert "no-store" in client.refresh(person.refresh).headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("login/", "POST"),
+        ("login/verify/", "POST"),
+        ("register/", "POST"),
+        ("token/refresh/", "POST"),
+        ("logout/", "POST"),
+        ("me/", "GET, HEAD"),
+        ("mfa/", "GET, HEAD"),
+        ("mfa/anything/", "DELETE"),
+        ("sessions/", "GET, DELETE, HEAD"),
+        ("audit/events/", "GET, HEAD"),
+        ("/.well-known/jwks.json", "GET, HEAD"),
+        ("/healthz", "GET, HEAD"),
+    ],
+)
+def test_wrong_method_is_told_the_right_ones(client: Client, path: str, allowed: str) -> None:
+    response = client.request("PATCH", path)
+    problem(response, "method_not_allowed")
+    assert sorted(response.headers["Allow"].split(", ")) == sorted(allowed.split(", "))
+
+
+def test_head_is_answered_like_get_without_a_body(client: Client) -> None:
+    person = client.sign_up()
+    response = client.request("HEAD", "me/", person.access)
+    assert (response.status_code, response.content) == (200, b"")
+    assert client.request("HEAD", "me/").status_code == 401
+
+
+@pytest.mark.parametrize("code", STATUS)
+def test_type_of_a_problem_is_a_page_for_people(client: Client, code: str) -> None:
+    response = client.get(f"/problems/{code}/")
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("text/html")
+
+
+def test_unknown_problem_is_not_found(client: Client) -> None:
+    problem(client.get("/problems/nothing/"), "not_found")
+
+
+def test_limited_answers_tell_what_is_left(client: Client) -> None:
+    first, second = client.get("me/"), client.get("me/")
+    assert first.headers["RateLimit-Policy"] == '"requests";q=600;w=60'
+    left = [
+        int(re.findall(r'"requests";r=(\d+);t=\d+', one.headers["RateLimit"])[0]) for one in (first, second)
+    ]
+    assert left == [599, 598]
+    login = client.login(Person(new_email()))
+    assert login.headers["RateLimit-Policy"] == '"password_source";q=30;w=60'
+    assert "RateLimit" not in client.get("/healthz").headers
+
+
+def test_probes_answer(server: Server, client: Client) -> None:
+    assert expect(client.get("/healthz"), 200) == {"status": "ok"}
+    ready = expect(client.get("/readyz"), 200)
+    assert ready["status"] == "ready"
+    assert set(ready["checks"]) == {"database", *(["redis"] if "redis" in server.backend else [])}
+    assert set(ready["checks"].values()) == {"ok"}
+
+
+def test_foreign_host_is_refused(client: Client) -> None:
+    problem(client.get("/", headers={"Host": "evil.example"}), "validation_failed")
+
+
+def test_security_txt_names_a_contact(client: Client) -> None:
+    text = client.get("/.well-known/security.txt").text
+    assert "Contact: mailto:" in text
+    assert "Expires: " in text
+
+
+def test_nothing_signs_in_with_a_password_alone(client: Client) -> None:
+    for path in ("/admin/", "/admin/login/", "/accounts/login/", "/api-auth/login/", "/api/token/"):
+        problem(client.get(path), "not_found")
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service with tight limits and no trusted proxy, which shares its API with one other origin."""
+    settings = {
+        "LIMIT_REQUESTS": "20",
+        "LIMIT_MAIL_SOURCE": "1",
+        "TRUSTED_PROXIES": "",
+        "CORS_ORIGINS": "https://app.example.org",
+    }
+    with running_server("sqlite", tmp_path_factory.mktemp("strict"), environment=settings) as server:
+        yield server
+
+
+@pytest.mark.xdist_group("sqlite")
+class TestStrict:
+    """The order matters little: the last test uses up what the others need."""
+
+    def test_named_origin_is_allowed_and_no_other(self, strict: Server) -> None:
+        client = Client(strict, new_address())
+        allowed = client.get("me/", headers={"Origin": "https://app.example.org"})
+        assert allowed.headers["Access-Control-Allow-Origin"] == "https://app.example.org"
+        assert "Access-Control-Allow-Credentials" not in allowed.headers
+        other = client.get("me/", headers={"Origin": "https://app.example.org.evil.example"})
+        assert "Access-Control-Allow-Origin" not in other.headers
+        client.close()
+
+    def test_forwarded_headers_of_strangers_are_a_warning(self, strict: Server) -> None:
+        client = Client(strict, new_address())
+        assert expect(client.get("/readyz"), 200)["warnings"]
+        client.close()
+
+    def test_mail_limit_of_a_source_refuses_openly(self, strict: Server) -> None:
+        client = Client(strict, new_address())
+        expect(client.register(Person(new_email())), 202)
+        response = client.register(Person(new_email()))
+        problem(response, "rate_limited")
+        assert "mail_source" in response.headers["RateLimit-Policy"]
+        client.close()
+
+    def test_used_up_limit_answers_429_whoever_one_claims_to_be(self, strict: Server) -> None:
+        clients = [Client(strict, new_address()) for _ in range(3)]
+        answers = [clients[turn % 3].get("me/") for turn in range(30)]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert len(refused) >= 10
+        for answer in refused:
+            problem(answer, "rate_limited")
+            assert ";r=0;" in answer.headers["RateLimit"]
+        assert clients[0].get("/healthz").status_code == 200
+        for client in clients:
+            client.close()
+
+
+def test_schema_and_its_page_load_nothing_from_elsewhere(client: Client) -> None:
+    assert client.get("/api/schema/").status_code == 200
+    page = client.get("/api/docs/").text
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page)
+
+
+def test_known_and_unknown_new_addresses_answer_alike(
+    client: Client, new_client: Callable[..., Client]
+) -> None:
+    person = client.sign_up()
+    answers = [new_client().login(one, "wrong password 1234") for one in (person, Person(new_email()))]
+    heads = [{name for name in answer.headers if name != "date"} for answer in answers]
+    assert heads[0] == heads[1]

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from throttling.limits import Counts
 from throttling.reservations import Usage
 
+UNTOLD = frozenset({"mail_address"})
 _noted: ContextVar[list[Usage] | None] = ContextVar("noted_usage", default=None)
 
 
@@ -35,9 +36,14 @@ def note_usage(usages: Iterable[Usage]) -> None:
 def rate_limit_fields(usages: list[Usage]) -> dict[str, str]:
     """Both fields, in structured-field form; none when no limit applied.
 
-    Only rates are told. What is left of a lockout would tell how often others failed at an account.
+    Only rates of the asker's own are told. What is left of a lockout would tell how often others failed at an
+    account, what is left of an address's mails whether somebody asked for one lately.
     """
-    rates = [usage for usage in usages if usage.limit.counts is Counts.ATTEMPTS]
+    rates = [
+        usage
+        for usage in usages
+        if usage.limit.counts is Counts.ATTEMPTS and usage.limit.purpose not in UNTOLD
+    ]
     if not rates:
         return {}
     tightest = min(rates, key=lambda usage: usage.remaining / usage.limit.allowed)

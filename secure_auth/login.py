@@ -20,6 +20,8 @@ from secure_auth.pending import LoginCompleted, PasswordProved
 from throttling import lockout
 from throttling.reservations import Reservation
 
+SECOND_STEP_LOCKS = frozenset({"totp_account", "totp_consecutive", "totp_device"})
+
 
 @dataclass(frozen=True)
 class SecondFactor:
@@ -166,6 +168,8 @@ def reauthenticate(
         live = locked is not None and locked.disabled_at is None and fresh is not None
         accepted = live and factors.accept(user, factor.method, factor.code, now=now)
         settlement = lockout.settle_second_factor(reservation, failed=not accepted)
+        if any(lock.limit.purpose in SECOND_STEP_LOCKS for lock in settlement.locked):
+            pending.close_all_pending(user.pk, now=now)
         event = factors.event(
             EventType.REAUTHENTICATION,
             user.pk,

@@ -22,8 +22,8 @@ def show_evidence(auditor: Person, run: str, stage: Stage) -> None:
     enrol(client, auditor, partial, stage)
     stage.step(
         "Read the log",
-        "Each action and each refusal above left one event, written in the same transaction as what it reports. "
-        "The database refuses to change or delete them.",
+        "Each action and each refusal above left an event, written in the same transaction as what it reports; a "
+        "flood of equal refusals is counted. The database refuses to change or delete events.",
     )
     path = f"audit/events/?q={run}&limit={MOST_EVENTS}"
     answer = client.send("GET", path, token=auditor.access)

@@ -1,0 +1,124 @@
+"""The first start, the next ones, and the ones that must not be."""
+
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.client import Client, expect
+from tests.conftest import new_address
+from tests.server import Server, running_server
+
+pytestmark = pytest.mark.xdist_group("starting")
+MASTER_KEY = "master.key"
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Iterator[Server]:
+    """An installation without running nodes."""
+    with running_server("sqlite", tmp_path, nodes=0) as server:
+        yield server
+
+
+def start(server: Server, **environment: str) -> str:
+    """Prepare the installation as `serve` does at its start; what it says on standard error."""
+    return server.manage("create_user", "no address", check=False, **environment).stderr.strip()
+
+
+READY = "CommandError: this is not an e-mail address"
+
+
+def test_first_start_makes_everything_private(stopped: Server) -> None:
+    assert start(stopped) == READY
+    assert stat.S_IMODE(stopped.data_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE((stopped.data_dir / MASTER_KEY).stat().st_mode) == 0o600
+    assert stopped.rows("SELECT count(*) FROM secure_auth_key") == [(8,)]
+
+
+def test_open_data_directory_is_closed_again(stopped: Server) -> None:
+    stopped.data_dir.mkdir(mode=0o755)
+    assert start(stopped) == READY
+    assert stat.S_IMODE(stopped.data_dir.stat().st_mode) == 0o700
+
+
+def test_second_start_keeps_keys_sessions_and_secrets(stopped: Server) -> None:
+    stopped.start_node()
+    client = Client(stopped, new_address())
+    person = client.sign_up()
+    published = expect(client.get("/.well-known/jwks.json"), 200)
+    key = (stopped.data_dir / MASTER_KEY).read_bytes()
+    stopped.stop()
+    stopped.nodes.clear()
+    stopped.start_node()
+    assert (stopped.data_dir / MASTER_KEY).read_bytes() == key
+    assert expect(client.get("/.well-known/jwks.json"), 200) == published
+    expect(client.me(person.access), 200)
+    client.sign_in(person)
+    client.close()
+
+
+def test_missing_master_key_beside_rings_refuses_to_start(stopped: Server) -> None:
+    assert start(stopped) == READY
+    (stopped.data_dir / MASTER_KEY).unlink()
+    said = start(stopped)
+    assert "master.key is missing, and key rings exist" in said
+    assert said.count("\n") == 0
+    assert not (stopped.data_dir / MASTER_KEY).exists()
+
+
+def test_foreign_master_key_refuses_to_start(stopped: Server) -> None:
+    assert start(stopped) == READY
+    said = start(stopped, MASTER_KEY="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+    assert said == "CommandError: the master key does not open the key rings in the database"
+
+
+def test_given_master_key_needs_no_file(stopped: Server) -> None:
+    assert (
+        start(stopped, MASTER_KEY="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08") == READY
+    )
+    assert not (stopped.data_dir / MASTER_KEY).exists()
+
+
+def test_starts_at_once_make_one_ring(stopped: Server) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: start(stopped), range(4))) == {READY}
+    assert stopped.rows("SELECT count(*) FROM secure_auth_key") == [(8,)]
+    assert stopped.rows("SELECT count(*) FROM audit_event WHERE type = 'key.create'") == [(8,)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "70000"),
+        ("ORIGIN", "localhost:8000"),
+        ("ORIGIN", "https://auth.example.com/path"),
+        ("ORIGIN", "https://auth.example.com"),
+        ("MASTER_KEY", "c2hvcnQ="),
+        ("MASTER_KEY", "0" * 64),
+        ("DATABASE_URL", "mysql://root@localhost/x"),
+        ("EMAIL_URL", "http://localhost"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("ACCESS_TOKEN_SECONDS", "0"),
+        ("SESSION_IDLE_SECONDS", "99999999"),
+        ("SIGNING_ALGORITHM", "HS256"),
+        ("LIMIT_REQUESTS", "many"),
+        ("LIMIT_NOTHING", "1"),
+        ("CORS_ORIGINS", "*"),
+        ("PASSWORD_MIN_LENGTH", "4"),
+    ],
+)
+def test_bad_setting_stops_the_start_with_one_line_that_names_it(
+    stopped: Server, name: str, value: str
+) -> None:
+    done = stopped.manage("create_user", "x", check=False, **{name: value})
+    said = done.stderr.strip()
+    assert done.returncode != 0
+    assert name in said or (name == "ORIGIN" and "ORIGIN" in said)
+    assert said.count("\n") == 0, said
+    assert "Traceback" not in said
+    if name == "MASTER_KEY":
+        assert value not in said
+    assert not stopped.data_dir.exists()

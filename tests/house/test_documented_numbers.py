@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from secure_auth import env
 from tests.server import ROOT
 from throttling.limits import DEFAULTS, Counts, Limit, limits_from_env
 
@@ -60,7 +59,6 @@ def load_settings(monkeypatch: pytest.MonkeyPatch, **given: str) -> tuple[Module
     watched = Watched(given)
     with monkeypatch.context() as patch:
         patch.setattr(os, "environ", watched)
-        patch.setattr(env.os, "environ", watched)
         patch.chdir(ROOT)
         spec = importlib.util.spec_from_file_location("documented_settings", ROOT / "secure_auth/settings.py")
         assert spec

@@ -20,7 +20,11 @@ from throttling import lockout
 
 
 class Refused(Exception):
-    """The action cannot be done; the message says why, for an operator."""
+    """The action cannot be done; the message says why, for an operator, the reason for the log."""
+
+    def __init__(self, message: str, reason: Reason = Reason.NOT_ALLOWED) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ def _event(
         details=details,
         text={"actor": actor.user_id or "command", **({"note": actor.reason} if actor.reason else {})},
     )
+
+
+def _refusal(kind: EventType, user_id: str, actor: Actor, reason: Reason) -> NewEvent:
+    return replace(_event(kind, user_id, actor, reason), outcome=Outcome.FAILURE)
 
 
 def create_user(*, email: str, password: str, role: str, unverified: bool, actor: Actor) -> str:
@@ -98,17 +106,22 @@ def disable(*, user: User, actor: Actor) -> None:
     Raises:
         Refused: it is disabled already, or the last admin who is not.
     """
-    now = timezone.now()
+    now, refusal = timezone.now(), None
     with transaction.atomic():
         last_admin = user.role == Role.ADMIN and not _other_admins(user)
         locked = pending.lock_account(user.pk)
         if locked is None or locked.disabled_at is not None:
-            raise Refused("the account is disabled already")
-        if last_admin:
-            raise Refused("the last admin cannot be disabled")
-        pending.bump_credentials(user.pk, disabled_at=now)
-        events = _end_everything(user, Reason.ACCOUNT_DISABLED, actor, now)
-        append(_event(EventType.ACCOUNT_DISABLE, user.pk, actor), *events)
+            refusal = Refused("the account is disabled already", Reason.DISABLED)
+        elif last_admin:
+            refusal = Refused("the last admin cannot be disabled", Reason.LAST_ADMIN)
+        if refusal:
+            append(_refusal(EventType.ACCOUNT_DISABLE, user.pk, actor, refusal.reason))
+        else:
+            pending.bump_credentials(user.pk, disabled_at=now)
+            events = _end_everything(user, Reason.ACCOUNT_DISABLED, actor, now)
+            append(_event(EventType.ACCOUNT_DISABLE, user.pk, actor), *events)
+    if refusal:
+        raise refusal
 
 
 def _other_admins(user: User) -> bool:
@@ -131,10 +144,14 @@ def enable(*, user: User, actor: Actor) -> None:
     """
     with transaction.atomic():
         locked = pending.lock_account(user.pk)
-        if locked is None or locked.disabled_at is None:
-            raise Refused("the account is not disabled")
-        pending.bump_credentials(user.pk, disabled_at=None)
-        append(_event(EventType.ACCOUNT_ENABLE, user.pk, actor))
+        disabled = locked is not None and locked.disabled_at is not None
+        if disabled:
+            pending.bump_credentials(user.pk, disabled_at=None)
+            append(_event(EventType.ACCOUNT_ENABLE, user.pk, actor))
+        else:
+            append(_refusal(EventType.ACCOUNT_ENABLE, user.pk, actor, Reason.NOT_ALLOWED))
+    if not disabled:
+        raise Refused("the account is not disabled")
 
 
 def unlock(*, user: User, actor: Actor) -> None:
@@ -189,9 +206,8 @@ def act(action: str, *, user_id: str, actor: Actor) -> None:
     if action not in ACTIONS or user is None:
         raise Problem(Code.NOT_FOUND)
     if action == "reset-mfa" and user.role == Role.ADMIN:
-        refused = _event(EventType.MFA_RESET, user.pk, actor, Reason.OTHER_ADMIN)
         with transaction.atomic():
-            append(replace(refused, outcome=Outcome.FAILURE))
+            append(_refusal(EventType.MFA_RESET, user.pk, actor, Reason.OTHER_ADMIN))
         raise Problem(Code.PERMISSION_DENIED)
     try:
         ACTIONS[action](user=user, actor=actor)

@@ -1,0 +1,43 @@
+"""Django for looking at the code, and one service for what only a running one can show."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+
+import django
+import pytest
+from django.apps import apps
+
+from tests.client import Client
+from tests.conftest import new_address
+from tests.server import Server, running_server
+
+if not apps.ready:
+    before = os.environ.get("DATA_DIR")
+    os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="secure-auth-test-")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
+    django.setup()
+    os.environ.pop("DATA_DIR")
+    if before is not None:
+        os.environ["DATA_DIR"] = before
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One node on the embedded database."""
+    with running_server("sqlite", tmp_path_factory.mktemp("house")) as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(service: Server) -> Iterator[Callable[[], Client]]:
+    """Makes clients of `service`, each at an address of its own."""
+    made: list[Client] = []
+
+    def make() -> Client:
+        made.append(Client(service, new_address()))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()

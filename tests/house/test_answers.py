@@ -1,0 +1,150 @@
+"""Real answers, of the whole journey and of its refusals, are those that the OpenAPI document tells."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.client import Client, Person, code_of, expect, new_email
+from tests.house.schema import Judge, operations
+from tests.server import Server
+
+pytestmark = pytest.mark.xdist_group("house")
+NEW_PASSWORD = "quite another phrase 77"
+KEY = "k" * 22
+
+
+@pytest.fixture
+def judge() -> Judge:
+    return Judge()
+
+
+@pytest.fixture
+def new_judged(visitor: Callable[[], Client], judge: Judge) -> Callable[[], Client]:
+    """Makes clients whose every answer is judged."""
+
+    def make() -> Client:
+        made = visitor()
+        made.http.event_hooks["response"].append(judge)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def client(new_judged: Callable[[], Client]) -> Client:
+    return new_judged()
+
+
+def make_stale(service: Server, person: Person) -> None:
+    """Let the second factor of a person's session have been proved long ago."""
+    old = "2020-01-01 00:00:00"
+    service.rows("UPDATE secure_auth_session SET auth_time = %s WHERE id = %s", [old, person.session_id])
+
+
+def live(client: Client) -> None:
+    """What a person does from registration to logout."""
+    person = client.sign_up()
+    expect(client.me(person.access), 200)
+    client.sign_in(person, remember_device=True)
+    fresh = client.post("reauthenticate/", {"method": "totp", "code": person.code()}, person.access)
+    person.access = expect(fresh, 200)["access"]
+    for path in ("sessions/", "devices/", "mfa/", "me/activity/"):
+        expect(client.get(path, person.access), 200)
+    expect(client.post("token/verify/", {"token": person.access}), 200)
+    person.keep(expect(client.refresh(person.refresh, key=KEY), 200))
+    second = expect(client.post("mfa/totp/", {"name": "Tablet"}, person.access), 201)
+    wrong = client.post(f"mfa/totp/{second['id']}/confirm/", {"code": "000000"}, person.access)
+    assert code_of(wrong) == "invalid_code"
+    expect(client.post("mfa/recovery-codes/", None, person.access), 200)
+    device = expect(client.get("devices/", person.access), 200)["results"][0]["id"]
+    expect(client.delete(f"devices/{device}/", person.access), 204)
+    passwords = {"current_password": person.password, "new_password": NEW_PASSWORD}
+    expect(client.post("password/change/", passwords, person.access), 204)
+    person.password, person.device_token = NEW_PASSWORD, ""
+    first, first_id = person.access, person.session_id
+    client.sign_in(person)
+    expect(client.delete(f"sessions/{first_id}/", person.access), 204)
+    assert code_of(client.me(first)) == "invalid_token"
+    expect(client.delete("sessions/", person.access), 204)
+    expect(client.post("logout/", None, person.access), 204)
+
+
+def recover(client: Client) -> None:
+    """A second authenticator, and a forgotten password."""
+    person = client.sign_up()
+    first = expect(client.get("mfa/", person.access), 200)["authenticators"][0]["id"]
+    assert code_of(client.delete(f"mfa/{first}/", person.access)) == "last_authenticator"
+    client.enrol(person, person.access)
+    expect(client.delete(f"mfa/{first}/", person.access), 204)
+    seen = len(client.mailbox(person).tokens())
+    expect(client.post("password/reset/", {"email": person.email}), 202)
+    token = client.mailbox(person).wait_for_token(after=seen)
+    expect(client.post("password/reset/confirm/", {"token": token, "new_password": NEW_PASSWORD}), 204)
+    again = client.post("password/reset/confirm/", {"token": token, "new_password": NEW_PASSWORD})
+    assert code_of(again) == "invalid_link"
+
+
+def administer(client: Client) -> None:
+    """What auditors and admins do."""
+    admin, person = client.create_person(role="admin"), client.create_person()
+    events = expect(client.get("audit/events/", admin.access, params={"limit": 5}), 200)
+    expect(client.get(f"audit/events/{events['results'][0]['id']}/", admin.access), 200)
+    expect(client.get("admin/users/", admin.access), 200)
+    user = expect(client.me(person.access), 200)["id"]
+    reason = {"reason": "a test"}
+    for action in ("unlock", "revoke-sessions", "disable", "enable", "reset-mfa"):
+        expect(client.post(f"admin/users/{user}/{action}/", reason, admin.access), 204)
+    assert code_of(client.post(f"admin/users/{user}/enable/", reason, admin.access)) == "validation_failed"
+    assert code_of(client.post("admin/users/none/unlock/", reason, admin.access)) == "not_found"
+    assert code_of(client.get("audit/events/none/", admin.access)) == "not_found"
+    assert code_of(client.get("audit/events/", admin.access, params={"typ": "x"})) == "validation_failed"
+    own = expect(client.me(admin.access), 200)["id"]
+    assert code_of(client.post(f"admin/users/{own}/reset-mfa/", reason, admin.access)) == "permission_denied"
+
+
+def test_refusals_answer_as_documented(client: Client, service: Server) -> None:
+    person = client.sign_up()
+    assert code_of(client.get("audit/events/", person.access)) == "permission_denied"
+    assert code_of(client.get("me/")) == "invalid_token"
+    assert code_of(client.post("login/", {"email": person.email})) == "validation_failed"
+    assert code_of(client.post("login/", {"email": "x", "password": "y", "z": 1})) == "validation_failed"
+    assert code_of(client.post("login/", content=b"a=b")) == "unsupported_media_type"
+    assert code_of(client.post("login/", {"email": person.email, "password": "p" * 70000})) == (
+        "payload_too_large"
+    )
+    assert code_of(client.post("mfa/", {}, person.access)) == "method_not_allowed"
+    assert code_of(client.confirm("nothing", person.password)) == "invalid_link"
+    partial = expect(client.login(person), 200)["partial_token"]
+    assert code_of(client.verify(partial, "000000")) == "invalid_code"
+    assert code_of(client.me(partial)) == "invalid_token"
+    make_stale(service, person)
+    stale = client.post("mfa/recovery-codes/", None, person.access)
+    assert code_of(stale) == "reauthentication_required"
+    assert code_of(client.refresh("nothing")) == "invalid_token"
+    assert code_of(client.refresh(person.refresh, key="short")) == "validation_failed"
+    for _ in range(5):
+        assert code_of(client.login(person, "a wrong phrase")) == "invalid_credentials"
+    assert code_of(client.login(person, "a wrong phrase")) == "temporarily_locked"
+
+
+def test_too_many_mails_answer_as_documented(client: Client) -> None:
+    for _ in range(5):
+        expect(client.register(Person(new_email())), 202)
+    assert code_of(client.register(Person(new_email()))) == "rate_limited"
+
+
+def look_around(client: Client) -> None:
+    """The addresses for everybody."""
+    for path in ("/healthz", "/readyz", "/.well-known/jwks.json", "/.well-known/security.txt"):
+        assert client.get(path).status_code == 200
+        assert code_of(client.post(path, {})) == "method_not_allowed"
+    expect(client.get("/api/schema/", params={"format": "json"}), 200)
+
+
+def test_every_operation_succeeds_on_the_journey_and_answers_as_documented(
+    new_judged: Callable[[], Client], judge: Judge
+) -> None:
+    for journey in (live, recover, administer, look_around):
+        journey(new_judged())
+    succeeded = {(method, path) for method, path, status, _ in judge.seen if status < 300}
+    assert set(operations()) - succeeded == set()

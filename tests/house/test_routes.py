@@ -1,0 +1,87 @@
+"""The map of the service is the contract's, and every address says whom it lets in."""
+
+import re
+from typing import Any
+
+from django.urls import URLPattern, URLResolver
+
+from secure_auth import urls
+from secure_auth.api.common import ServiceView
+from tests.house.schema import operations
+
+# Method, path below /api/v1/, and who may: a token, a role, and whether the login must be fresh.
+CONTRACT = """
+POST register/ -
+POST register/confirm/ -
+POST login/ -
+POST login/verify/ partial
+POST reauthenticate/ access
+GET mfa/ access
+DELETE mfa/{}/ access fresh
+POST mfa/totp/ grant
+POST mfa/totp/{}/confirm/ grant
+POST mfa/recovery-codes/ access fresh
+GET devices/ access
+DELETE devices/{}/ access
+POST token/refresh/ -
+POST token/verify/ -
+POST logout/ access
+GET sessions/ access
+DELETE sessions/ access
+DELETE sessions/{}/ access
+GET me/ access
+GET me/activity/ access
+POST password/change/ access fresh
+POST password/reset/ -
+POST password/reset/confirm/ -
+GET audit/events/ access auditor
+GET audit/events/{}/ access auditor
+GET admin/users/ access admin fresh
+POST admin/users/{}/{}/ access admin fresh
+"""
+# For people: not in the schema.
+PAGES = {"/", "/api/docs/", "/problems/", "/problems/{}/", "/confirm/", "/reset/", "/enrol/"}
+
+
+def patterns(listed: list[Any], prefix: str = "/") -> list[tuple[str, URLPattern]]:
+    found: list[tuple[str, URLPattern]] = []
+    for one in listed:
+        path = prefix + re.sub(r"<[^>]+>", "{}", str(one.pattern))
+        found += patterns(one.url_patterns, path) if isinstance(one, URLResolver) else [(path, one)]
+    return found
+
+
+def views() -> list[tuple[str, type[ServiceView]]]:
+    every = patterns(urls.urlpatterns)
+    return [(path, one.callback.cls) for path, one in every if hasattr(one.callback, "cls")]
+
+
+def test_routes_are_those_of_the_contract() -> None:
+    wanted = {tuple(line.split(" ", 2)) for line in CONTRACT.strip().splitlines()}
+    found = set()
+    for path, view in views():
+        who = " ".join(filter(None, [view.bearer or "-", view.role, "fresh" if view.fresh else ""]))
+        methods = [name.upper() for name in view.http_method_names if hasattr(view, name)]
+        found |= {(name, path.removeprefix("/api/v1/"), who) for name in methods if name != "OPTIONS"}
+    assert found == wanted
+
+
+def test_every_view_of_the_api_judges_its_token_in_one_place() -> None:
+    for path, view in views():
+        assert issubclass(view, ServiceView), path
+        assert view.bearer in ("", "partial", "access", "grant"), path
+        assert view.bearer == "access" or not (view.role or view.fresh), path
+        assert not view.authentication_classes, path
+        assert not view.permission_classes, path
+
+
+def test_every_route_is_documented_and_nothing_else_is() -> None:
+    documented = {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in operations()}
+    existing = set()
+    for path, one in patterns(urls.urlpatterns):
+        view = getattr(one.callback, "cls", None)
+        methods = (
+            [name.upper() for name in view.http_method_names if hasattr(view, name)] if view else ["GET"]
+        )
+        existing |= {(name, path) for name in methods if name != "OPTIONS" and path not in PAGES}
+    assert documented == existing

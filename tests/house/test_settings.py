@@ -1,0 +1,84 @@
+"""A production installation starts only when every setting that it needs is there and strong."""
+
+import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server import ROOT
+
+PRODUCTION = {
+    "ORIGIN": "https://auth.example.com",
+    "MASTER_KEY": base64.b64encode(bytes(range(32))).decode(),
+    "DATABASE_URL": "postgres://secure_auth:secret@database.example.com/secure_auth",
+    "EMAIL_URL": "smtps://secure_auth:secret@mail.example.com",
+}
+WRONG = [
+    ("MASTER_KEY", ""),
+    ("MASTER_KEY", "secret"),
+    ("MASTER_KEY", base64.b64encode(bytes(32)).decode()),
+    ("MASTER_KEY", base64.b64encode(bytes(range(31))).decode()),
+    ("DATABASE_URL", ""),
+    ("DATABASE_URL", "sqlite:///secure_auth.sqlite3"),
+    ("EMAIL_URL", ""),
+    ("EMAIL_URL", "https://mail.example.com"),
+    ("ORIGIN", "http://auth.example.com"),
+    ("ORIGIN", "auth.example.com"),
+    ("ORIGIN", "https://auth.example.com/path"),
+    ("TRUSTED_PROXIES", "everybody"),
+    ("PORT", "http"),
+    ("ACCESS_TOKEN_SECONDS", "86400"),
+    ("PASSWORD_MIN_LENGTH", "4"),
+    ("SESSION_IDLE_SECONDS", "90000"),
+    ("SIGNING_ALGORITHM", "HS256"),
+    ("LIMIT_PASSWORD_SOURCE", "none"),
+    ("LIMIT_UNHEARD_OF", "5"),
+]
+
+
+def manage(directory: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    own = {"PATH": os.environ["PATH"], "DATA_DIR": str(directory / "data"), "PYTHONWARNINGS": "error"}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=own | {name: value for name, value in environment.items() if value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_check_deploy_is_clean_in_production(tmp_path: Path) -> None:
+    done = manage(tmp_path, "check", "--deploy", "--fail-level", "DEBUG", **PRODUCTION)
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda value: value or "unset")
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_wrong_setting_stops_the_start_with_one_line_that_names_it(
+    tmp_path: Path, command: str, name: str, value: str
+) -> None:
+    done = manage(tmp_path, command, **{**PRODUCTION, name: value})
+    assert done.returncode != 0
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith(name), lines
+    if name in ("MASTER_KEY", "DATABASE_URL", "EMAIL_URL") and value:
+        assert value not in done.stderr
+
+
+def test_no_migration_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    done = manage(tmp_path, "makemigrations", "--check", "--dry-run")
+    assert done.returncode == 0, done.stdout
+
+
+def test_import_contract_holds() -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

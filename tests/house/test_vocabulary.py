@@ -1,0 +1,28 @@
+"""Every event that the vocabulary knows is raised somewhere, or is reserved for what comes."""
+
+import re
+
+from audit.events import EventType
+from tests.server import ROOT
+
+# Said by nothing yet. A type that comes into use leaves this list.
+RESERVED = {
+    EventType.ACCOUNT_ROLE,
+    EventType.AUDIT_ERASE,
+    EventType.AUDIT_PRUNE,
+    EventType.CLIENT_CREATE,
+    EventType.CLIENT_REVOKE,
+    EventType.KEY_ROTATE,
+    EventType.MAIL_FAIL,
+    EventType.MAIL_SEND,
+    EventType.TOKEN_INTROSPECT,
+    EventType.TOKEN_REVOKE,
+}
+DECLARATIONS = {ROOT / "audit" / "events.py", ROOT / "audit" / "details.py"}
+
+
+def test_every_event_type_is_raised_or_reserved() -> None:
+    files = [path for package in ("secure_auth", "audit") for path in (ROOT / package).rglob("*.py")]
+    text = "\n".join(path.read_text() for path in files if path not in DECLARATIONS)
+    raised = {EventType[name] for name in re.findall(r"\bEventType\.([A-Z_]+)\b", text)}
+    assert set(EventType) - raised == RESERVED

@@ -1,0 +1,44 @@
+"""Fixtures of the attacks: an admin of the shared service, and clients of a service of a test's own."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.client import Client, Person
+from tests.conftest import new_address
+from tests.server import Server
+
+
+@pytest.fixture(scope="session")
+def admin(server: Server) -> Iterator[Callable[[], tuple[Client, Person]]]:
+    """An admin with a session that is fresh: signed in with a recovery code whenever it is asked for."""
+    person = Person("admin-of-the-attacks@example.org")
+    client = Client(server, new_address())
+
+    def sign_in() -> tuple[Client, Person]:
+        if not person.authenticator:
+            server.create_user(person.email, person.password, role="admin")
+            return client, client.sign_in(person)
+        if len(person.recovery_codes) < 3:
+            answer = client.post("mfa/recovery-codes/", None, person.access)
+            person.recovery_codes = answer.json()["recovery_codes"]
+        partial = client.login(person).json()["partial_token"]
+        person.keep(client.verify(partial, person.recovery_codes.pop(), "recovery_code").json())
+        return client, person
+
+    yield sign_in
+    client.close()
+
+
+@pytest.fixture
+def visit() -> Iterator[Callable[..., Client]]:
+    """Makes clients of any service, each at a new address unless one is given; closed afterwards."""
+    clients: list[Client] = []
+
+    def make(server: Server, address: str = "", *, node: int = 0) -> Client:
+        clients.append(Client(server, address or new_address(), node=node))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()

@@ -1,0 +1,66 @@
+"""What the service itself knows afterwards: its events, sessions and limits, read from its database."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tests.server import Server
+
+EVENTS = """
+SELECT e.id, e.type, e.outcome, e.reason, e.severity, e.session, e.details, p."user", p.ip
+  FROM audit_event e LEFT JOIN audit_personaldata p ON p.event = e.id ORDER BY e.id
+"""
+BUCKETS = "SELECT owner, purpose, key, state FROM throttling_bucket WHERE purpose = %s AND key = %s"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event with its personal data."""
+
+    id: str
+    type: str
+    outcome: str
+    reason: str
+    severity: str
+    session: str
+    details: dict[str, Any]
+    user: str
+    ip: str
+
+
+def events(server: Server, **wanted: str) -> list[Event]:
+    """The events whose fields have these values, oldest first."""
+    found = [
+        Event(*row[:6], row[6] if isinstance(row[6], dict) else json.loads(row[6]), *row[7:])
+        for row in server.rows(EVENTS)
+    ]
+    return [event for event in found if all(getattr(event, name) == wanted[name] for name in wanted)]
+
+
+def claims(token: str) -> dict[str, Any]:
+    """A token's claims, unverified."""
+    part = token.split(".")[1]
+    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return decoded
+
+
+def live_sessions(server: Server, user_id: str) -> set[str]:
+    """Ids of the sessions that nothing ended."""
+    statement = "SELECT id FROM secure_auth_session WHERE user_id = %s AND revoked_at IS NULL"
+    return {row[0] for row in server.rows(statement, [user_id])}
+
+
+def bucket(server: Server, purpose: str, key: str) -> dict[str, Any]:
+    """The state of the one limit of this purpose and key."""
+    ((_, _, _, state),) = server.rows(BUCKETS, [purpose, key])
+    return dict(state if isinstance(state, dict) else json.loads(state))
+
+
+def change_bucket(server: Server, purpose: str, key: str, **changes: Any) -> None:
+    """Make a limit look as if time had passed."""
+    ((owner, _, _, _),) = server.rows(BUCKETS, [purpose, key])
+    state = json.dumps({**bucket(server, purpose, key), **changes})
+    cast = "%s::jsonb" if server.environment.get("DATABASE_URL") else "%s"
+    statement = f"UPDATE throttling_bucket SET state = {cast} WHERE owner = %s AND purpose = %s AND key = %s"
+    server.rows(statement, [state, owner, purpose, key])

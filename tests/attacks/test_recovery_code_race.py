@@ -1,0 +1,49 @@
+"""Somebody who copied the sheet of recovery codes races its owner.
+
+Attacker: knows the password and one recovery code. Move: the code 50 times at once over many pending logins, in
+several spellings; or again later. Refusal: a code is spent once; new codes kill all old ones.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from tests.attacks.evidence import claims, live_sessions
+from tests.attacks.volley import fire, statuses
+from tests.client import Client, code_of, expect
+from tests.server import Server
+
+AT_ONCE = 50
+LOGINS = 25
+
+
+def test_code_50_times_at_once_is_spent_once(server: Server, new_client: Callable[..., Client]) -> None:
+    client = new_client()
+    person = client.sign_up()
+    partials = [expect(client.login(person), 200)["partial_token"] for _ in range(LOGINS)]
+    code = person.recovery_codes[0]
+    spellings = [code, code.lower(), code.replace("-", ""), code.replace("-", " ")]
+    answers = fire(
+        [
+            partial(client.verify, partials[number % LOGINS], spellings[number % 4], "recovery_code")
+            for number in range(AT_ONCE)
+        ]
+    )
+    seen = statuses(answers)
+    assert seen[200] == 1
+    assert seen[200] + seen[401] + seen[429] == AT_ONCE
+    assert len(live_sessions(server, claims(person.access)["sub"])) == 2
+    assert expect(client.get("mfa/", person.access), 200)["recovery_codes_left"] == 9
+
+
+def test_spent_or_replaced_code_opens_nothing(client: Client) -> None:
+    person = client.sign_up()
+    spent, unspent = person.recovery_codes[:2]
+    pending = expect(client.login(person), 200)["partial_token"]
+    person.keep(expect(client.verify(pending, spent, "recovery_code"), 200))
+    again = expect(client.login(person), 200)["partial_token"]
+    assert code_of(client.verify(again, spent, "recovery_code")) == "invalid_code"
+    new = expect(client.post("mfa/recovery-codes/", None, person.access), 200)["recovery_codes"]
+    assert code_of(client.verify(again, unspent, "recovery_code")) == "invalid_token"
+    last = expect(client.login(person), 200)["partial_token"]
+    assert code_of(client.verify(last, unspent, "recovery_code")) == "invalid_code"
+    expect(client.verify(last, new[0], "recovery_code"), 200)

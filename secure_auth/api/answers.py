@@ -188,9 +188,7 @@ class Event(Answer):
     reason = serializers.ChoiceField(choices=[str(one) for one in Reason], help_text="Empty: none is needed.")
     severity = serializers.ChoiceField(choices=[str(one) for one in Severity])
     user = serializers.CharField(allow_blank=True, help_text="The account's id.")
-    subject = serializers.CharField(
-        allow_blank=True, help_text="The keyed hash of the typed identifier where no account matched."
-    )
+    subject = serializers.CharField(allow_blank=True, help_text="A keyed hash where no account matched.")
     session = serializers.CharField(allow_blank=True)
     source = EventSource()  # type: ignore[assignment]
     details = serializers.DictField(help_text="Typed by the event's type.")

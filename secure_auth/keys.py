@@ -35,7 +35,7 @@ from secure_auth.models import Key
 
 NONCE_BYTES = 12
 MASTER_KEY_FILE = "master.key"
-THUMBPRINT_MEMBERS = ("crv", "kty", "x", "y")
+THUMBPRINT_MEMBERS = ("crv", "e", "kty", "n", "x", "y")  # RFC 7638 section 3.2, RFC 8037 section 2
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 

@@ -1,0 +1,58 @@
+"""One mailbox, one account, however its address is spelled."""
+
+import pytest
+
+import tests.ready  # noqa: F401
+from secure_auth import addresses
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ada@example.org", "ADA@EXAMPLE.ORG"),
+        ("ada@example.org", "\uff41da@example.org"),
+        ("josé@example.org", "jose\u0301@example.org"),
+        ("ada@müller.example.org", "ada@xn--mller-kva.example.org"),
+        ("straße@example.org", "STRASSE@example.org"),
+        ("oﬃce@example.org", "office@example.org"),
+        ("\u212aelvin@example.org", "kelvin@example.org"),
+    ],
+)
+def test_spellings_of_one_address_have_one_key(one: str, other: str) -> None:
+    assert addresses.identify(one).key == addresses.identify(other).key
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ada@example.org", "ada@example.com"),
+        ("ada@example.org", "ada+tag@example.org"),
+        ("a.da@example.org", "ada@example.org"),
+        ("аda@example.org", "ada@example.org"),  # noqa: RUF001 a Cyrillic first letter
+    ],
+)
+def test_different_addresses_stay_different(one: str, other: str) -> None:
+    assert addresses.identify(one).key != addresses.identify(other).key
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "", " ", "ada", "@example.org", "ada@", "ada@@example.org", "ada@example..org", "ada@-example.org",
+        "ada@example.org\n", "ada@example.org\r\nBcc: x@example.org", "a b@example.org", "<ada@example.org>",
+        "Ada <ada@example.org>", "ada@[127.0.0.1]", '"a b"@example.org', "ada@localhost", "ada\x00@example.org",
+        "a" * 250 + "@example.org", "ada@" + "a" * 64 + ".org",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_refused(typed: str) -> None:
+    with pytest.raises(ValueError):
+        addresses.parse_address(typed)
+
+
+def test_refused_text_is_an_unknown_account_like_any_other() -> None:
+    assert addresses.identify("Not An Address").key == "not an address"
+
+
+def test_folding_is_stable() -> None:
+    for text in ("ẞ@Ω.example", "İstanbul", "ﬁ", "\u1e9b\u0323", "Å"):
+        assert addresses.fold(addresses.fold(text)) == addresses.fold(text)

@@ -1,0 +1,135 @@
+"""Environment variables: what is taken, and what is refused by name without repeating it."""
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from secure_auth import env
+
+NAME = "SOME_SETTING"
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    return lambda value: monkeypatch.setenv(NAME, value)
+
+
+Given = Callable[[str], None]
+
+
+def refused(read: Callable[..., Any], *arguments: Any, **options: Any) -> str:
+    with pytest.raises(ImproperlyConfigured) as error:
+        read(NAME, *arguments, **options)
+    assert NAME in str(error.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_unset_and_blank_are_the_default(given: Given) -> None:
+    assert env.text(NAME, "x") == "x"
+    given("  ")
+    assert env.text(NAME, "x") == "x"
+    assert env.integer(NAME, 7) == 7
+    assert env.flag(NAME) is False
+    assert env.words(NAME) == ()
+    assert env.master_key(NAME) is None
+    assert env.mail(NAME).host == ""
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "1.5", "1e3", "ten", "٣", "0x10", "11", "1 0", "+1"])
+def test_number_outside_its_range_is_refused(given: Given, value: str) -> None:
+    given(value)
+    refused(env.integer, 1, least=1, most=10)
+
+
+def test_switches(given: Given) -> None:
+    for value, meaning in (
+        ("1", True),
+        ("Yes", True),
+        ("on", True),
+        ("0", False),
+        ("False", False),
+        ("off", False),
+    ):
+        given(value)
+        assert env.flag(NAME) is meaning
+    given("maybe")
+    refused(env.flag)
+
+
+def test_networks_and_bare_addresses(given: Given) -> None:
+    given("10.0.0.0/8, 127.0.0.1 ::1/128")
+    assert [str(network) for network in env.networks(NAME)] == ["10.0.0.0/8", "127.0.0.1/32", "::1/128"]
+    for value in ("10.0.0.1/8", "proxy", "*", "10.0.0.0/33"):
+        given(value)
+        refused(env.networks)
+
+
+def test_origin_is_a_bare_origin(given: Given) -> None:
+    given("https://auth.example.com/")
+    assert env.origin(NAME, "") == "https://auth.example.com"
+    for value in (
+        "auth.example.com", "ftp://example.com", "https://", "https://a/b", "https://a?b", "https://a#b",
+        "https://user@a", "https://a:0", "https://a:99999", "*",
+    ):  # fmt: skip
+        given(value)
+        refused(env.origin, "")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_ours"),
+    [
+        ("http://localhost:8000", True),
+        ("http://127.8.9.1", True),
+        ("http://[::1]:80", True),
+        ("http://app.localhost", True),
+        ("https://localhost.example.com", False),
+        ("https://10.0.0.1", False),
+    ],
+)
+def test_loopback_names(url: str, is_ours: bool) -> None:
+    assert env.is_loopback(url) is is_ours
+
+
+def test_master_key_is_32_random_bytes(given: Given) -> None:
+    for value in (KEY.hex(), base64.b64encode(KEY).decode()):
+        given(value)
+        assert env.master_key(NAME) == KEY
+    for value in ("hunter2", "0" * 64, KEY.hex()[:-2], "A" * 43 + "=", "not base64!", KEY.hex() + "00"):
+        given(value)
+        assert value not in refused(env.master_key)
+
+
+def test_database_is_sqlite_or_postgresql(given: Given) -> None:
+    sqlite = env.database(NAME, Path("/data"), 5)
+    assert sqlite["NAME"] == Path("/data/secure_auth.sqlite3")
+    assert "journal_mode=WAL" in str(sqlite["OPTIONS"])
+    given("postgres://someone:hunter2@db.example.org:5433/auth")
+    postgres = env.database(NAME, Path("/data"), 5)
+    assert (postgres["HOST"], postgres["PORT"], postgres["CONN_MAX_AGE"]) == ("db.example.org", 5433, 0)
+    for value in ("mysql://hunter2@x/y", "sqlite:///x", "db.example.org"):
+        given(value)
+        assert "hunter2" not in refused(env.database, Path("/data"), 5)
+
+
+def test_mail_urls(given: Given) -> None:
+    given("smtp+tls://me%40example.org:p%40ss@mail.example.org")
+    mail = env.mail(NAME)
+    assert (mail.host, mail.port, mail.username, mail.password) == (
+        "mail.example.org",
+        587,
+        "me@example.org",
+        "p@ss",
+    )
+    assert (mail.starttls, mail.tls) == (True, False)
+    assert "p@ss" not in repr(mail)
+    given("smtps://mail.example.org:2465")
+    assert (env.mail(NAME).port, env.mail(NAME).tls) == (2465, True)
+    for value in ("mail.example.org", "http://mail.example.org", "smtp://", "smtp://a:b"):
+        given(value)
+        refused(env.mail)

@@ -1,0 +1,112 @@
+"""Password rules, normal form, hashes and the bound on concurrent work."""
+
+import unicodedata
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.test import override_settings
+
+import tests.ready  # noqa: F401
+from secure_auth import passwords
+from secure_auth.errors import Code, Problem
+
+GOOD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _slots() -> None:
+    (settings.DATA_DIR / "hash-slots").mkdir(parents=True, exist_ok=True)
+
+
+def faults(password: str, email: str = "") -> list[str]:
+    return [fault.code for fault in passwords.find_faults(password, email=email)]
+
+
+@pytest.mark.parametrize(
+    "password", [GOOD, "tr0ub4dor&3x", "  blanks count  ", "пароль-длинный-42", "x1y" * 42]
+)
+def test_long_enough_and_uncommon_is_all_that_is_asked(password: str) -> None:
+    assert faults(password) == []
+
+
+def test_length_is_counted_in_characters_of_the_normal_form() -> None:
+    assert faults("seven77") == ["too_short"]
+    assert faults("e\u0301" * 7) == ["too_short"]
+    assert faults("pässwört") != ["too_short"]
+    assert faults("x1y" * 43) == ["too_long"]
+    assert faults("e\u0301ab" * 42) == []
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "password",
+        "PassWord",
+        "12345678",
+        "iloveyou",
+        "qwertyuiop",
+        "aaaaaaaaaa",
+        "abababab",
+        "Secureauth1!",
+        "password2026",
+    ],
+)
+def test_what_attackers_try_first_is_refused(password: str) -> None:
+    assert faults(password) == ["too_common"]
+
+
+@pytest.mark.parametrize(
+    "password", ["ada.lovelace", "Ada.Lovelace99", "example.org", "ada.lovelace@example.org"]
+)
+def test_parts_of_ones_own_address_are_refused(password: str) -> None:
+    assert faults(password, "ada.lovelace@example.org") == ["too_common"]
+
+
+def test_refusal_never_repeats_the_password() -> None:
+    for password in ("hunter2", "x1y" * 43, "password1"):
+        assert all(password not in fault.detail for fault in passwords.find_faults(password))
+
+
+def test_both_normal_forms_are_one_password() -> None:
+    encoded = passwords.hash_password("cafe\u0301 au lait")
+    assert passwords.check_password(unicodedata.normalize("NFC", "café au lait"), encoded).matches
+    assert not passwords.check_password("cafe au lait", encoded).matches
+    assert not passwords.check_password(" café au lait", encoded).matches
+
+
+def test_hash_is_argon2id_with_the_configured_cost() -> None:
+    assert passwords.hash_password(GOOD).startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_current_hash_is_not_replaced_and_an_older_one_is() -> None:
+    current = passwords.hash_password(GOOD)
+    assert passwords.check_password(GOOD, current).upgraded == ""
+    older = make_password(GOOD, hasher="pbkdf2_sha256")
+    assert passwords.check_password("wrong", older).upgraded == ""
+    upgraded = passwords.check_password(GOOD, older).upgraded
+    assert upgraded.startswith("argon2$argon2id$")
+    assert passwords.check_password(GOOD, upgraded).matches
+
+
+def test_no_account_never_matches() -> None:
+    assert not passwords.check_password(GOOD, None).matches
+    assert not passwords.check_password("", None).matches
+
+
+def test_proof_does_not_show_hashes() -> None:
+    proof = passwords.Proof(True, passwords.hash_password(GOOD))
+    assert "argon2" not in repr(proof)
+
+
+def test_beyond_its_slots_a_node_refuses_at_once() -> None:
+    with override_settings(HASH_CONCURRENCY=2):
+        passwords.hash_slots.cache_clear()
+        try:
+            with passwords.hash_slot(), passwords.hash_slot(), pytest.raises(Problem) as refused:
+                passwords.hash_password(GOOD)
+            assert refused.value.code is Code.SERVICE_UNAVAILABLE
+            assert refused.value.headers["Retry-After"] == "1"
+            assert passwords.hash_password(GOOD)
+        finally:
+            passwords.hash_slots.cache_clear()

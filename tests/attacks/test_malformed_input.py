@@ -72,7 +72,7 @@ class Insider:
             self.since = time.monotonic()
         return {"": "", "access": self.person.access, "partial": self.partial}[kind]
 
-    def send(self, path: str, content: bytes, **headers: str) -> httpx.Response:
+    def send(self, path: str, content: bytes, **headers: str | bytes) -> httpx.Response:
         """POST bytes to an endpoint with its token, from an address of its own."""
         token = self.token(ENDPOINTS[path][0])
         headers = {**JSON, "X-Forwarded-For": new_address(), **headers}

@@ -57,8 +57,8 @@ def test_valid_request_id_is_kept_and_any_other_replaced(client: Client) -> None
     for given in ("a", "A-b_c.9", "x" * 128):
         response = client.get("me/", headers={"X-Request-ID": given})
         assert response.headers["X-Request-ID"] == problem(response)["request_id"] == given
-    for given in ("", "x" * 129, "a b", "a/b", "ä".encode(), "a,b"):
-        ours = client.get("me/", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+    for foreign in (b"", b"x" * 129, b"a b", b"a/b", "ä".encode(), b"a,b"):
+        ours = client.get("me/", headers={"X-Request-ID": foreign}).headers["X-Request-ID"]
         assert UUID7.fullmatch(ours)
     assert client.get("me/").headers["X-Request-ID"] != client.get("me/").headers["X-Request-ID"]
 

@@ -52,7 +52,9 @@ def pair(session: Session) -> dict[type[RingToken], str]:
 def test_each_kind_is_read_as_itself_only(key: OpenKey, session: Session) -> None:
     partial = PartialToken()
     partial["sub"] = "someone"
-    for kind, encoded in {**pair(session), PartialToken: str(partial)}.items():
+    issued = pair(session)
+    issued[PartialToken] = str(partial)
+    for kind, encoded in issued.items():
         assert kind.read(encoded)["sub"] == "someone"
         for other in KINDS - {kind}:
             with pytest.raises(InvalidToken):

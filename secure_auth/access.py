@@ -116,6 +116,8 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
     with refusals.limits_refused(source=source, user=claims["sub"], session=session_id):
         lockout.reserve_refresh(session=session_id, ip=source.ip)
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        weak = _refused(Reason.WEAK_KEY, source=source, user=claims["sub"], session=session_id)
+        refusals.record_collapsed(weak, key=session_id)
         raise validation_failed(
             "Idempotency-Key", "invalid", "22 to 128 characters of A-Z a-z 0-9 _ - are needed."
         )

@@ -14,7 +14,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from mfa.models import RecoveryCode, TotpAuthenticator
 from secure_auth import accounts, addresses, devices, links, outbox, passwords, pending, sessions
-from secure_auth.errors import Code, FieldError, Problem, validation_failed
+from secure_auth.errors import Code, FieldError, Problem
 from secure_auth.models import MailToken, Registration, Role, User
 from throttling import lockout
 
@@ -212,4 +212,4 @@ def act(action: str, *, user_id: str, actor: Actor) -> None:
     try:
         ACTIONS[action](user=user, actor=actor)
     except Refused as error:
-        raise validation_failed("action", "refused", f"{str(error).capitalize()}.") from error
+        raise Problem(Code.VALIDATION_FAILED, detail=f"{str(error).capitalize()}.") from error

@@ -103,7 +103,8 @@ class SourceLimitMiddleware:
     """The limit on everything that has no limit of its own.
 
     A view that says `limits_source_itself` has its use case reserve the source together with its other limits, in one
-    decision. A request that it refused before any reservation is counted here, after the fact: none is free.
+    decision. What was refused before any reservation, and what no view answers, is counted after the fact: nothing is
+    free but the probes.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -111,7 +112,7 @@ class SourceLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Count afterwards what nobody counted."""
-        request.is_counted = True  # type: ignore[attr-defined]
+        request.is_counted = False  # type: ignore[attr-defined]
         response = self.get_response(request)
         if request.is_counted or request.usages:  # type: ignore[attr-defined]
             return response
@@ -121,10 +122,10 @@ class SourceLimitMiddleware:
         self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object
     ) -> HttpResponseBase | None:
         """Count the request against its source before the view sees it."""
-        if getattr(request.resolver_match, "url_name", "") in UNLIMITED:
-            return None
         if getattr(getattr(view, "cls", None), "limits_source_itself", False):
-            request.is_counted = False  # type: ignore[attr-defined]
+            return None
+        request.is_counted = True  # type: ignore[attr-defined]
+        if getattr(request.resolver_match, "url_name", "") in UNLIMITED:
             return None
         return count_request(request)
 

@@ -14,6 +14,8 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from audit.append import NewEvent, append
+from audit.events import SYSTEM, EventType, Outcome
 from secure_auth import links
 from secure_auth.models import MailToken, OutboxMessage
 
@@ -41,10 +43,15 @@ def render(row: OutboxMessage) -> EmailMessage:
         token = links.derive_token(row.token)
         path = PATHS[MailToken.Purpose(row.token.purpose)]
         context |= {"link": f"{settings.ORIGIN}{path}#token={token}"}
-        context |= {"minutes": int((row.token.expires_at - row.created_at).total_seconds() // 60)}
+        context |= {"within": _in_words(row.token.expires_at - row.token.created_at)}
     subject, _, body = render_to_string(f"mail/{row.template}.txt", context).partition("\n")
     message_id = f"<{row.id}@secure-auth.invalid>"
     return EmailMessage(subject.strip(), body.lstrip(), to=[row.to], headers={"Message-ID": message_id})
+
+
+def _in_words(ttl: timedelta) -> str:
+    minutes = round(ttl.total_seconds() / 60)
+    return f"{round(minutes / 60)} hours" if minutes >= 120 else f"{minutes} minutes"
 
 
 def send_due() -> int:
@@ -73,15 +80,30 @@ def send(row: OutboxMessage) -> bool:
             attempts=row.attempts,
             error=type(error).__name__,
         )
-        if row.attempts > len(BACKOFF_SECONDS):
-            row.failed_at = timezone.now()
-        else:
-            row.next_attempt_at = timezone.now() + timedelta(seconds=BACKOFF_SECONDS[row.attempts - 1])
-        row.save(update_fields=["attempts", "failed_at", "next_attempt_at"])
+        _put_off(row, error)
         return False
     row.sent_at = timezone.now()
     row.save(update_fields=["attempts", "sent_at"])
     return True
+
+
+def _put_off(row: OutboxMessage, error: Exception) -> None:
+    """Try again later; after the last pause give up, which is an event."""
+    with transaction.atomic():
+        if row.attempts > len(BACKOFF_SECONDS):
+            row.failed_at = timezone.now()
+            append(
+                NewEvent(
+                    type=EventType.MAIL_FAIL,
+                    outcome=Outcome.FAILURE,
+                    source=SYSTEM,
+                    details={"message": row.id, "template": row.template, "attempts": row.attempts},
+                    text={"error": type(error).__name__},
+                )
+            )
+        else:
+            row.next_attempt_at = timezone.now() + timedelta(seconds=BACKOFF_SECONDS[row.attempts - 1])
+        row.save(update_fields=["attempts", "failed_at", "next_attempt_at"])
 
 
 def prune_sent(*, older_than_seconds: int = 7 * 86400) -> int:

@@ -98,6 +98,12 @@ if PRODUCTION:
     for name, value in (("MASTER_KEY", MASTER_KEY), ("DATABASE_URL", DATABASE_URL), ("EMAIL_URL", MAIL.host)):
         if not value:
             raise env.refuse(name, f"must be set when ORIGIN ({ORIGIN}) is not a loopback name")
+    if ARGON2_MEMORY_KIB < 19456 or ARGON2_TIME_COST < 2:
+        raise env.refuse(
+            "ARGON2_MEMORY_KIB", "and ARGON2_TIME_COST must be at least 19456 and 2 in production"
+        )
+    if MAIL.password and not (MAIL.tls or MAIL.starttls):
+        raise env.refuse("EMAIL_URL", "must be smtp+tls:// or smtps:// when it holds a password")
     if not ORIGIN.startswith("https://"):
         raise env.refuse("ORIGIN", "must be https:// when it is not a loopback name")
 if SESSION_IDLE_SECONDS > SESSION_LIFETIME_SECONDS:

@@ -13,7 +13,6 @@ RESERVED = {
     EventType.CLIENT_CREATE,
     EventType.CLIENT_REVOKE,
     EventType.KEY_ROTATE,
-    EventType.MAIL_FAIL,
     EventType.MAIL_SEND,
     EventType.TOKEN_INTROSPECT,
     EventType.TOKEN_REVOKE,

@@ -31,11 +31,13 @@ class Event:
 
 def events(server: Server, **wanted: str) -> list[Event]:
     """The events whose fields have these values, oldest first."""
-    found = [
-        Event(*row[:6], row[6] if isinstance(row[6], dict) else json.loads(row[6]), *row[7:])
-        for row in server.rows(EVENTS)
-    ]
+    found = [Event(*row[:6], _loaded(row[6]), row[7] or "", row[8] or "") for row in server.rows(EVENTS)]
     return [event for event in found if all(getattr(event, name) == wanted[name] for name in wanted)]
+
+
+def _loaded(value: Any) -> dict[str, Any]:
+    """A JSON column: an object already on PostgreSQL, text on SQLite."""
+    return dict(value if isinstance(value, dict) else json.loads(value))
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def live_sessions(server: Server, user_id: str) -> set[str]:
 def bucket(server: Server, purpose: str, key: str) -> dict[str, Any]:
     """The state of the one limit of this purpose and key."""
     ((_, _, _, state),) = server.rows(BUCKETS, [purpose, key])
-    return dict(state if isinstance(state, dict) else json.loads(state))
+    return _loaded(state)
 
 
 def change_bucket(server: Server, purpose: str, key: str, **changes: Any) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import httpx
 
@@ -51,7 +52,7 @@ def race(person: Person, runners: list[Runner], action: Callable[[], httpx.Respo
         time.sleep(random.uniform(0, HASH_SECONDS))
         return action()
 
-    runs = [partial(runner.run, person, password) for runner in runners]
+    runs: list[Callable[[], Any]] = [partial(runner.run, person, password) for runner in runners]
     expect(fire([act, *runs])[0], 204)
 
 

@@ -1,8 +1,8 @@
 """Somebody who reads the victim's mail, or found an old one, resets the password.
 
 Attacker: holds a reset link. Move: uses it twice, many times at once, for another door, after another reset. Refusal:
-it sets a password once; it signs nobody in, touches no second factor, ends every session, forgets devices, and kills the
-other reset links. It opens the locks of the password.
+it sets a password once; it signs nobody in, touches no second factor, ends every session, forgets devices, and kills
+the other reset links. It opens the locks of the password.
 """
 
 from collections.abc import Callable

@@ -64,7 +64,7 @@ def test_two_registrations_confirmed_at_once_make_one_account(
     clients = [new_client() for _ in range(2)]
     person = Person(new_email())
     passwords = ["first of the two passwords", "second of the two passwords"]
-    links = []
+    links: list[str] = []
     for client, password in zip(clients, passwords, strict=True):
         expect(client.register(Person(person.email, password)), 202)
         links.append(link_of(client, person, len(links)))

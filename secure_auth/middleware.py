@@ -89,6 +89,9 @@ class RequestMiddleware:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isascii() or not length.isdigit() or int(length) > settings.MAX_BODY_BYTES:
             return problem_response(Problem(Code.PAYLOAD_TOO_LARGE), request)
+        if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/v1/") and not request.is_secure():
+            # A redirect would teach a program to send its secrets in clear first (ASVS 4.1.2).
+            return problem_response(Problem(Code.VALIDATION_FAILED, detail="Use https."), request)
         try:
             if request.path not in PROBES:
                 request.get_host()

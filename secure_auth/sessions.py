@@ -115,7 +115,9 @@ def _judge(session_id: str, *, generation: int, key: str, now: datetime) -> Rota
 def _asks_again(session: Session, key: str, now: datetime) -> bool:
     if key or session.key_digest:
         return key == session.key_digest
-    return now - session.rotated_at < timedelta(seconds=settings.REFRESH_GRACE_SECONDS)
+    # `now` may lie before the rotation that won the race: without a grace that is reuse all the same
+    grace = settings.REFRESH_GRACE_SECONDS
+    return grace > 0 and now - session.rotated_at < timedelta(seconds=grace)
 
 
 def is_live(session: Session, now: datetime) -> bool:

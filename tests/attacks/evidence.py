@@ -31,7 +31,7 @@ class Event:
 
 def events(server: Server, **wanted: str) -> list[Event]:
     """The events whose fields have these values, oldest first."""
-    found = [Event(*row[:6], _loaded(row[6]), row[7] or "", row[8] or "") for row in server.rows(EVENTS)]
+    found = [Event(*[*row[:6], _loaded(row[6]), row[7] or "", row[8] or ""]) for row in server.rows(EVENTS)]
     return [event for event in found if all(getattr(event, name) == wanted[name] for name in wanted)]
 
 

@@ -20,7 +20,7 @@ AT_ONCE = 50
 def test_token_used_50_times_at_once_has_one_successor_and_ends_its_session(
     server: Server, new_client: Callable[..., Client]
 ) -> None:
-    for _ in range(scaled(2, 20)):
+    for _ in range(scaled(3, 30)):
         client = new_client()
         person = client.sign_up()
         answers = fire([partial(client.refresh, person.refresh) for _ in range(AT_ONCE)])

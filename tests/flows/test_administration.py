@@ -39,12 +39,8 @@ def test_disabled_account_is_shut_until_it_is_enabled(admin: tuple[Client, Perso
     problem(client.me(person.access), "invalid_token")
     problem(client.refresh(person.refresh), "invalid_token")
     problem(client.login(person), "invalid_credentials")
-    assert (
-        "disabled already"
-        in problem(admin[0].post(f"{path}/disable/", reason, admin[1].access), "validation_failed")["errors"][
-            "action"
-        ][0]["detail"]
-    )
+    again = admin[0].post(f"{path}/disable/", reason, admin[1].access)
+    assert "disabled already" in problem(again, "validation_failed")["detail"]
     expect(admin[0].post(f"{path}/enable/", reason, admin[1].access), 204)
     problem(client.me(person.access), "invalid_token")
     expect(client.login(person), 200)

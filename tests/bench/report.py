@@ -1,0 +1,37 @@
+"""What the benchmarks share: a server to measure, addresses to come from, tables to print."""
+
+import contextlib
+import itertools
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tests.server import Server, running_server
+
+# Measured sessions refresh more often than a client may; all other limits stay as they are.
+ENVIRONMENT = {"LIMIT_REFRESH": "100000/60"}
+_sources = itertools.count()
+
+
+def new_source() -> str:
+    """An address that made no request yet (RFC 2544's range)."""
+    number = next(_sources)
+    return f"198.{18 + number // 65536 % 2}.{number // 256 % 256}.{number % 256}"
+
+
+@contextlib.contextmanager
+def bench_server(backend: str) -> Iterator[Server]:
+    """A node without its background worker, with default settings else."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        running_server(backend, Path(directory), nodes=0, environment=ENVIRONMENT) as server,
+    ):
+        server.start_node("--no-worker")
+        yield server
+
+
+def show_table(title: str, head: list[str], rows: Iterable[list[object]]) -> None:
+    """A Markdown table, each line as soon as it is known."""
+    print(f"\n### {title}\n\n| {' | '.join(head)} |\n|{' --- |' * len(head)}", flush=True)
+    for row in rows:
+        print(f"| {' | '.join(str(cell) for cell in row)} |", flush=True)

@@ -152,6 +152,8 @@ def _identity(rule: Rule) -> tuple[str, str, str]:
 
 def _read(rules: list[Rule]) -> dict[tuple[str, str, str], State]:
     identities = dict.fromkeys(map(_identity, rules))
+    if not identities:
+        return {}
     with connection.cursor() as cursor:
         places = ", ".join(["(%s, %s, %s)"] * len(identities))
         cursor.execute(READ.format(places), [part for identity in identities for part in identity])

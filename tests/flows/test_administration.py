@@ -44,12 +44,10 @@ def test_disabled_account_is_shut_until_it_is_enabled(admin: tuple[Client, Perso
     expect(admin[0].post(f"{path}/enable/", reason, admin[1].access), 204)
     problem(client.me(person.access), "invalid_token")
     expect(client.login(person), 200)
-    (event,) = expect(
-        admin[0].get(f"audit/events/?type=account.disable&user={path.rpartition('/')[2]}", admin[1].access),
-        200,
-    )["results"]
-    assert event["reason"] == "by_admin"
-    assert "left the company" in str(event["details"])
+    query = f"type=account.disable&user={path.rpartition('/')[2]}"
+    refused, done = expect(admin[0].get(f"audit/events/?{query}", admin[1].access), 200)["results"]
+    assert (refused["outcome"], done["outcome"], done["reason"]) == ("failure", "success", "by_admin")
+    assert "left the company" in str(done["details"])
 
 
 def test_admin_lifts_a_lock(admin: tuple[Client, Person], client: Client) -> None:

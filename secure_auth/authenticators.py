@@ -212,15 +212,16 @@ def remove_totp(*, user: User, session: Session, authenticator_id: str, source: 
     """Remove an authenticator of a freshly signed-in person.
 
     Raises:
-        Problem: not_found, last_authenticator.
+        Problem: not_found, last_authenticator, or invalid_token when the session ended meanwhile.
     """
     grant = Grant(user, session=session)
-    refusal: Problem | None = None
     with transaction.atomic():
-        pending.lock_account(user.pk)
+        refusal = _judge_right(grant)
         own = factors.confirmed_totp(user.pk)
         row = next((row for row in own if row.id == authenticator_id), None)
-        if row is None:
+        if refusal:
+            append(_failure(EventType.MFA_REMOVE, grant, Reason.SESSION_ENDED, source))
+        elif row is None:
             refusal = Problem(Code.NOT_FOUND)
             append(_failure(EventType.MFA_REMOVE, grant, Reason.NOT_FOUND, source))
         elif len(own) == 1:
@@ -241,12 +242,22 @@ def bump_and_tell(user: User, template: str, *, name: str = "") -> None:
 
 
 def replace_recovery_codes(*, user: User, session: Session, source: Source) -> list[str]:
-    """Ten new codes for a freshly signed-in person; the old ones are dead."""
+    """Ten new codes for a freshly signed-in person; the old ones are dead.
+
+    Raises:
+        Problem: invalid_token when the session ended meanwhile: its holder must not keep a factor.
+    """
+    grant, codes = Grant(user, session=session), []
     with transaction.atomic():
-        pending.lock_account(user.pk)
-        codes = recovery_codes.replace_codes(user.pk, digest=factors.digest_recovery_code(user.pk))
-        bump_and_tell(user, "recovery_codes")
-        append(_success(EventType.MFA_RECOVERY_CODES_GENERATE, Grant(user, session=session), "", source))
+        refusal = _judge_right(grant)
+        if refusal:
+            append(_failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, Reason.SESSION_ENDED, source))
+        else:
+            codes = recovery_codes.replace_codes(user.pk, digest=factors.digest_recovery_code(user.pk))
+            bump_and_tell(user, "recovery_codes")
+            append(_success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, "", source))
+    if refusal:
+        raise refusal
     return codes
 
 

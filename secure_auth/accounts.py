@@ -6,6 +6,8 @@ each with its own password and mail, until one of them is confirmed with that pa
 another's mailbox.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -61,19 +63,25 @@ def _event(
     return NewEvent(type=kind, outcome=outcome, reason=reason, source=source, user=user, subject=subject)
 
 
-def may_mail(address: addresses.Address, *, source: Source) -> bool:
+@contextmanager
+def mail_reserved(address: addresses.Address, *, source: Source) -> Iterator[bool]:
     """Reserve a mail: the source is refused beyond its limit, an address silently gets no more.
+
+    What ends in a refusal mailed nothing and gives the reservation back.
 
     Raises:
         Problem: rate_limited, service_unavailable.
     """
     with refusals.limits_refused(source=source, address=address):
-        lockout.reserve_mail_source(source.ip)
-        try:
-            lockout.reserve_mail_address(address.account)
-        except LimitExceeded:
-            return False
-    return True
+        reserved = [lockout.reserve_mail_source(source.ip)]
+        with suppress(LimitExceeded):
+            reserved.append(lockout.reserve_mail_address(address.account))
+    try:
+        yield len(reserved) == 2
+    except BaseException:
+        for reservation in reserved:
+            lockout.release(reservation)
+        raise
 
 
 def register(*, email: str, password: str, source: Source) -> None:
@@ -91,8 +99,8 @@ def register(*, email: str, password: str, source: Source) -> None:
         failed=True,
     )
     demand_password(password, name="password", email=address.email, refused=weak)
-    mailed = may_mail(address, source=source)
-    encoded = passwords.hash_password(password)
+    with mail_reserved(address, source=source) as mailed:
+        encoded = passwords.hash_password(password)
     with transaction.atomic():
         known = User.objects.filter(email_key=address.key).exists()
         row = Registration.objects.create(email=address.email, email_key=address.key, password=encoded)
@@ -227,8 +235,7 @@ def request_reset(*, email: str, source: Source) -> None:
         Problem: rate_limited, service_unavailable.
     """
     address = addresses.identify(email)
-    mailed = may_mail(address, source=source)
-    with transaction.atomic():
+    with mail_reserved(address, source=source) as mailed, transaction.atomic():
         user = User.objects.filter(email_key=address.key, disabled_at=None).first()
         token = links.create_link(MailToken.Purpose.RESET, user=user)
         template = "reset" if user and mailed else outbox.DECOY

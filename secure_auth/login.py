@@ -167,7 +167,8 @@ def reauthenticate(
         fresh = Session.objects.filter(pk=session.pk, revoked_at=None).first()
         live = locked is not None and locked.disabled_at is None and fresh is not None
         accepted = live and factors.accept(user, factor.method, factor.code, now=now)
-        settlement = lockout.settle_second_factor(reservation, failed=not accepted)
+        recovered = user.pk if accepted and factor.method != "totp" else ""
+        settlement = lockout.settle_second_factor(reservation, failed=not accepted, recovered=recovered)
         if any(lock.limit.purpose in SECOND_STEP_LOCKS for lock in settlement.locked):
             pending.close_all_pending(user.pk, now=now)
         event = factors.event(

@@ -73,6 +73,11 @@ def login_clears(*, account: str, user: str, ip: str, device: str | None, totp: 
     return tuple(clears)
 
 
+def recovery_clears(user: str) -> tuple[Clear, ...]:
+    """What another second factor clears where it completes no login: the locks of TOTP."""
+    return (Clear(f"account:{user}", ("totp_account", "totp_consecutive"), ""),)
+
+
 def reset_clears(account: str) -> tuple[Clear, ...]:
     """What a completed mailed reset clears: the password's locks from everywhere, never the second step's."""
     return (Clear(f"account:{account}", PASSWORD_PURPOSES),)

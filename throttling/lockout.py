@@ -128,9 +128,12 @@ def reserve_second_factor(
     return reserve_waiting(*claims, *([claim("requests", source_owner(ip))] if ip else []))
 
 
-def settle_second_factor(reservation: Reservation, *, failed: bool) -> Settlement:
-    """Settle a second factor that completes no login."""
-    return limiter.settle(reservation, failed=failed)
+def settle_second_factor(reservation: Reservation, *, failed: bool, recovered: str = "") -> Settlement:
+    """Settle a second factor that completes no login. A factor other than TOTP opens the TOTP lock of the user whom
+    ``recovered`` names.
+    """
+    clears = lanes.recovery_clears(recovered) if recovered else ()
+    return limiter.settle(reservation, failed=failed, clear=clears)
 
 
 def settle_completed_login(

@@ -121,3 +121,14 @@ def test_mailed_reset_opens_no_lock_of_the_second_step(client: Client) -> None:
     person.password = "a brand new passphrase 8"
     expect(client.post("password/reset/confirm/", {"token": token, "new_password": person.password}), 204)
     assert code_of(client.verify(partial_token(client, person), person.code())) == "temporarily_locked"
+
+
+def test_recovery_code_at_reauthentication_opens_totp_too(client: Client) -> None:
+    person = client.sign_up()
+    lock_second_step(client, person)
+    body = {"method": "totp", "code": person.code()}
+    assert code_of(client.post("reauthenticate/", body, person.access)) == "temporarily_locked"
+    body = {"method": "recovery_code", "code": person.recovery_codes[0]}
+    expect(client.post("reauthenticate/", body, person.access), 200)
+    body = {"method": "totp", "code": person.code()}
+    expect(client.post("reauthenticate/", body, person.access), 200)

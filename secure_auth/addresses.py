@@ -45,6 +45,7 @@ def parse_address(typed: str) -> Address:
             allow_smtputf8=True,
             allow_quoted_local=False,
             test_environment=True,
+            strict=True,
         )
     except EmailNotValidError as error:
         raise ValueError("not an e-mail address") from error

@@ -167,32 +167,38 @@ def reauthenticate(
         fresh = Session.objects.filter(pk=session.pk, revoked_at=None).first()
         live = locked is not None and locked.disabled_at is None and fresh is not None
         accepted = live and factors.accept(user, factor.method, factor.code, now=now)
-        recovered = user.pk if accepted and factor.method != "totp" else ""
-        settlement = lockout.settle_second_factor(reservation, failed=not accepted, recovered=recovered)
-        if any(lock.limit.purpose in SECOND_STEP_LOCKS for lock in settlement.locked):
-            pending.close_all_pending(user.pk, now=now)
-        event = factors.event(
-            EventType.REAUTHENTICATION,
-            user.pk,
-            factor.method,
-            source=source,
-            session=session.id,
-            reason="" if accepted else Reason.WRONG_CODE,
-        )
-        spent = (
-            factors.spent_events(factor.method, user.pk, source=source, session=session.id)
-            if accepted
-            else []
-        )
-        append(event, *spent, *refusals.lock_events(settlement, source=source, user=user.pk))
-        if accepted and fresh:
-            fresh.auth_time = now
-            fresh.amr = " ".join(
-                [*(["pwd"] if "pwd" in fresh.amr.split() else []), factors.AMR[factor.method], "mfa"]
-            )
-            fresh.save(update_fields=["auth_time", "amr"])
-    if not live:
+        if not live:
+            lockout.release(reservation)  # the session ended meanwhile: no code was judged
+            append(_reauthentication(user, session, factor, source, Reason.SESSION_ENDED))
+        elif fresh and accepted:
+            recovered = user.pk if factor.method != "totp" else ""
+            lockout.settle_second_factor(reservation, failed=False, recovered=recovered)
+            _freshen(fresh, factor.method, now)
+            spent = factors.spent_events(factor.method, user.pk, source=source, session=session.id)
+            append(_reauthentication(user, session, factor, source), *spent)
+        else:
+            settlement = lockout.settle_second_factor(reservation, failed=True)
+            if any(lock.limit.purpose in SECOND_STEP_LOCKS for lock in settlement.locked):
+                pending.close_all_pending(user.pk, now=now)
+            locks = refusals.lock_events(settlement, source=source, user=user.pk)
+            append(_reauthentication(user, session, factor, source, Reason.WRONG_CODE), *locks)
+    if fresh is None or locked is None or not live:
         raise invalid_token()
-    if not accepted or fresh is None or locked is None:
+    if not accepted:
         raise Problem(Code.INVALID_CODE)
     return tokens.issue_access(fresh, locked, now=now)
+
+
+def _freshen(session: Session, method: str, now: datetime) -> None:
+    """A second factor was proved now; a password that was part of the session stays in amr."""
+    password = ["pwd"] if "pwd" in session.amr.split() else []
+    session.auth_time, session.amr = now, " ".join([*password, factors.AMR[method], "mfa"])
+    session.save(update_fields=["auth_time", "amr"])
+
+
+def _reauthentication(
+    user: User, session: Session, factor: SecondFactor, source: Source, reason: str = ""
+) -> NewEvent:
+    return factors.event(
+        EventType.REAUTHENTICATION, user.pk, factor.method, source=source, session=session.id, reason=reason
+    )

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from secure_auth import administration, review
 from secure_auth.administration import Actor
 from secure_auth.api.answers import Accounts
-from secure_auth.api.audit import page_answer
+from secure_auth.api.audit import page_answer, query_of
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import ACTION, CURSOR
 
@@ -28,7 +28,7 @@ class UsersView(ServiceView):
 
     def get(self, request: Request) -> Response:
         """All accounts, newest first."""
-        page = review.list_users(signed=self.signed, query=request.query_params.dict(), source=self.source)
+        page = review.list_users(signed=self.signed, query=query_of(request), source=self.source)
         return Response(page_answer(request, page))
 
 

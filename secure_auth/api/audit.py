@@ -10,6 +10,7 @@ from secure_auth import review
 from secure_auth.api.answers import Event, Events
 from secure_auth.api.common import ServiceView
 from secure_auth.api.parameters import FILTERS, PAGING
+from secure_auth.errors import validation_failed
 from secure_auth.review import Page
 
 
@@ -23,6 +24,18 @@ def page_answer(request: Request, page: Page) -> dict[str, object]:
     return {"results": page.results, "next": address(page.next), "previous": address(page.previous)}
 
 
+def query_of(request: Request) -> dict[str, str]:
+    """The query by name.
+
+    Raises:
+        Problem: validation_failed, a name stands twice: one of the two would be ignored silently.
+    """
+    for name, values in request.query_params.lists():
+        if len(values) > 1:
+            raise validation_failed(name[:64], "repeated", "This stands more than once.")
+    return request.query_params.dict()
+
+
 class EventsView(ServiceView):
     """GET audit/events/."""
 
@@ -33,7 +46,7 @@ class EventsView(ServiceView):
 
     def get(self, request: Request) -> Response:
         """A page of events, newest first."""
-        page = review.list_events(signed=self.signed, query=request.query_params.dict(), source=self.source)
+        page = review.list_events(signed=self.signed, query=query_of(request), source=self.source)
         return Response(page_answer(request, page))
 
 
@@ -58,5 +71,5 @@ class ActivityView(ServiceView):
 
     def get(self, request: Request) -> Response:
         """My own security events, newest first."""
-        page = review.list_activity(signed=self.signed, query=request.query_params.dict())
+        page = review.list_activity(signed=self.signed, query=query_of(request))
         return Response(page_answer(request, page))

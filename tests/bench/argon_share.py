@@ -55,9 +55,7 @@ def measure() -> Iterator[list[object]]:
             accounts = create_accounts(server, LOGINS)
             for concurrency in CONCURRENCIES:
                 login_cpu_ms(server, accounts, concurrency)  # warms up
-                rounds = [
-                    (raw_cpu_ms(), login_cpu_ms(server, accounts, concurrency)) for _ in range(ROUNDS)
-                ]
+                rounds = [(raw_cpu_ms(), login_cpu_ms(server, accounts, concurrency)) for _ in range(ROUNDS)]
                 raw, step = (statistics.median(values) for values in zip(*rounds, strict=True))
                 share = statistics.median(one / other for one, other in rounds)
                 verdict = "yes" if share >= DEMANDED else "NO"

@@ -62,7 +62,13 @@ class Connection:
 
 
 def build(
-    method: str, path: str, *, body: object = None, token: str = "", address: str = "", host: str = "localhost"
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    token: str = "",
+    address: str = "",
+    host: str = "localhost",
 ) -> bytes:
     """The bytes of a request."""
     content = b"" if body is None else json.dumps(body).encode()

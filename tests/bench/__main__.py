@@ -1,0 +1,6 @@
+"""`make bench`: every benchmark, as Markdown tables. Takes about ten minutes."""
+
+from tests.bench import argon_share, endpoints, servers
+
+for benchmark in (argon_share, endpoints, servers):
+    benchmark.main()

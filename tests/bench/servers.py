@@ -40,7 +40,12 @@ COMMANDS = {
 def started(server: Server, name: str) -> Iterator[StockNode]:
     """The service under one of the servers, over the stores of `server`."""
     port = free_port()
-    environment = {**server.environment, "PORT": str(port), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    environment = {
+        **server.environment,
+        "PORT": str(port),
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "HASH_CONCURRENCY": "64",
+    }
     command = [sys.executable, *COMMANDS[name](port)]
     with wsgi_process(command, environment, port, "/healthz") as node:
         yield node

@@ -28,6 +28,7 @@ class Account:
     role: vocabulary.Role | None = None
     previous_role: vocabulary.Role | None = None
     sessions: int | None = None  # how many ended with it
+    actor: Id | None = None  # who did it, where that is not the `user` of the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Lock:
     level: int | None = None
     until: datetime | None = None
     device: Id | None = None
+    actor: Id | None = None  # who did it, where that is not the `user` of the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class Authenticator:
     login: Id | None = None
     count: int | None = None
     left: int | None = None
+    actor: Id | None = None  # who did it, where that is not the `user` of the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,7 @@ class Session:
     device: Id | None = None
     amr: tuple[vocabulary.Amr, ...] | None = None
     count: int | None = None
+    actor: Id | None = None  # who did it, where that is not the `user` of the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

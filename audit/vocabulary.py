@@ -6,7 +6,6 @@ from enum import StrEnum
 class Text(StrEnum):
     """The names of free text and of other people's ids: personal data, shown beside the details."""
 
-    ACTOR = "actor"  # who did it, where that is not the `user` of the event: an account id, or "command"
     NOTE = "note"  # the reason an admin typed
     NAME = "name"  # the name a person gave to an authenticator or client
     QUERY = "query"  # the filters of an auditor, as sent

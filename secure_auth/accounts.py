@@ -210,6 +210,7 @@ def change_password(
             )
         else:
             pending.bump_credentials(user.pk, password=encoded)
+            links.kill_links(user.pk, now=now)
             ended = sessions.end_sessions(user.pk, reason="password_changed", now=now, keep=session.pk)
             outbox.queue_mail("password_changed", to=user.email)
             done = _event(EventType.PASSWORD_CHANGE, source=source, user=user.pk)
@@ -218,11 +219,13 @@ def change_password(
         raise invalid_token()
 
 
-def revocations(session_ids: list[str], user_id: str, reason: Reason, source: Source) -> list[NewEvent]:
+def revocations(
+    session_ids: list[str], user_id: str, reason: Reason, source: Source, **details: str
+) -> list[NewEvent]:
     """A session.revoke for each session that something else ended."""
     return [
         factors.plain_event(
-            EventType.SESSION_REVOKE, user_id, source=source, session=session_id, reason=reason
+            EventType.SESSION_REVOKE, user_id, source=source, session=session_id, reason=reason, **details
         )
         for session_id in session_ids
     ]
@@ -273,9 +276,7 @@ def confirm_reset(*, token: str, new_password: str, source: Source) -> None:
         usable = locked is not None and locked.disabled_at is None and links.spend_link(link, now=now)
         if usable:
             pending.bump_credentials(user.pk, password=encoded)
-            MailToken.objects.filter(user=user, purpose=MailToken.Purpose.RESET, used_at=None).update(
-                used_at=now
-            )
+            links.kill_links(user.pk, now=now)
             ended = sessions.end_sessions(user.pk, reason="password_reset", now=now)
             devices.forget_devices(user.pk, now=now)
             lockout.clear_after_reset(addresses.account_id(user.email_key))

@@ -49,9 +49,10 @@ def parse_address(typed: str) -> Address:
         )
     except EmailNotValidError as error:
         raise ValueError("not an e-mail address") from error
-    if len(parsed.normalized) > MAX_LENGTH:
+    key = fold(parsed.normalized)  # may be longer: one character can fold to eighteen
+    if max(len(parsed.normalized), len(key)) > MAX_LENGTH:
         raise ValueError("not an e-mail address")
-    return Address(parsed.normalized, fold(parsed.normalized))
+    return Address(parsed.normalized, key)
 
 
 def identify(typed: str) -> Address:

@@ -29,11 +29,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: an admin by id, or the command line, and why."""
+    """Who acts: an admin by id and session, or the command line, and why."""
 
     source: Source
     user_id: str = ""
+    session_id: str = ""
     reason: str = ""
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What every event of the action says of who acted: in clear, so that no erasure of the target hides it."""
+        return {"actor": self.user_id} if self.user_id else {}
 
 
 def find_user(email: str) -> User:
@@ -57,8 +63,9 @@ def _event(
         reason=reason or (Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND),
         source=actor.source,
         user=user_id,
-        details=details,
-        text={"actor": actor.user_id or "command", **({"note": actor.reason} if actor.reason else {})},
+        session=actor.session_id,
+        details={**details, **actor.details},
+        text={"note": actor.reason} if actor.reason else {},
     )
 
 
@@ -133,7 +140,8 @@ def _other_admins(user: User) -> bool:
 def _end_everything(user: User, reason: Reason, actor: Actor, now: datetime) -> list[NewEvent]:
     ended = sessions.end_sessions(user.pk, reason=reason, now=now)
     devices.forget_devices(user.pk, now=now)
-    return accounts.revocations(ended, user.pk, reason, actor.source)
+    links.kill_links(user.pk, now=now)
+    return accounts.revocations(ended, user.pk, reason, actor.source, **actor.details)
 
 
 def enable(*, user: User, actor: Actor) -> None:
@@ -182,7 +190,7 @@ def revoke_sessions(*, user: User, actor: Actor) -> int:
         pending.bump_credentials(user.pk)
         reason = Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND
         ended = sessions.end_sessions(user.pk, reason=reason, now=timezone.now())
-        events = accounts.revocations(ended, user.pk, reason, actor.source)
+        events = accounts.revocations(ended, user.pk, reason, actor.source, **actor.details)
         append(*(events or [_event(EventType.SESSION_REVOKE, user.pk, actor)]))
     return len(ended)
 

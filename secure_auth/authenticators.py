@@ -16,7 +16,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from mfa import recovery_codes, totp
 from mfa.models import TotpAuthenticator
-from secure_auth import factors, links, outbox, pending, refusals
+from secure_auth import devices, factors, links, outbox, pending, refusals
 from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import MailToken, PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted
@@ -24,6 +24,7 @@ from throttling import lockout
 from throttling.reservations import Reservation
 
 STALE = timedelta(days=1)
+MOST_UNCONFIRMED = 5
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,21 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
         elif refusal is not None:
             append(_failure(EventType.MFA_TOTP_BEGIN, grant, Reason.ENROLMENT_CLOSED, source))
         else:
-            TotpAuthenticator.objects.filter(
-                user=grant.user, confirmed_at=None, created_at__lt=now - STALE
-            ).delete()
+            _drop_abandoned(grant, now)
             row.save(force_insert=True)
             append(_success(EventType.MFA_TOTP_BEGIN, grant, row.id, source))
     if refusal:
         raise refusal
     enrolment = totp.describe_enrolment(secret, account=grant.user.email, issuer=settings.PRODUCT_NAME)
     return TotpBegun(row.id, enrolment)
+
+
+def _drop_abandoned(grant: Grant, now: datetime) -> None:
+    """Half-made authenticators of yesterday, and of today all but the newest few of this login or session."""
+    unconfirmed = TotpAuthenticator.objects.filter(user=grant.user, confirmed_at=None)
+    unconfirmed.filter(created_at__lt=now - STALE).delete()
+    own = unconfirmed.filter(pending_login=grant.login.id if grant.login else "").order_by("-created_at")
+    unconfirmed.filter(pk__in=[row.pk for row in own[MOST_UNCONFIRMED - 1 :]]).delete()
 
 
 def _demand_open_second_step(grant: Grant, source: Source) -> None:
@@ -94,7 +101,7 @@ def _demand_open_second_step(grant: Grant, source: Source) -> None:
     """
     if grant.session is None:
         return
-    device = grant.session.device_id or None
+    device = devices.lane_of(grant.session, now=timezone.now())
     with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
         lockout.release(
             lockout.reserve_second_factor(login=None, user=grant.user.pk, device=device, totp=True)
@@ -164,6 +171,9 @@ def _reserve_confirmation(grant: Grant, authenticator_id: str, source: Source) -
     """A try of the pending login; of somebody signed in, one of this authenticator's own."""
     if grant.login:
         return pending.reserve_second_step(grant.login, totp=False, source=source)
+    if _own_unconfirmed(grant, authenticator_id) is None:
+        refusals.record(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.NOT_FOUND, source))
+        raise Problem(Code.NOT_FOUND)
     with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
         return lockout.reserve_second_factor(
             login=f"enrol:{authenticator_id}", user=grant.user.pk, device=None, totp=False, ip=source.ip
@@ -193,6 +203,7 @@ def _bind(grant: Grant, row: TotpAuthenticator, source: Source, now: datetime) -
     if not recovery_codes.count_left(user_id):
         codes = recovery_codes.replace_codes(user_id, digest=factors.digest_recovery_code(user_id))
     pending.bump_credentials(user_id, had_second_factor=True)
+    links.kill_links(user_id, now=now)
     events = [_success(EventType.MFA_TOTP_CONFIRM, grant, row.id, source)]
     if codes:
         events.append(_success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, row.id, source))

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from secure_auth import keys
-from secure_auth.models import KnownDevice, User
+from secure_auth.models import KnownDevice, Session, User
 
 
 def remember_device(user: User, *, user_agent: str, now: datetime) -> tuple[KnownDevice, str]:
@@ -41,6 +41,12 @@ def identify_device(token: str, *, email_key: str, now: datetime) -> KnownDevice
     if device is None or not hmac.compare_digest(derive_token(device.id, device.key_id), token):
         return None
     return device
+
+
+def lane_of(session: Session, *, now: datetime) -> str | None:
+    """The id of the known device that a session was opened from, as long as it is one."""
+    known = session.device_id and live_devices(now).filter(pk=session.device_id).exists()
+    return session.device_id if known else None
 
 
 def live_devices(now: datetime) -> QuerySet[KnownDevice]:

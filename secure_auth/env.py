@@ -60,9 +60,12 @@ def words(name: str) -> tuple[str, ...]:
 def networks(name: str) -> tuple[Network, ...]:
     """A list of networks in CIDR notation; a bare address is a network of one."""
     try:
-        return tuple(ipaddress.ip_network(word) for word in words(name))
+        found = tuple(ipaddress.ip_network(word) for word in words(name))
     except ValueError as error:
         raise refuse(name, "must be a list of networks in CIDR notation") from error
+    if any(network.prefixlen == 0 for network in found):
+        raise refuse(name, "must not trust every address: anyone could then claim any source")
+    return found
 
 
 def origin(name: str, default: str) -> str:
@@ -135,6 +138,28 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
     options = dict(parsed.get("OPTIONS") or {})  # type: ignore[call-overload]
     options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}
     return {**parsed, "OPTIONS": options, "CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True}
+
+
+def redis(name: str) -> str:
+    """redis:// or rediss://host[:port][/number]."""
+    value = text(name)
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0
+        known = known and (parts.path.strip("/") or "0").isdigit()
+    except ValueError:
+        known = False
+    if value and not known:
+        raise refuse(name, "must be redis:// or rediss:// with a host, and a number for the database")
+    return value
+
+
+def log_level(name: str) -> str:
+    """One of logging's levels."""
+    value = text(name, "INFO").upper()
+    if value not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        raise refuse(name, "must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    return value
 
 
 @dataclass(frozen=True)

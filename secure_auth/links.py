@@ -33,6 +33,11 @@ def create_link(
     )
 
 
+def kill_links(user_id: str, *, now: datetime) -> None:
+    """Mailed tokens of an account die with the credentials that they were asked for."""
+    MailToken.objects.filter(user_id=user_id, used_at=None).update(used_at=now)
+
+
 def may_mail_again(user: User, purpose: MailToken.Purpose, *, now: datetime) -> bool:
     """Whether the limit on mail to an address leaves room, for mail that a login asks for.
 

@@ -51,6 +51,11 @@ RENDER: list[Any] = [
 ]
 
 
+def _is_fault(record: logging.LogRecord) -> bool:
+    """A 503 is a refusal too: what is away was logged where it was noticed."""
+    return getattr(record, "status_code", 500) != 503
+
+
 def configure(config: Mapping[str, str]) -> None:
     """Django's LOGGING_CONFIG callable: structlog and the standard library end in the same handler."""
     structlog.configure(
@@ -75,5 +80,6 @@ def configure(config: Mapping[str, str]) -> None:
     root.setLevel(config.get("level", "INFO"))
     # Refusals are events and metrics; a warning line for each would let a flood fill the disk.
     logging.getLogger("django.request").setLevel(logging.ERROR)
+    logging.getLogger("django.request").addFilter(_is_fault)
     logging.getLogger("django.security").setLevel(logging.ERROR)
     logging.getLogger("axes").setLevel(logging.ERROR)

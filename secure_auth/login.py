@@ -159,7 +159,10 @@ def reauthenticate(
         proofs.prove_current_password(user=user, session=session, password=password, source=source)
     with refusals.limits_refused(source=source, user=user.pk, session=session.id):
         reservation = lockout.reserve_second_factor(
-            login=None, user=user.pk, device=session.device_id or None, totp=factor.method == "totp"
+            login=None,
+            user=user.pk,
+            device=devices.lane_of(session, now=timezone.now()),
+            totp=factor.method == "totp",
         )
     now = timezone.now()
     with transaction.atomic():

@@ -21,9 +21,10 @@ class EmailBackend(BaseEmailBackend):
         for message in email_messages:
             stem = message.extra_headers["Message-ID"].strip("<>").partition("@")[0]
             name = f"{timezone.now():%Y%m%dT%H%M%S.%f}-{stem}.eml"
+            content = message.message().as_bytes()
             draft = directory / f".{name}"
             with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
-                file.write(message.message().as_bytes())
+                file.write(content)
             draft.rename(directory / name)
             log.info("mail.written", file=f"outbox/{name}")
         return len(email_messages)

@@ -25,6 +25,8 @@ FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO")
 UNLIMITED = frozenset({"healthz", "readyz"})
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # orchestrators ask by address, under any name
 
+RATE_LIMITED = 429
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -117,7 +119,8 @@ class SourceLimitMiddleware:
         """Count afterwards what nobody counted."""
         request.is_counted = False  # type: ignore[attr-defined]
         response = self.get_response(request)
-        if request.is_counted or request.usages:  # type: ignore[attr-defined]
+        granted = request.usages and response.status_code != RATE_LIMITED  # type: ignore[attr-defined]
+        if request.is_counted or granted:  # type: ignore[attr-defined]
             return response
         return count_request(request) or response
 

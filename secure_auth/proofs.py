@@ -45,7 +45,8 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
         Problem: invalid_credentials, temporarily_locked or service_unavailable.
     """
     account = addresses.account_id(user.email_key)
-    attempt = lockout.PasswordAttempt(account=account, ip=source.ip, device=session.device_id or None)
+    device_id = devices.lane_of(session, now=timezone.now())
+    attempt = lockout.PasswordAttempt(account=account, ip=source.ip, device=device_id)
     with refusals.limits_refused(source=source, user=user.pk, session=session.id):
         reservation = lockout.reserve_password_attempt(attempt, by_source=False)
     checked, proof = check_reserved(reservation, email_key=user.email_key, password=password)
@@ -63,7 +64,7 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
             )
             append(event, *refusals.lock_events(settlement, source=source, user=user.pk))
     if not proof.matches or checked is None:
-        forget_exhausted_device(settlement, session.device_id, source=source, user=user)
+        forget_exhausted_device(settlement, device_id or "", source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
     return checked
 

@@ -50,7 +50,18 @@ def list_activity(*, signed: Signed, query: Mapping[str, str]) -> Page:
     foreign = next((name for name in query if name not in PAGING), None)
     if foreign:
         raise validation_failed(foreign, "unknown", "This filter is not known here.")
-    return _find_events({**query, "user": signed.user.pk})
+    page = _find_events({**query, "user": signed.user.pk})
+    return Page([_own_view(event) for event in page.results], page.next, page.previous)
+
+
+def _own_view(event: dict[str, Any]) -> dict[str, Any]:
+    """What somebody else did to the account is shown, but not who, from where and with which note."""
+    if "actor" not in event["details"]:
+        return event
+    details = {name: value for name, value in event["details"].items() if name not in ("actor", "note")}
+    source = {"ip": "", "user_agent": "", "request_id": ""}
+    session = event["session"] if event["type"] == EventType.SESSION_REVOKE else ""
+    return {**event, "session": session, "source": source, "details": details}
 
 
 def _find_events(query: Mapping[str, str]) -> Page:

@@ -30,7 +30,7 @@ SERVER_WORKERS = env.integer("SERVER_WORKERS", max(2, min(8, CPUS)), most=64)
 SERVER_THREADS = env.integer("SERVER_THREADS", 64, most=512)
 DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, most=500)
 DATABASE_URL = env.text("DATABASE_URL")
-REDIS_URL = env.text("REDIS_URL")
+REDIS_URL = env.redis("REDIS_URL")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SECURITY_CONTACT = env.text("SECURITY_CONTACT", f"mailto:security@{urlsplit(ORIGIN).hostname}")
 
@@ -104,6 +104,8 @@ if PRODUCTION:
         )
     if MAIL.password and not (MAIL.tls or MAIL.starttls):
         raise env.refuse("EMAIL_URL", "must be smtp+tls:// or smtps:// when it holds a password")
+    if "*" in env.words("ALLOWED_HOSTS"):
+        raise env.refuse("ALLOWED_HOSTS", "must name the hosts, not allow all")
     if not ORIGIN.startswith("https://"):
         raise env.refuse("ORIGIN", "must be https:// when it is not a loopback name")
 if SESSION_IDLE_SECONDS > SESSION_LIFETIME_SECONDS:
@@ -156,8 +158,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
     "secure_auth.middleware.SourceLimitMiddleware",
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
 ]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 STATIC_URL = "/static/"
@@ -212,4 +214,4 @@ SPECTACULAR_SETTINGS = {
     "SERVERS": [{"url": "/"}],
 }
 LOGGING_CONFIG = "secure_auth.logging_config.configure"
-LOGGING = {"level": env.text("LOG_LEVEL", "INFO").upper()}
+LOGGING = {"level": env.log_level("LOG_LEVEL")}

@@ -1,9 +1,26 @@
 """The map of the service: every address and the view behind it."""
 
-from django.urls import include, path
+from django.urls import include, path, register_converter
 
 from secure_auth.api import accounts, administration, audit, docs, login, mfa, sessions
 from secure_auth.web import pages, probes
+
+
+class IdConverter:
+    """The ids of this service: a UUID in its canonical form. Anything else is an unknown address."""
+
+    regex = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+    def to_python(self, value: str) -> str:
+        """As it stands."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """As it stands."""
+        return value
+
+
+register_converter(IdConverter, "id")
 
 api = [
     path("register/", accounts.RegisterView.as_view()),
@@ -13,25 +30,25 @@ api = [
     path("reauthenticate/", login.ReauthenticateView.as_view()),
     path("mfa/", mfa.AuthenticatorsView.as_view()),
     path("mfa/totp/", mfa.BeginTotpView.as_view()),
-    path("mfa/totp/<slug:authenticator_id>/confirm/", mfa.ConfirmTotpView.as_view()),
+    path("mfa/totp/<id:authenticator_id>/confirm/", mfa.ConfirmTotpView.as_view()),
     path("mfa/recovery-codes/", mfa.RecoveryCodesView.as_view()),
-    path("mfa/<slug:authenticator_id>/", mfa.AuthenticatorView.as_view()),
+    path("mfa/<id:authenticator_id>/", mfa.AuthenticatorView.as_view()),
     path("token/refresh/", sessions.RefreshView.as_view()),
     path("token/verify/", sessions.VerifyTokenView.as_view()),
     path("logout/", sessions.LogoutView.as_view()),
     path("sessions/", sessions.SessionsView.as_view()),
-    path("sessions/<slug:session_id>/", sessions.SessionView.as_view()),
+    path("sessions/<id:session_id>/", sessions.SessionView.as_view()),
     path("devices/", sessions.DevicesView.as_view()),
-    path("devices/<slug:device_id>/", sessions.DeviceView.as_view()),
+    path("devices/<id:device_id>/", sessions.DeviceView.as_view()),
     path("me/", accounts.MeView.as_view()),
     path("me/activity/", audit.ActivityView.as_view(), name="activity"),
     path("password/change/", accounts.ChangePasswordView.as_view()),
     path("password/reset/", accounts.ResetView.as_view()),
     path("password/reset/confirm/", accounts.ConfirmResetView.as_view()),
     path("audit/events/", audit.EventsView.as_view(), name="events"),
-    path("audit/events/<slug:event_id>/", audit.EventView.as_view()),
+    path("audit/events/<id:event_id>/", audit.EventView.as_view()),
     path("admin/users/", administration.UsersView.as_view()),
-    path("admin/users/<slug:user_id>/<slug:action>/", administration.ActionView.as_view()),
+    path("admin/users/<id:user_id>/<slug:action>/", administration.ActionView.as_view()),
 ]
 
 urlpatterns = [

@@ -19,6 +19,7 @@ from typing import Any
 import uuid_utils
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
@@ -29,6 +30,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
+from secure_auth import passwords
 from secure_auth.errors import Code
 from secure_auth.supervisor import end_with_parent
 
@@ -159,8 +161,11 @@ class WebServer(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The application, loaded once before the workers are forked."""
-        return get_wsgi_application()
+        """The application, loaded once before the workers are forked: no first request pays for it."""
+        application = get_wsgi_application()
+        get_resolver().url_patterns  # noqa: B018 imports every view: a broken one stops the start
+        passwords.dummy_hash()
+        return application
 
 
 def adjustments() -> Adjustments:

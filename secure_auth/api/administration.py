@@ -44,6 +44,11 @@ class ActionView(ServiceView):
 
     def post(self, request: Request, user_id: str, action: str) -> Response:
         """Do it, with the reason in the log."""
-        actor = Actor(source=self.source, user_id=self.signed.user.pk, reason=self.body()["reason"])
+        actor = Actor(
+            source=self.source,
+            user_id=self.signed.user.pk,
+            session_id=self.signed.session.id,
+            reason=self.body()["reason"],
+        )
         administration.act(action, user_id=user_id, actor=actor)
         return Response(status=204)

@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import DatabaseError, InterfaceError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -48,7 +48,7 @@ def as_problem(error: Exception) -> Problem | None:
         return Problem(Code.VALIDATION_FAILED, errors=dict(_field_errors(error.detail)))
     if isinstance(error, exceptions.MethodNotAllowed):
         return Problem(Code.METHOD_NOT_ALLOWED)
-    if isinstance(error, DatabaseError | InterfaceError | StoreUnavailable):
+    if isinstance(error, OperationalError | InterfaceError | StoreUnavailable):
         log.error("store.unavailable", error=type(error).__name__)
         return service_unavailable(2)
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), None)

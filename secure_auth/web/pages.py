@@ -1,13 +1,22 @@
 """The few pages there are yet: where to begin, what each problem means, the public keys, whom to tell of a fault."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import render
 from django.utils import timezone
 
 from secure_auth import keys
+from secure_auth.env import is_loopback
 from secure_auth.errors import Code, Problem
 from secure_auth.methods import safe_methods
 from secure_auth.problem_details import problem_response
@@ -19,7 +28,10 @@ PAGE_POLICY = (
 
 
 def page(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
-    """A page under the pages' content security policy."""
+    """A page under the pages' content security policy; under another loopback name it leads to ORIGIN."""
+    host = request.get_host()
+    if host != urlsplit(settings.ORIGIN).netloc and not settings.PRODUCTION and is_loopback(f"//{host}"):
+        return HttpResponseRedirect(f"{settings.ORIGIN}{request.get_full_path()}")
     response = render(request, f"web/{template}.html", {"product": settings.PRODUCT_NAME, **context})
     response.headers["Content-Security-Policy"] = PAGE_POLICY
     return response

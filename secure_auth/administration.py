@@ -85,6 +85,8 @@ def create_user(*, email: str, password: str, role: str, unverified: bool, actor
         address = addresses.parse_address(email)
     except ValueError as error:
         raise Refused("this is not an e-mail address") from error
+    if User.objects.filter(email_key=address.key).exists():
+        raise Refused("an account with this address exists")
     faults: list[FieldError] = passwords.find_faults(password, email=address.email)
     if faults:
         raise Refused(faults[0].detail)
@@ -92,8 +94,6 @@ def create_user(*, email: str, password: str, role: str, unverified: bool, actor
     fields = {"email": address.email, "email_key": address.key, "password": encoded, "role": Role(role)}
     try:
         with transaction.atomic():
-            if User.objects.filter(email_key=address.key).exists():
-                raise Refused("an account with this address exists")
             if unverified:
                 row = Registration.objects.create(**fields)
                 token = links.create_link(MailToken.Purpose.CONFIRM, registration=row)

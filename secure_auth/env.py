@@ -10,6 +10,7 @@ import binascii
 import ipaddress
 import os
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -55,6 +56,30 @@ def integer(name: str, default: int, *, least: int = 1, most: int = 2**31 - 1) -
 def words(name: str) -> tuple[str, ...]:
     """A list divided by commas or blanks."""
     return tuple(text(name).replace(",", " ").split())
+
+
+def hosts(name: str) -> tuple[str, ...]:
+    """A list of host names as Django's ALLOWED_HOSTS takes them, without scheme or path."""
+    found = words(name)
+    if any("/" in word for word in found):
+        raise refuse(name, "must be host names without scheme or path")
+    return found
+
+
+def contact(name: str, default: str) -> str:
+    """A contact of RFC 9116 section 2.5.3: a URI."""
+    value = text(name, default)
+    if not value.startswith(("mailto:", "https://", "tel:")):
+        raise refuse(name, "must begin with mailto:, https:// or tel:")
+    return value
+
+
+def sender(name: str, default: str) -> str:
+    """The From of mails: an address, with or without a name."""
+    value = text(name, default)
+    if "@" not in parseaddr(value)[1]:
+        raise refuse(name, "must hold an e-mail address")
+    return value
 
 
 def networks(name: str) -> tuple[Network, ...]:
@@ -135,6 +160,8 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
         parsed = dict(dj_database_url.parse(value))
     except ValueError as error:
         raise refuse(name, "is not a database URL") from error
+    if not parsed.get("NAME"):
+        raise refuse(name, "must name the database: postgres://host/name")
     options = dict(parsed.get("OPTIONS") or {})  # type: ignore[call-overload]
     options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}
     return {**parsed, "OPTIONS": options, "CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True}

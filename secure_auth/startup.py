@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -35,6 +36,7 @@ def prepare() -> None:
     """
     try:
         _make_directories()
+        _reach_database()
         with _start_lock():
             _migrate()
             _ensure_master_key()
@@ -44,12 +46,25 @@ def prepare() -> None:
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     except DatabaseError as error:
-        raise CommandError(f"the database is not usable: {str(error).splitlines()[0]}") from error
+        raise CommandError(f"DATABASE_URL: the database is not usable: {_first_line(error)}") from error
     except OSError as error:
         raise CommandError(f"DATA_DIR is not usable: {error.strerror}: {error.filename}") from error
     missing = missing_triggers()
     if missing:
         raise CommandError(f"the audit log is not protected: missing {', '.join(missing)}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _reach_database() -> None:
+    """Connect once without the pool, whose own error would hide the cause behind its time-out."""
+    if settings.DATABASE_URL:
+        try:
+            psycopg.connect(settings.DATABASE_URL, connect_timeout=5).close()
+        except psycopg.Error as error:
+            raise CommandError(f"DATABASE_URL: the database is not usable: {_first_line(error)}") from error
 
 
 def _make_directories() -> None:

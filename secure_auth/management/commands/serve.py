@@ -56,12 +56,20 @@ class Command(BaseCommand):
             f"\n  {settings.PRODUCT_NAME} is running.\n\n"
             f"    Open   {settings.ORIGIN}\n"
             f"    API    {settings.ORIGIN}/api/docs/\n"
-            f'    Try    make manage ARGS="demo"   (in another terminal)\n'
+            f"{_invitation()}"
             f"    Data   {settings.DATA_DIR} ({database})\n"
             f"    Mail   {mail}\n\n"
             "  Ctrl-C stops it.\n",
             lambda text: text,
         )
+
+
+def _invitation() -> str:
+    """How to try it; not where the demo's accounts would be in the way."""
+    if settings.PRODUCTION:
+        return ""
+    port = "" if settings.PORT == 8000 else f"PORT={settings.PORT} "
+    return f'    Try    {port}make manage ARGS="demo"   (in another terminal)\n'
 
 
 def _close_database() -> None:

@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run manage test test-long lint format schema lock install install-dev clean
+.PHONY: help run manage test test-long bench lint format schema lock install install-dev clean
 
 help: ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ test: install-dev ## install what is missing, then lint, types, import rules and
 test-long: install-dev ## the same tests with larger numbers, and the long ones
 	@checks=0; sh deploy/checks.sh || checks=1; \
 	TEST_LONG=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) && exit $$checks
+
+bench: install-dev ## measure cost, throughput and web servers (PostgreSQL and Redis wanted)
+	@$(BIN)/python -m tests.bench
 
 lint: install-dev ## ruff, mypy and the import contract
 	@sh deploy/checks.sh

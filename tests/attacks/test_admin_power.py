@@ -60,10 +60,10 @@ def test_admin_resets_no_admins_second_factor(
 def test_action_needs_a_reason_and_a_known_account(admin: Admin) -> None:
     desk, boss = admin()
     for body in ({}, {"reason": ""}, {"reason": "  "}, {"reason": 7}, {"reason": "x", "role": "admin"}):
-        answer = desk.post("admin/users/nobody/unlock/", body, boss.access)
+        answer = desk.post("admin/users/00000000-0000-7000-8000-000000000000/unlock/", body, boss.access)
         assert code_of(answer) == "validation_failed"
-    assert act(desk, boss, "nobody", "unlock") == "not_found"
-    assert act(desk, boss, "nobody", "promote") == "not_found"
+    assert act(desk, boss, "00000000-0000-7000-8000-000000000000", "unlock") == "not_found"
+    assert act(desk, boss, "00000000-0000-7000-8000-000000000000", "promote") == "not_found"
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgres+redis"])

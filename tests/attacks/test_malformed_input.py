@@ -31,7 +31,7 @@ ENDPOINTS: dict[str, tuple[str, dict[str, Any]]] = {
     "login/": ("", {"email": "a@example.org", "password": SECRET}),
     "login/verify/": ("partial", {"method": "totp", "code": "000000", "remember_device": False}),
     "mfa/totp/": ("access", {"name": "phone", "token": ""}),
-    "mfa/totp/nothing/confirm/": ("access", {"code": "000000"}),
+    "mfa/totp/00000000-0000-7000-8000-000000000000/confirm/": ("access", {"code": "000000"}),
     "mfa/recovery-codes/": ("access", {}),
     "reauthenticate/": ("access", {"method": "totp", "code": "000000", "password": SECRET}),
     "token/refresh/": ("", {"refresh": "x"}),
@@ -39,7 +39,7 @@ ENDPOINTS: dict[str, tuple[str, dict[str, Any]]] = {
     "password/change/": ("access", {"current_password": SECRET, "new_password": SECRET}),
     "password/reset/": ("", {"email": "a@example.org"}),
     "password/reset/confirm/": ("", {"token": "x", "new_password": SECRET}),
-    "admin/users/nobody/unlock/": ("access", {"reason": "because"}),
+    "admin/users/00000000-0000-7000-8000-000000000000/unlock/": ("access", {"reason": "because"}),
 }
 FIELDS = [(path, field) for path, (_, body) in ENDPOINTS.items() for field in body]
 TABLES = (

@@ -31,7 +31,7 @@ test-long: install-dev ## the same tests with larger numbers, and the long ones
 bench: install-dev ## measure cost, throughput and web servers (PostgreSQL and Redis wanted)
 	@$(BIN)/python -m tests.bench
 
-lint: install-dev ## ruff, mypy and the import contract
+lint: install-dev ## ruff, mypy and the import rules
 	@sh deploy/checks.sh
 
 format: install-dev ## format the code and mend what ruff can mend

@@ -12,7 +12,7 @@ PATH="$PWD/.venv/bin:$PATH"
 check "ruff check" ruff check --quiet .
 check "ruff format" ruff format --check --quiet .
 check "mypy" mypy --no-error-summary
-check "import contract" lint-imports --no-logo
+check "import rules" lint-imports --no-logo
 [ -z "$failed" ] && exit 0
 echo "failed: ${failed#, }" >&2
 exit 1

@@ -1,4 +1,4 @@
-"""What every refusal looks like (contract: RFC 9457), checked in one place."""
+"""What every refusal looks like (RFC 9457), checked in one place."""
 
 import json
 from typing import Any

@@ -1,6 +1,6 @@
 """Attacker: anyone who can send bytes. Move: input that no honest client sends.
 
-Expected: the contract's problem document with the right status; nothing changed, nothing leaked, no traceback.
+Expected: a problem document (RFC 9457) with the right status; nothing changed, nothing leaked, no traceback.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The map of the service is the contract's, and every address says whom it lets in."""
+"""The addresses of the service are those listed here and in the schema, and each says whom it lets in."""
 
 import re
 from typing import Any

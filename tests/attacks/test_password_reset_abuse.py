@@ -36,6 +36,15 @@ def test_reset_link_works_once(new_client: Callable[..., Client]) -> None:
     expect(client.login(person, NEW), 200)
 
 
+def test_reset_link_dies_with_a_password_change(client: Client) -> None:
+    person = client.sign_up()
+    token = ask(client, person)
+    body = {"current_password": person.password, "new_password": NEW}
+    expect(client.post("password/change/", body, person.access), 204)
+    assert reset(client, token, "the attacker's passphrase") == "invalid_link"
+    expect(client.login(person, NEW), 200)
+
+
 def test_reset_link_used_20_times_at_once_sets_one_password(new_client: Callable[..., Client]) -> None:
     client = new_client()
     person = client.sign_up()

@@ -25,6 +25,7 @@ WRONG = [
     ("DATABASE_URL", "sqlite:///secure_auth.sqlite3"),
     ("EMAIL_URL", ""),
     ("EMAIL_URL", "https://mail.example.com"),
+    ("EMAIL_URL", "smtp://user:secret@mail.example.com"),
     ("ORIGIN", "http://auth.example.com"),
     ("ORIGIN", "auth.example.com"),
     ("ORIGIN", "https://auth.example.com/path"),
@@ -36,6 +37,12 @@ WRONG = [
     ("SIGNING_ALGORITHM", "HS256"),
     ("LIMIT_PASSWORD_SOURCE", "none"),
     ("LIMIT_UNHEARD_OF", "5"),
+    ("REDIS_URL", "http://cache.example.com"),
+    ("TRUSTED_PROXIES", "0.0.0.0/0"),
+    ("ALLOWED_HOSTS", "*"),
+    ("LOG_LEVEL", "SILLY"),
+    ("ARGON2_MEMORY_KIB", "8192"),
+    ("SECURITY_CONTACT", "somebody"),
 ]
 
 

@@ -41,7 +41,7 @@ def test_different_addresses_stay_different(one: str, other: str) -> None:
         "", " ", "ada", "@example.org", "ada@", "ada@@example.org", "ada@example..org", "ada@-example.org",
         "ada@example.org\n", "ada@example.org\r\nBcc: x@example.org", "a b@example.org", "<ada@example.org>",
         "Ada <ada@example.org>", "ada@[127.0.0.1]", '"a b"@example.org', "ada@localhost", "ada\x00@example.org",
-        "a" * 250 + "@example.org", "ada@" + "a" * 64 + ".org",
+        "a" * 250 + "@example.org", "ada@" + "a" * 64 + ".org", "ﷺ" * 21 + "@example.org",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(typed: str) -> None:

@@ -85,7 +85,10 @@ def test_admin_actions_need_a_reason_a_known_action_and_an_account(
         problem(admin[0].post(f"{path}/disable/", body, admin[1].access), "validation_failed")
     reason = {"reason": "testing"}
     problem(admin[0].post(f"{path}/promote/", reason, admin[1].access), "not_found")
-    problem(admin[0].post("admin/users/nobody/disable/", reason, admin[1].access), "not_found")
+    problem(
+        admin[0].post("admin/users/00000000-0000-7000-8000-000000000000/disable/", reason, admin[1].access),
+        "not_found",
+    )
     problem(client.post(f"{path}/disable/", reason, person.access), "permission_denied")
     expect(client.me(person.access), 200)
 

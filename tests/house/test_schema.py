@@ -69,7 +69,7 @@ def test_documented_operation_answers_and_counts(
 ) -> None:
     address = path.replace("{action}", "unlock")
     for name in ("user_id", "event_id", "authenticator_id", "session_id", "device_id"):
-        address = address.replace(f"{{{name}}}", "none")
+        address = address.replace(f"{{{name}}}", "00000000-0000-7000-8000-000000000000")
     answer = visitor().request(method, address)
     assert str(answer.status_code) in operations()[method, path]["responses"]
     assert answer.status_code not in (404, 405, 500)

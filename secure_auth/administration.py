@@ -191,7 +191,7 @@ def revoke_sessions(*, user: User, actor: Actor) -> int:
         reason = Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND
         ended = sessions.end_sessions(user.pk, reason=reason, now=timezone.now())
         events = accounts.revocations(ended, user.pk, reason, actor.source, **actor.details)
-        append(*(events or [_event(EventType.SESSION_REVOKE, user.pk, actor)]))
+        append(*(events or [replace(_event(EventType.SESSION_REVOKE, user.pk, actor), session="")]))
     return len(ended)
 
 

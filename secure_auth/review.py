@@ -56,7 +56,7 @@ def list_activity(*, signed: Signed, query: Mapping[str, str]) -> Page:
 
 def _own_view(event: dict[str, Any]) -> dict[str, Any]:
     """What somebody else did to the account is shown, but not who, from where and with which note."""
-    if "actor" not in event["details"]:
+    if not {"actor", "note"} & event["details"].keys():
         return event
     details = {name: value for name, value in event["details"].items() if name not in ("actor", "note")}
     source = {"ip": "", "user_agent": "", "request_id": ""}

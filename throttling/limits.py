@@ -90,7 +90,7 @@ def limits_from_env(env: Mapping[str, str]) -> dict[str, Limit]:
     """
     limits = dict(DEFAULTS)
     for name, value in env.items():
-        if not name.startswith("LIMIT_"):
+        if not name.startswith("LIMIT_") or not value.strip():
             continue
         purpose = name.removeprefix("LIMIT_").lower()
         if purpose not in limits:

@@ -119,6 +119,7 @@ def test_refusals_answer_as_documented(client: Client, service: Server) -> None:
     assert code_of(client.verify(partial, "000000")) == "invalid_code"
     assert code_of(client.me(partial)) == "invalid_token"
     make_stale(service, person)
+    person.keep(expect(client.refresh(person.refresh), 200))
     stale = client.post("mfa/recovery-codes/", None, person.access)
     assert code_of(stale) == "reauthentication_required"
     assert code_of(client.refresh("nothing")) == "invalid_token"

@@ -210,7 +210,7 @@ def change_password(
             )
         else:
             pending.bump_credentials(user.pk, password=encoded)
-            links.kill_links(user.pk, now=now)
+            links.kill_links(user.pk, MailToken.Purpose.RESET, now=now)
             ended = sessions.end_sessions(user.pk, reason="password_changed", now=now, keep=session.pk)
             outbox.queue_mail("password_changed", to=user.email)
             done = _event(EventType.PASSWORD_CHANGE, source=source, user=user.pk)
@@ -276,7 +276,7 @@ def confirm_reset(*, token: str, new_password: str, source: Source) -> None:
         usable = locked is not None and locked.disabled_at is None and links.spend_link(link, now=now)
         if usable:
             pending.bump_credentials(user.pk, password=encoded)
-            links.kill_links(user.pk, now=now)
+            links.kill_links(user.pk, MailToken.Purpose.RESET, now=now)
             ended = sessions.end_sessions(user.pk, reason="password_reset", now=now)
             devices.forget_devices(user.pk, now=now)
             lockout.clear_after_reset(addresses.account_id(user.email_key))

@@ -140,7 +140,7 @@ def _other_admins(user: User) -> bool:
 def _end_everything(user: User, reason: Reason, actor: Actor, now: datetime) -> list[NewEvent]:
     ended = sessions.end_sessions(user.pk, reason=reason, now=now)
     devices.forget_devices(user.pk, now=now)
-    links.kill_links(user.pk, now=now)
+    links.kill_links(user.pk, *MailToken.Purpose, now=now)
     return accounts.revocations(ended, user.pk, reason, actor.source, **actor.details)
 
 

@@ -203,7 +203,7 @@ def _bind(grant: Grant, row: TotpAuthenticator, source: Source, now: datetime) -
     if not recovery_codes.count_left(user_id):
         codes = recovery_codes.replace_codes(user_id, digest=factors.digest_recovery_code(user_id))
     pending.bump_credentials(user_id, had_second_factor=True)
-    links.kill_links(user_id, now=now)
+    links.kill_links(user_id, MailToken.Purpose.ENROL, now=now)
     events = [_success(EventType.MFA_TOTP_CONFIRM, grant, row.id, source)]
     if codes:
         events.append(_success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, row.id, source))

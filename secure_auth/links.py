@@ -33,9 +33,9 @@ def create_link(
     )
 
 
-def kill_links(user_id: str, *, now: datetime) -> None:
+def kill_links(user_id: str, *purposes: MailToken.Purpose, now: datetime) -> None:
     """Mailed tokens of an account die with the credentials that they were asked for."""
-    MailToken.objects.filter(user_id=user_id, used_at=None).update(used_at=now)
+    MailToken.objects.filter(user_id=user_id, purpose__in=purposes, used_at=None).update(used_at=now)
 
 
 def may_mail_again(user: User, purpose: MailToken.Purpose, *, now: datetime) -> bool:

@@ -22,7 +22,9 @@ class EmailBackend(BaseEmailBackend):
             stem = message.extra_headers["Message-ID"].strip("<>").partition("@")[0]
             name = f"{timezone.now():%Y%m%dT%H%M%S.%f}-{stem}.eml"
             content = message.message().as_bytes()
-            draft = directory / f".{name}"
+            draft = (
+                settings.DATA_DIR / f".{stem}.draft"
+            )  # not in the outbox: nobody takes half a message for one
             with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
                 file.write(content)
             draft.rename(directory / name)

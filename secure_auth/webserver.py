@@ -27,6 +27,7 @@ from gunicorn.workers.base import Worker
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
@@ -75,9 +76,20 @@ class ProblemTask(ErrorTask):
         self.write(body)
 
 
+class RequestParser(HTTPRequestParser):
+    """Refuses a request whose length is told twice, which two servers may read as two different requests."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """RFC 9112 section 6.1: both fields together ought to be handled as an error."""
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Content-Length beside Transfer-Encoding")
+
+
 class Channel(HTTPChannel):
     """A connection that knows since when a request has been arriving on it."""
 
+    parser_class = RequestParser
     error_task_class = ProblemTask
     arriving_since = 0.0
 

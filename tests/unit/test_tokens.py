@@ -137,8 +137,9 @@ def test_retired_key_still_verifies_and_no_longer_signs(session: Session) -> Non
 
 
 def test_access_token_never_outlives_its_session(key: OpenKey, session: Session) -> None:
-    session.expires_at = NOW + timedelta(seconds=20)
-    encoded, seconds = tokens.issue_access(session, User(id="someone"), now=NOW)
+    now = datetime.now(UTC)
+    session.expires_at = now + timedelta(seconds=20)
+    encoded, seconds = tokens.issue_access(session, User(id="someone"), now=now)
     claims = AccessToken.read(encoded).payload
     assert seconds == claims["exp"] - claims["iat"] == 20
 

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, as Markdown tables. Takes about ten minutes."""
+"""`make bench`: every benchmark, as Markdown tables. Takes about fifteen minutes."""
 
 from tests.bench import argon_share, endpoints, servers
 

@@ -20,11 +20,13 @@ def new_source() -> str:
 
 
 @contextlib.contextmanager
-def bench_server(backend: str) -> Iterator[Server]:
+def bench_server(backend: str, **environment: str) -> Iterator[Server]:
     """A node without its background worker, with default settings else."""
     with (
         tempfile.TemporaryDirectory() as directory,
-        running_server(backend, Path(directory), nodes=0, environment=ENVIRONMENT) as server,
+        running_server(
+            backend, Path(directory), nodes=0, environment={**ENVIRONMENT, **environment}
+        ) as server,
     ):
         server.start_node("--no-worker")
         yield server

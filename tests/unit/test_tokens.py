@@ -19,8 +19,12 @@ from secure_auth.models import Session, User
 from secure_auth.tokens import AccessToken, InvalidToken, PartialToken, RefreshToken, RingToken
 from tests.rings import rings, signing_key
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 KINDS: set[type[RingToken]] = {AccessToken, RefreshToken, PartialToken}
+
+
+def present() -> datetime:
+    """Now, to the second: read by each test, since a run of all tests outlasts a token."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture
@@ -32,12 +36,13 @@ def key() -> Iterator[OpenKey]:
 
 @pytest.fixture
 def session() -> Session:
-    later = NOW + timedelta(hours=1)
+    now = present()
+    later = now + timedelta(hours=1)
     return Session(
         user_id="someone",
-        auth_time=NOW,
+        auth_time=now,
         amr="pwd otp mfa",
-        rotated_at=NOW,
+        rotated_at=now,
         idle_expires_at=later,
         expires_at=later,
     )
@@ -45,7 +50,7 @@ def session() -> Session:
 
 def pair(session: Session) -> dict[type[RingToken], str]:
     """A token of each kind that names a session."""
-    issued = tokens.issue_pair(session, User(id="someone", role="admin"), now=NOW)
+    issued = tokens.issue_pair(session, User(id="someone", role="admin"), now=present())
     return {AccessToken: issued.access, RefreshToken: issued.refresh}
 
 
@@ -154,7 +159,7 @@ def test_refresh_token_of_a_generation_is_the_same_whenever_it_is_made(
 
 
 def test_tokens_do_not_show_in_a_representation(key: OpenKey, session: Session) -> None:
-    issued = tokens.issue_pair(session, User(id="someone"), now=NOW)
+    issued = tokens.issue_pair(session, User(id="someone"), now=present())
     assert issued.access not in repr(issued)
     assert repr(AccessToken.read(issued.access)) == "<AccessToken>"
     assert key.secret.hex()[:16] not in repr(key)

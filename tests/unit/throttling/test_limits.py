@@ -42,7 +42,7 @@ def test_duration_of_a_locking_limit_is_its_first_lock() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "0", "-1", "x", "7/", "7/0", "7/fortnight", "7 per", "1e3", "7/400d", "\u0667"]
+    "value", ["0", "-1", "x", "7/", "7/0", "7/fortnight", "7 per", "1e3", "7/400d", "\u0667"]
 )
 def test_bad_value_names_the_variable(value: str) -> None:
     with pytest.raises(ValueError, match="LIMIT_REQUESTS"):

@@ -60,15 +60,7 @@ def demand_fresh(signed: Signed, *, source: Source) -> None:
     max_age = settings.REAUTHENTICATION_SECONDS
     if time.time() - signed.auth_time <= max_age:
         return
-    event = NewEvent(
-        type=EventType.PERMISSION_DENIED,
-        outcome=Outcome.FAILURE,
-        reason=Reason.REAUTHENTICATION_REQUIRED,
-        source=source,
-        user=signed.user.pk,
-        session=signed.session.id,
-    )
-    refusals.record_collapsed(event, key=signed.session.id)
+    _record_denial(signed, Reason.REAUTHENTICATION_REQUIRED, source)
     raise reauthentication_required(max_age)
 
 
@@ -80,16 +72,21 @@ def demand_role(signed: Signed, role: str, *, source: Source) -> None:
     """
     if role in signed.user.roles:
         return
+    _record_denial(signed, Reason.ROLE_MISSING, source)
+    raise Problem(Code.PERMISSION_DENIED)
+
+
+def _record_denial(signed: Signed, reason: Reason, source: Source) -> None:
+    """Once a window for a session."""
     event = NewEvent(
         type=EventType.PERMISSION_DENIED,
         outcome=Outcome.FAILURE,
-        reason=Reason.ROLE_MISSING,
+        reason=reason,
         source=source,
         user=signed.user.pk,
         session=signed.session.id,
     )
     refusals.record_collapsed(event, key=signed.session.id)
-    raise Problem(Code.PERMISSION_DENIED)
 
 
 def _refused(reason: Reason, *, source: Source, user: str = "", session: str = "") -> NewEvent:

@@ -33,16 +33,6 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
-def flag(name: str) -> bool:
-    """A switch: 1, true, yes, on or 0, false, no, off, unset."""
-    value = text(name).lower()
-    if value in ("1", "true", "yes", "on"):
-        return True
-    if value in ("", "0", "false", "no", "off"):
-        return False
-    raise refuse(name, "must be 1 or 0")
-
-
 def integer(name: str, default: int, *, least: int = 1, most: int = 2**31 - 1) -> int:
     """A whole number between `least` and `most`."""
     value = text(name)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from argon2.low_level import Type, hash_secret_raw
 from django.conf import settings
-from django.contrib.auth.hashers import Argon2PasswordHasher, identify_hasher, make_password, verify_password
+from django.contrib.auth.hashers import Argon2PasswordHasher, make_password, verify_password
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.db import close_old_connections
@@ -141,15 +141,6 @@ def check_password(password: str, encoded: str | None) -> Proof:
 def dummy_hash() -> str:
     """The hash of a password that nobody knows, with today's cost."""
     return make_password(secrets.token_urlsafe(32))
-
-
-def is_known_hash(encoded: str) -> bool:
-    """Whether some configured hasher can verify a stored hash."""
-    try:
-        identify_hasher(encoded)
-    except ValueError:
-        return False
-    return True
 
 
 @lru_cache(maxsize=1)

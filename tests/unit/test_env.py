@@ -35,7 +35,6 @@ def test_unset_and_blank_are_the_default(given: Given) -> None:
     given("  ")
     assert env.text(NAME, "x") == "x"
     assert env.integer(NAME, 7) == 7
-    assert env.flag(NAME) is False
     assert env.words(NAME) == ()
     assert env.master_key(NAME) is None
     assert env.mail(NAME).host == ""
@@ -45,21 +44,6 @@ def test_unset_and_blank_are_the_default(given: Given) -> None:
 def test_number_outside_its_range_is_refused(given: Given, value: str) -> None:
     given(value)
     refused(env.integer, 1, least=1, most=10)
-
-
-def test_switches(given: Given) -> None:
-    for value, meaning in (
-        ("1", True),
-        ("Yes", True),
-        ("on", True),
-        ("0", False),
-        ("False", False),
-        ("off", False),
-    ):
-        given(value)
-        assert env.flag(NAME) is meaning
-    given("maybe")
-    refused(env.flag)
 
 
 def test_networks_and_bare_addresses(given: Given) -> None:

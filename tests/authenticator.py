@@ -11,7 +11,7 @@ from pathlib import Path
 import pyotp
 
 STEP_SECONDS = 30
-MAIL_SECONDS = 20
+MAIL_SECONDS = 60
 
 
 @dataclass

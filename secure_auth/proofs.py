@@ -5,14 +5,13 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import addresses, devices, passwords, refusals
+from secure_auth import addresses, devices, passwords, refusals, rows
 from secure_auth.errors import Code, Problem
 from secure_auth.models import Session, User
 from throttling import lockout
 from throttling.reservations import Reservation, Settlement
 
-# Not the ORM's: beside the hash, building queries is most of what a login costs.
-FIND_ACCOUNT = "SELECT * FROM secure_auth_user WHERE email_key = %s"
+FIND_ACCOUNT = "SELECT {columns} FROM secure_auth_user WHERE email_key = %s"
 
 
 def check_reserved(
@@ -23,7 +22,8 @@ def check_reserved(
     `known` is the account where it was read already: a change of it since then shows under its lock.
     """
     try:
-        user = known or next(iter(User.objects.raw(FIND_ACCOUNT, [email_key])), None)
+        find = FIND_ACCOUNT.format(columns=rows.columns(User))
+        user = known or rows.fetch_row(User, find, [email_key])
         return user, passwords.check_password(password, user.password if user else None)
     except BaseException:
         lockout.release(reservation)

@@ -14,7 +14,7 @@ from enum import Enum
 from django.conf import settings
 from django.db.models import QuerySet
 
-from secure_auth import keys
+from secure_auth import keys, rows
 from secure_auth.models import Session, User
 from secure_auth.tokens import refresh_jti
 
@@ -25,7 +25,7 @@ UPDATE secure_auth_session
        idle_expires_at = CASE WHEN expires_at < %s THEN expires_at ELSE %s END
  WHERE id = %s AND generation = %s AND refresh_digest = %s
    AND revoked_at IS NULL AND idle_expires_at > %s AND expires_at > %s AND (%s = '' OR key_digest <> %s)
-RETURNING *, (SELECT role FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS role
+RETURNING {columns}, (SELECT role FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS role
 """
 
 
@@ -87,9 +87,9 @@ def rotate_session(session_id: str, *, generation: int, idempotency_key: str, no
     idle = now + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     values = [_jti_digest(session_id, generation + 1), key, now, now, idle, idle]
     condition = [session_id, generation, _jti_digest(session_id, generation), now, now, key, key]
-    rows = list(Session.objects.raw(ROTATE, [*values, *condition]))
-    if rows:
-        session = rows[0]
+    rotate = ROTATE.format(columns=rows.columns(Session))
+    session = rows.fetch_row(Session, rotate, [*values, *condition], extra=("role",))
+    if session:
         session.user = User(id=session.user_id, role=session.role)  # type: ignore[attr-defined]
         return Rotation(Verdict.ROTATED, session)
     return _judge(session_id, generation=generation, key=key, now=now)

@@ -9,6 +9,7 @@ Source: RFC 7239 sections 4 to 7; RFC 4291 section 2.5.5.2 (IPv4-mapped addresse
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -97,6 +98,7 @@ def _is_trusted(address: Address, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)
 
 
+@lru_cache(maxsize=4096)  # each request asks for the same address several times
 def _parse(text: str) -> Address | None:
     """Read ``1.2.3.4``, ``1.2.3.4:80``, ``::1``, ``[::1]`` or ``[::1]:80``; fold IPv4-mapped; drop a zone."""
     text = text.strip()

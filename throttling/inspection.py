@@ -24,9 +24,8 @@ def status(owner: str) -> list[BucketStatus]:
     if routing.is_volatile(owner):
         every = tuple(claim(purpose, owner) for purpose in settings.LIMITS)
         for group in routing.redis_groups(every):
-            found += zip(
-                group, redis.reserve([rule_of(one) for one in group], None, 0)["verdicts"], strict=True
-            )
+            (answer,) = redis.reserve([group], None, 0)
+            found += zip(group, answer["verdicts"], strict=True)
     return [
         _status(one, verdict)
         for one, verdict in found

@@ -12,7 +12,14 @@ from throttling.limits import Limit
 
 
 class StoreUnavailable(Exception):
-    """No store could decide. Nothing is allowed then; the answer is 503."""
+    """No store could decide, or this one must not. Without another one nothing is allowed; the answer is 503.
+
+    ``seconds``: after how long this store may be asked again, where it said so.
+    """
+
+    def __init__(self, message: str, *, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,10 @@ from throttling.reservations import (
     StoreUnavailable,
     Usage,
 )
-from throttling.stores import database, redis, routing
+from throttling.stores import database, redis, refusals, routing
 from throttling.stores.bucket import Rule, clear_of, rule_of
 
 RESERVATION_SECONDS = 30
-MOST_RETRY_SECONDS = 86400
 
 
 def claim(purpose: str, owner: str, key: str = "", member: str = "") -> Claim:
@@ -46,8 +45,12 @@ def reserve(*claims: Claim) -> Reservation:
     ordered = sorted(claims, key=lambda claim: claim.bucket)
     if not ordered or len({claim.bucket for claim in ordered}) < len(ordered):
         raise ValueError("a reservation takes one or more claims, each on its own bucket")
+    refusals.check(ordered)
     try:
         return _decide(ordered)
+    except LimitExceeded as refusal:
+        refusals.remember(refusal)
+        raise
     finally:
         routing.announce()
 
@@ -114,10 +117,12 @@ def _usage(claim: Claim, verdict: dict[str, int], granted: bool) -> Usage:
 
 def _refusal(refused: list[tuple[Claim, dict[str, int]]], usage: tuple[Usage, ...]) -> LimitExceeded:
     claim, verdict = max(refused, key=lambda pair: (pair[1]["wait"] > 0, abs(pair[1]["wait"])))
-    retry = max(1, min(_seconds(verdict["wait"]), MOST_RETRY_SECONDS))
-    in_flight = verdict["wait"] < 0
     return LimitExceeded(
-        claim, retry_after_seconds=retry, count=verdict["used"], in_flight=in_flight, usage=usage
+        claim,
+        wait_seconds=verdict["wait"] / 1000,
+        count=verdict["used"],
+        in_flight=verdict["wait"] < 0,
+        usage=usage,
     )
 
 
@@ -160,6 +165,7 @@ def clear(owner: str, *, purposes: Iterable[str], key: str | None = None) -> Non
 
 def clear_all(clears: tuple[Clear, ...]) -> None:
     """Like ``clear``, for several owners in one statement."""
+    refusals.forget()
     for one in clears:
         if routing.is_volatile(one.owner) and settings.REDIS_URL and not routing.is_tripped():
             try:

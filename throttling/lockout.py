@@ -19,6 +19,7 @@ from throttling.lanes import PasswordAttempt
 from throttling.limiter import claim
 from throttling.limits import Counts
 from throttling.reservations import Claim, Clear, LimitExceeded, Reservation, Settlement, StoreUnavailable
+from throttling.stores.refusals import check
 from throttling.waiting import reserve_waiting
 
 __all__ = ["PasswordAttempt", "ReservingHandler", "Settlement"]
@@ -188,6 +189,11 @@ def reserve_refresh(*, session: str | None, ip: str) -> Reservation:
 def reserve_request(ip: str) -> Reservation:
     """Count one request of a source."""
     return limiter.reserve(claim("requests", source_owner(ip)))
+
+
+def refuse_request_again(ip: str) -> None:
+    """Refuse a source that was refused its requests a moment ago, asking no store."""
+    check([claim("requests", source_owner(ip))])
 
 
 def reserve_mail_source(ip: str) -> Reservation:

@@ -1,6 +1,8 @@
-"""`make bench`: every benchmark, as Markdown tables. Takes about fifteen minutes."""
+"""`make bench`: every benchmark, as Markdown tables. Takes about twenty minutes."""
 
-from tests.bench import argon_share, endpoints, servers
+from tests.bench import argon_share, endpoints, flood, limiter, servers
 
 for benchmark in (argon_share, endpoints, servers):
     benchmark.main()
+limiter.main([])
+flood.main()

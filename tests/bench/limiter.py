@@ -1,0 +1,68 @@
+"""The limiter: what a decision costs beside peers', and what a store full of tracked sources costs.
+
+`python -m tests.bench.limiter` tracks 100,000 keys, with `--million` 1,000,000.
+"""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from tests.bench import tracked
+from tests.bench.report import show_table
+from tests.server import INHERITED, ROOT, stores
+from tests.services import private_redis
+
+KEYS, MANY_KEYS = 100_000, 1_000_000
+
+
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[dict[str, str]]:
+    """What a process of this benchmark starts with; its data directory is removed afterwards."""
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    with tempfile.TemporaryDirectory() as directory:
+        yield {**inherited, **variables, "DATA_DIR": directory}
+
+
+def compare() -> None:
+    """All decisions, in one process."""
+    with stores("postgres+redis") as urls, environment(**urls, DATABASE_POOL_SIZE="12") as variables:
+        subprocess.run([sys.executable, "-m", "tests.bench.decisions"], cwd=ROOT, env=variables, check=True)
+
+
+@contextlib.contextmanager
+def redis_environment() -> Iterator[dict[str, str]]:
+    """A Redis database of its own, forgotten afterwards."""
+    with private_redis() as url, environment(REDIS_URL=url, **tracked.LIMITS) as variables:
+        yield variables
+        tracked.forget(url)
+
+
+def track(keys: int) -> None:
+    """Memory of many keys, and latency beside them; two Redis databases take turns."""
+    with redis_environment() as full, redis_environment() as empty:
+        head = ["tracked", "keys", "bytes a key", "bytes a count, all in all", "<= 200", "without expiry"]
+        show_table("Memory of tracked sources on Redis", head, fillings(full, keys))
+        head = ["decision over five limits", "us, empty store", f"beside {keys:,} counts", "ratio"]
+        show_table("Latency beside tracked sources", head, tracked.latency(empty, full))
+
+
+def fillings(first: dict[str, str], keys: int) -> Iterator[list[object]]:
+    """One line with one limit a source, one with five; the first stays filled."""
+    yield tracked.memory(first, keys, 1)
+    with redis_environment() as second:
+        yield tracked.memory(second, keys, 5)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="tests.bench.limiter")
+    parser.add_argument("--million", action="store_true", help="track 1,000,000 keys")
+    compare()
+    track(MANY_KEYS if parser.parse_args(arguments).million else KEYS)
+
+
+if __name__ == "__main__":
+    main()

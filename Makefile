@@ -28,7 +28,7 @@ test-long: install-dev ## the same tests with larger numbers, and the long ones
 	@checks=0; sh deploy/checks.sh || checks=1; \
 	TEST_LONG=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) && exit $$checks
 
-bench: install-dev ## measure cost, throughput and web servers (PostgreSQL and Redis wanted)
+bench: install-dev ## measure cost, throughput, web servers, limiter and floods (PostgreSQL and Redis wanted)
 	@$(BIN)/python -m tests.bench
 
 lint: install-dev ## ruff, mypy and the import rules

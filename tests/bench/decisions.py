@@ -23,7 +23,7 @@ from throttling.limiter import claim
 from throttling.reservations import Claim, Reservation
 
 ON_REDIS, ON_DATABASE = 640, 96  # decisions a round
-FIVE = ("requests", "password_source", "password_source_wide", "refresh", "spraying")
+FIVE = ("requests", "password_source", "password_source_wide", "refresh", "mail_source")
 ONE = ("requests",)
 DEMANDED = 1.5
 REDIS_OWNERS = "source:2001:db8:"

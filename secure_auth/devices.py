@@ -1,7 +1,7 @@
 """Known devices: a lane of the limits for people who completed a login there before (OWASP device cookies).
 
 The token is the row's id and a keyed digest; it opens no door, skips no step and dies on reset, reset_mfa, disabling
-and too many failures.
+and too many failures. Each login that asks to be remembered rotates it.
 """
 
 import hmac
@@ -14,21 +14,31 @@ from secure_auth import keys
 from secure_auth.models import KnownDevice, Session, User
 
 
-def remember_device(user: User, *, user_agent: str, now: datetime) -> tuple[KnownDevice, str]:
-    """A new known device and its token, shown once."""
-    device = KnownDevice.objects.create(
-        user=user,
-        key_id=keys.digest_kid(),
-        user_agent=user_agent,
-        last_used_at=now,
-        expires_at=now + timedelta(seconds=settings.DEVICE_SECONDS),
-    )
-    return device, derive_token(device.id, device.key_id)
+def remember_device(user: User, *, known_id: str, user_agent: str, now: datetime) -> tuple[str, str]:
+    """The id of a device that is known from now on, and its token, shown once.
+
+    A device that is known already (`known_id`) keeps its id and its failures, and gets its next token.
+    """
+    expires_at = now + timedelta(seconds=settings.DEVICE_SECONDS)
+    known = live_devices(now).filter(pk=known_id, user=user).first() if known_id else None
+    if known is None:
+        known = KnownDevice.objects.create(
+            user=user,
+            key_id=keys.digest_kid(),
+            user_agent=user_agent,
+            last_used_at=now,
+            expires_at=expires_at,
+        )
+        return known.id, derive_token(known.id, known.key_id, known.generation)
+    known.generation, known.user_agent = known.generation + 1, user_agent
+    known.last_used_at, known.expires_at = now, expires_at
+    known.save(update_fields=["generation", "user_agent", "last_used_at", "expires_at"])
+    return known.id, derive_token(known.id, known.key_id, known.generation)
 
 
-def derive_token(device_id: str, key_id: str) -> str:
-    """The token of a device."""
-    return f"{device_id}.{keys.digest('device', device_id, kid=key_id)[:43]}"
+def derive_token(device_id: str, key_id: str, generation: int) -> str:
+    """The token of a device's generation."""
+    return f"{device_id}.{keys.digest('device', device_id, str(generation), kid=key_id)[:43]}"
 
 
 def identify_device(token: str, *, email_key: str, now: datetime) -> KnownDevice | None:
@@ -38,9 +48,14 @@ def identify_device(token: str, *, email_key: str, now: datetime) -> KnownDevice
         return None
     found = live_devices(now).filter(pk=device_id, user__email_key=email_key)
     device = found.select_related("user").first()
-    if device is None or not hmac.compare_digest(derive_token(device.id, device.key_id), token):
-        return None
-    return device
+    return device if device and _is_token_of(device, token) else None
+
+
+def _is_token_of(device: KnownDevice, token: str) -> bool:
+    """Whether this is the last token or the one before it: the answer that carried the last one may be lost."""
+    generations = (device.generation, max(0, device.generation - 1))
+    tokens = [derive_token(device.id, device.key_id, generation) for generation in generations]
+    return any([hmac.compare_digest(one, token) for one in tokens])
 
 
 def lane_of(session: Session, *, now: datetime) -> str | None:

@@ -92,11 +92,15 @@ class MailToken(models.Model):
 
 
 class KnownDevice(models.Model):
-    """A device that completed a full login and was asked to be remembered. It opens a lane of the limits, no door."""
+    """A device that completed a full login and was asked to be remembered. It opens a lane of the limits, no door.
+
+    Its token names a `generation`: each login that remembers it again advances that, and the token before the last dies.
+    """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="devices")
     key_id = models.CharField(max_length=64)
+    generation = models.PositiveIntegerField(default=0)
     user_agent = models.CharField(max_length=256, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True)

@@ -160,8 +160,9 @@ def complete_login(
     user, device_id, device_token = login.user, login.device_id, ""
     events = []
     if remember:
-        device, device_token = devices.remember_device(user, user_agent=source.user_agent, now=now)
-        device_id = device.id
+        device_id, device_token = devices.remember_device(
+            user, known_id=device_id, user_agent=source.user_agent, now=now
+        )
         events.append(
             factors.plain_event(EventType.DEVICE_REMEMBER, user.pk, source=source, device=device_id)
         )

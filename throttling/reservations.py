@@ -10,6 +10,25 @@ from datetime import datetime
 
 from throttling.limits import Limit
 
+OWNERS = {
+    "account": "account",
+    "device": "device",
+    "login": "login",
+    "mail": "address",
+    "session": "session",
+    "source": "source",
+}
+
+
+def kind_of(owner: str, key: str) -> str:
+    """Return the kind of what a bucket counts for: ``account_source``, ``account``, ``device``, ``login``,
+    ``source``, ``source_wide`` (an IPv6 /48), ``session`` or ``address`` (that mails go to).
+    """
+    kind = OWNERS[owner.partition(":")[0]]
+    if kind == "account" and key:
+        return "account_source"
+    return "source_wide" if kind == "source" and owner.endswith("/48") else kind
+
 
 class StoreUnavailable(Exception):
     """No store could decide. Nothing is allowed then; the answer is 503."""
@@ -30,6 +49,11 @@ class Claim:
     def bucket(self) -> tuple[str, str, str]:
         """Identity and lock order of the state."""
         return (self.owner, self.limit.purpose, self.key)
+
+    @property
+    def kind(self) -> str:
+        """What the count is kept for, without saying for which one."""
+        return kind_of(self.owner, self.key)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, most=500)
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.redis("REDIS_URL")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
 SECURITY_CONTACT = env.contact("SECURITY_CONTACT", f"mailto:security@{urlsplit(ORIGIN).hostname}")
 
 # Durations, in seconds

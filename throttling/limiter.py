@@ -8,11 +8,13 @@ LimitExceeded; without a store that can decide, with StoreUnavailable, never wit
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
+from throttling import metrics
 from throttling.headers import note_usage
 from throttling.limits import Counts
 from throttling.reservations import (
@@ -44,6 +46,12 @@ def reserve(*claims: Claim) -> Reservation:
 
     Raises LimitExceeded, StoreUnavailable; ValueError when two claims share a bucket.
     """
+    with metrics.decision(claims):
+        return decide(*claims)
+
+
+def decide(*claims: Claim) -> Reservation:
+    """Like ``reserve``, for who may ask again before it is a refusal: nothing is counted as a decision."""
     pending = sorted(claims, key=lambda claim: claim.bucket)
     if not pending or len({claim.bucket for claim in pending}) < len(pending):
         raise ValueError("a reservation takes one or more claims, each on its own bucket")
@@ -68,6 +76,7 @@ def _reserve(store: str, held: Reservation, claims: tuple[Claim, ...]) -> Reserv
         if store == "database":
             release(held)
         raise
+    metrics.count(metrics.STORE_DECISIONS, store)
     granted, verdicts = answer["granted"], answer["verdicts"]
     usage = tuple(_usage(claim, verdict, granted) for claim, verdict in zip(claims, verdicts, strict=True))
     note_usage(usage)
@@ -94,9 +103,9 @@ def _refusal(
     )
     retry = max(1, min(_seconds(verdict["wait"]), MOST_RETRY_SECONDS))
     in_flight = verdict["wait"] < 0
-    return LimitExceeded(
-        claim, retry_after_seconds=retry, count=verdict["used"], in_flight=in_flight, usage=usage
-    )
+    # A lock forgets the failures that began it: all that the limit allows.
+    count = verdict["used"] if in_flight else max(verdict["used"], claim.limit.allowed)
+    return LimitExceeded(claim, retry_after_seconds=retry, count=count, in_flight=in_flight, usage=usage)
 
 
 def settle(reservation: Reservation, *, failed: bool, clear: tuple[Clear, ...] = ()) -> Settlement:
@@ -117,6 +126,9 @@ def settle(reservation: Reservation, *, failed: bool, clear: tuple[Clear, ...] =
         for claim, answer in zip(_settled(part, outcome), answers, strict=False)
         if failed and answer["hit"]
     ]
+    for one in locked:
+        counted = partial(metrics.count, metrics.LOCKOUTS, one.limit.purpose)
+        transaction.on_commit(counted, robust=True)
     return Settlement(tuple(locked))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from django.conf import settings
 
+from throttling import metrics
 from throttling.reservations import Claim
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def trip() -> None:
     with _lock:
         if time.monotonic() >= _closed_until:
             logger.error("limits: Redis is away, the database takes over")
+            metrics.count(metrics.FAILOVERS, "redis")
         _closed_until = time.monotonic() + max(limit.window_seconds for limit in settings.LIMITS.values())
 
 

@@ -181,6 +181,11 @@ AUTH_USER_MODEL = "secure_auth.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend"]
 AXES_HANDLER = "throttling.lockout.ReservingHandler"
 AXES_ENABLED = True
+# What axes' own helpers tell of the lockout; the limiter decides.
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = LIMITS["password_account_source"].allowed
+AXES_COOLOFF_TIME = timedelta(seconds=LIMITS["password_account_source"].lock_seconds)
 SILENCED_SYSTEM_CHECKS = [
     "axes.W001",  # the cache is not used: the handler keeps its state in the limiter
     "axes.W002",  # no middleware: the use cases speak to the handler

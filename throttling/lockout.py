@@ -13,8 +13,8 @@ from axes.handlers.proxy import AxesProxyHandler
 from axes.signals import user_locked_out
 from django.http import HttpRequest
 
-from throttling import inspection, lanes, limiter
-from throttling.address import source_key, source_owner
+from throttling import inspection, lanes, limiter, resets
+from throttling.address import source_owner
 from throttling.lanes import PasswordAttempt
 from throttling.limiter import claim
 from throttling.reservations import Claim, LimitExceeded, Reservation, Settlement, StoreUnavailable
@@ -75,15 +75,14 @@ class ReservingHandler(AxesHandler):
     def reset_attempts(
         self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
     ) -> int:
-        """Clear an account (at one source, when both are given), or a source. Returns how many buckets held
-        something.
+        """Lift the password's locks of an account (``username`` is its opaque id), at a source, of an account
+        at a source or (``ip_or_username``) of both, or of all accounts. Returns how many buckets held something.
         """
-        owner = f"account:{username}" if username else source_owner(ip_address or "")
-        key = source_key(ip_address) if username and ip_address else None
-        purposes = lanes.PASSWORD_PURPOSES if username else ("password_source", "spraying")
-        held = [one for one in inspection.status(owner) if one.purpose in purposes and key in (None, one.key)]
-        limiter.clear(owner, purposes=purposes, key=key)
-        return len(held)
+        if username is None:
+            return resets.reset_all() if ip_address is None else resets.reset_source(ip_address)
+        if ip_address is not None and ip_or_username:
+            return resets.reset_account(username) + resets.reset_source(ip_address)
+        return resets.reset_account(username, ip_address)
 
 
 def reserve_password_attempt(attempt: PasswordAttempt, *, by_source: bool = True) -> Reservation:
@@ -153,6 +152,11 @@ def settle_completed_login(
 def clear_after_reset(account: str) -> None:
     """Open the password's locks of an account, from everywhere."""
     limiter.clear_all(lanes.reset_clears(account))
+
+
+def reset(*, account: str | None = None, ip: str | None = None) -> int:
+    """What ``axes.utils.reset`` does, through the configured handler."""
+    return int(AxesProxyHandler.reset_attempts(username=account, ip_address=ip))
 
 
 def unlock(account: str, user: str) -> None:

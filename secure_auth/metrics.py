@@ -75,12 +75,16 @@ def begin() -> None:
         return
     try:
         _allocate(directory, os.getpid())
-    except OSError as error:
-        logger.error("metrics: this worker counts nothing: %s", error.strerror)
+        _begin_at_zero()
+    except (OSError, ValueError, RuntimeError) as error:
+        logger.error("metrics: this worker counts nothing: %s", error)
         limits.stop_counting()
-        return
+
+
+def _begin_at_zero() -> None:
+    outcomes = (limits.GRANTED, limits.REFUSED, limits.IN_FLIGHT)
     for counted, choices in (
-        (limits.DECISIONS, product(settings.LIMITS, (limits.GRANTED, limits.REFUSED, limits.IN_FLIGHT))),
+        (limits.DECISIONS, product(settings.LIMITS, outcomes)),
         (limits.LOCKOUTS, product(settings.LIMITS)),
         (limits.STORE_DECISIONS, product(("database", "redis"))),
         (limits.FAILOVERS, product(("redis",))),

@@ -1,5 +1,7 @@
 """django-axes' door, on our state: what its helpers and resets do, and which of its switches open nothing."""
 
+from urllib.parse import urlencode
+
 import pytest
 from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_client_parameters, get_cool_off, get_failure_limit
@@ -48,8 +50,7 @@ def is_refused(account: str, ip: str = HERE, device: str | None = None) -> bool:
 def request_of(ip: str, **query: str) -> HttpRequest:
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = ip
-    request.GET = QueryDict(mutable=True)
-    request.GET.update(query)
+    request.GET = QueryDict(urlencode(query))
     return request
 
 

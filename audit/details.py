@@ -108,6 +108,13 @@ class LimitHit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitStore:
+    """The store that a node now decides short limits in."""
+
+    store: vocabulary.LimitStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
     """The role that was missing, and for what."""
 
@@ -190,6 +197,7 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
         Type.TOKEN_REFRESH, Type.TOKEN_REUSE, Type.TOKEN_REFUSED, Type.TOKEN_REVOKE, Type.TOKEN_INTROSPECT,
     ),
     LimitHit: (Type.LIMIT_EXCEEDED,),
+    LimitStore: (Type.LIMIT_STORE,),
     Permission: (Type.PERMISSION_DENIED,),
     Client: (Type.CLIENT_CREATE, Type.CLIENT_REVOKE),
     Key: (Type.KEY_CREATE, Type.KEY_ROTATE),

@@ -78,6 +78,7 @@ class EventType(StrEnum):
     TOKEN_INTROSPECT = "token.introspect"  # noqa: S105 the name of an event
     REAUTHENTICATION = "reauthentication"
     LIMIT_EXCEEDED = "limit.exceeded"
+    LIMIT_STORE = "limit.store"
     PERMISSION_DENIED = "permission.denied"
     CLIENT_CREATE = "client.create"
     CLIENT_REVOKE = "client.revoke"
@@ -184,6 +185,7 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.TOKEN_REUSE, _S): Severity.HIGH,
     (EventType.TOKEN_REUSE, _F): Severity.HIGH,
     (EventType.LIMIT_EXCEEDED, _F): Severity.MEDIUM,
+    (EventType.LIMIT_STORE, _F): Severity.MEDIUM,
     (EventType.PERMISSION_DENIED, _F): Severity.MEDIUM,
     (EventType.CLIENT_CREATE, _S): Severity.MEDIUM,
     (EventType.CLIENT_REVOKE, _S): Severity.MEDIUM,

@@ -36,6 +36,13 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class LimitStore(StrEnum):
+    """Where limits of short windows are counted."""
+
+    REDIS = "redis"
+    DATABASE = "database"
+
+
 class LimitPurpose(StrEnum):
     """The limits, by purpose."""
 

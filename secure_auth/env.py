@@ -17,6 +17,8 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from throttling.stores.location import parse_location
+
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 MASTER_KEY_BYTES = 32
 
@@ -171,16 +173,15 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
 
 
 def redis(name: str) -> str:
-    """redis:// or rediss://host[:port][/number]."""
+    """A Redis, the Sentinels that know one, or a cluster, as throttling.stores.location reads them."""
     value = text(name)
     try:
-        parts = urlsplit(value)
-        known = parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0
-        known = known and (parts.path.strip("/") or "0").isdigit()
-    except ValueError:
-        known = False
-    if value and not known:
-        raise refuse(name, "must be redis:// or rediss:// with a host, and a number for the database")
+        if value:
+            parse_location(value)
+    except ValueError as error:
+        raise refuse(
+            name, "must be redis://, redis+sentinel:// or redis+cluster:// (or rediss), as README says"
+        ) from error
     return value
 
 

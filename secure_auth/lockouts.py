@@ -23,7 +23,8 @@ from secure_auth.administration import Actor, Refused
 from secure_auth.models import PendingLogin, User
 from throttling import inspection, lanes, lockout
 from throttling.address import source_key, wide_source_key
-from throttling.reservations import BucketStatus, kind_of
+from throttling.limits import KEY_KINDS
+from throttling.reservations import BucketStatus
 
 ACCOUNT_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -73,8 +74,9 @@ def show(target: str) -> list[Standing]:
 def _owners_of_source(target: str) -> list[str]:
     if not _is_ip(target):
         return []
-    wide = wide_source_key(target)
-    return [f"source:{key}" for key in (source_key(target), wide) if key]
+    source, wide = source_key(target), wide_source_key(target)
+    owners = [f"source:{source}", lanes.spraying_owner(source), f"mail:{source}"]
+    return [*owners, *([f"source:{wide}"] if wide else [])]
 
 
 def _owners_of_account(target: str) -> list[str]:
@@ -101,7 +103,7 @@ def _owners_of_user(user: User) -> list[str]:
 
 
 def _standing(bucket: BucketStatus) -> Standing:
-    kind, allowed = kind_of(bucket.owner, bucket.key), settings.LIMITS[bucket.purpose].allowed
+    kind, allowed = KEY_KINDS[bucket.purpose], settings.LIMITS[bucket.purpose].allowed
     if kind in ("account", "address"):
         key = ""
     else:

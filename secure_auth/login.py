@@ -43,14 +43,14 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
     device_id = device.id if device else ""
     attempt = lockout.PasswordAttempt(account=address.account, ip=source.ip, device=device_id or None)
     with refusals.limits_refused(source=source, address=address):
-        reservation = lockout.reserve_password_attempt(attempt)
-    user, proof = proofs.check_reserved(
-        reservation, email_key=address.key, password=password, known=device.user if device else None
-    )
+        checked = proofs.check_password(
+            attempt, email_key=address.key, password=password, known=device.user if device else None
+        )
+    user, proof = checked.user, checked.proof
     with transaction.atomic():
         locked = pending.lock_account(user.pk if user else "")  # for every outcome: all cost the same
         refusal = _refusal(user, locked, proof)
-        settlement = lockout.settle_password_attempt(reservation, failed=bool(refusal))
+        settlement = lockout.settle_password_attempt(checked.reservation, failed=bool(refusal))
         who = {"user": user.pk} if user else {"subject": address.account}
         events = refusals.lock_events(settlement, source=source, **who)
         answer = None

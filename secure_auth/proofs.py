@@ -1,5 +1,9 @@
 """Comparing a password under a reservation: what login, reauthentication and password change share."""
 
+import hashlib
+import secrets
+from dataclasses import dataclass
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -10,14 +14,61 @@ from secure_auth.errors import Code, Problem
 from secure_auth.models import Session, User
 from throttling import lockout
 from throttling.reservations import Reservation, Settlement
+from throttling.waiting import run_or_follow
 
+_SAME_ATTEMPT = secrets.token_bytes(
+    32
+)  # passwords under way are told apart by a digest that dies with the process
 FIND_ACCOUNT = "SELECT {columns} FROM secure_auth_user WHERE email_key = %s"
 
 
-def check_reserved(
+@dataclass(frozen=True)
+class Checked:
+    """A password that was compared: under which reservation, with the account as it was before, and what came of it."""
+
+    reservation: Reservation
+    user: User | None
+    proof: passwords.Proof
+
+    def is_right(self) -> bool:
+        """Whether the password was the account's."""
+        return self.proof.matches
+
+
+def check_password(
+    attempt: lockout.PasswordAttempt, *, email_key: str, password: str, known: User | None = None
+) -> Checked:
+    """Reserve an attempt at login and compare the password, outside any transaction.
+
+    Equal attempts at one moment share one reservation and one hash where the password is right: a person's own
+    requests never stand in each other's way. Whoever sends a wrong one learns nothing from its double, and each is
+    counted by itself.
+
+    Raises:
+        LimitExceeded, StoreUnavailable; Problem: service_unavailable.
+    """
+
+    def check() -> Checked:
+        reservation = lockout.reserve_password_attempt(attempt)
+        return Checked(
+            reservation, *_compare(reservation, email_key=email_key, password=password, known=known)
+        )
+
+    same = repr((attempt.account, attempt.lane, password)).encode()
+    key = hashlib.blake2b(same, key=_SAME_ATTEMPT, digest_size=32).digest()
+    checked, is_own = run_or_follow(key, check, is_for_all=Checked.is_right)
+    if checked is None:
+        return check()
+    if is_own:
+        return checked
+    # The account as the other one read it: what changed since then shows under the account's lock.
+    return Checked(lockout.reserve_proved_attempt(attempt), checked.user, passwords.Proof(matches=True))
+
+
+def _compare(
     reservation: Reservation, *, email_key: str, password: str, known: User | None = None
 ) -> tuple[User | None, passwords.Proof]:
-    """Read the account and compare the password, outside any transaction; gives the reservation back if it cannot.
+    """Read the account and compare the password; gives the reservation back if it cannot.
 
     `known` is the account where it was read already: a change of it since then shows under its lock.
     """
@@ -49,7 +100,7 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
     attempt = lockout.PasswordAttempt(account=account, ip=source.ip, device=device_id)
     with refusals.limits_refused(source=source, user=user.pk, session=session.id):
         reservation = lockout.reserve_password_attempt(attempt, by_source=False)
-    checked, proof = check_reserved(reservation, email_key=user.email_key, password=password)
+    checked, proof = _compare(reservation, email_key=user.email_key, password=password)
     with transaction.atomic():
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
         if not proof.matches:

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
+from django.dispatch import receiver
 
 from audit.append import NewEvent, append, append_collapsed
-from audit.events import EventType, Outcome, Reason, Source
+from audit.events import SYSTEM, EventType, Outcome, Reason, Source
+from audit.vocabulary import LimitStore
 from secure_auth.addresses import Address
 from secure_auth.errors import Code, Problem, service_unavailable
 from secure_auth.models import User
 from throttling.reservations import LimitExceeded, Settlement, StoreUnavailable
+from throttling.stores.routing import store_changed
 
 LOCKOUTS = frozenset(
     {
@@ -108,3 +111,17 @@ def record_collapsed(event: NewEvent, *, key: str = "") -> None:
     """Commit an unauthenticated refusal: in full once a window, then as a count."""
     with transaction.atomic():
         append_collapsed(event, key=key)
+
+
+@receiver(store_changed)
+def record_store_change(store: str, **_: object) -> None:
+    """A node that went over to another store of limits, once a window for all nodes and processes."""
+    is_away = store == LimitStore.DATABASE
+    event = NewEvent(
+        type=EventType.LIMIT_STORE,
+        outcome=Outcome.FAILURE if is_away else Outcome.SUCCESS,
+        reason=Reason.UNAVAILABLE if is_away else Reason.NONE,
+        source=SYSTEM,
+        details={"store": store},
+    )
+    record_collapsed(event, key=store)

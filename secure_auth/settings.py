@@ -27,7 +27,7 @@ MASTER_KEY = env.master_key("MASTER_KEY")
 PRODUCTION = not env.is_loopback(ORIGIN)
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 SERVER_WORKERS = env.integer("SERVER_WORKERS", max(2, min(8, CPUS)), most=64)
-SERVER_THREADS = env.integer("SERVER_THREADS", 64, most=512)
+SERVER_THREADS = env.integer("SERVER_THREADS", 128, most=512)
 DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, most=500)
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.redis("REDIS_URL")

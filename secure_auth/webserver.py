@@ -14,6 +14,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import time
 from typing import Any
 
@@ -42,6 +43,7 @@ READ_SECONDS = 15
 IDLE_SECONDS = 30
 GRACEFUL_SECONDS = 5
 CONNECTIONS = 1000
+OPEN_FILES = 4096
 POLL_SECONDS = 0.5
 
 
@@ -231,6 +233,15 @@ def _bury_worker(arbiter: Any, worker: Any) -> None:
     metrics.bury(worker.pid)
 
 
+def allow_files() -> None:
+    """Raise the soft limit of open files: connections and, on SQLite, three files a thread pass the usual 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def serve(socket_number: int) -> None:
     """Serve until a signal ends it; leaves by SystemExit."""
+    allow_files()
     Arbiter(WebServer(socket_number)).run()

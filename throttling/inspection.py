@@ -25,12 +25,13 @@ def look(*claims: Claim) -> tuple[bool, ...]:
 def status(owner: str) -> list[BucketStatus]:
     """Return every bucket of ``owner`` that counts something; those in Redis only while it answers."""
     kept = [claim(purpose, owner, key) for purpose, key in database.keys(owner) if purpose in settings.LIMITS]
-    found = _counting(database, kept)
+    found = _in_database(kept)
     if routing.is_volatile(owner):
         every = tuple(claim(purpose, owner) for purpose in settings.LIMITS)
         with suppress(StoreUnavailable):
             for group in routing.redis_groups(every):
-                found += _counting(redis, group)
+                (answer,) = redis.reserve([group], None, 0)
+                found += _counting(group, answer)
     return found
 
 
@@ -40,16 +41,17 @@ def survey(*purposes: str, key: str | None = None) -> Iterator[BucketStatus]:
     """
     found = [claim(purpose, owner, own_key) for owner, purpose, own_key in database.find(purposes, key)]
     for start in range(0, len(found), BATCH):
-        yield from _counting(database, found[start : start + BATCH])
+        yield from _in_database(found[start : start + BATCH])
 
 
-def _counting(store: Any, claims: Sequence[Claim]) -> list[BucketStatus]:
-    if not claims:
-        return []
-    verdicts = store.reserve([rule_of(one) for one in claims], None, 0)["verdicts"]
+def _in_database(claims: Sequence[Claim]) -> list[BucketStatus]:
+    return _counting(claims, database.reserve([rule_of(one) for one in claims], None, 0)) if claims else []
+
+
+def _counting(claims: Sequence[Claim], answer: dict[str, Any]) -> list[BucketStatus]:
     return [
         _status(one, verdict)
-        for one, verdict in zip(claims, verdicts, strict=True)
+        for one, verdict in zip(claims, answer["verdicts"], strict=True)
         if any(verdict[name] for name in ("used", "pending", "level"))
     ]
 

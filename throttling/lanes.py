@@ -26,6 +26,16 @@ class PasswordAttempt:
     ip: str
     device: str | None = None
 
+    @property
+    def lane(self) -> str:
+        """What its failures count for beside the account: the device, or else the source."""
+        return f"device:{self.device}" if self.device else source_key(self.ip)
+
+
+def spraying_owner(source: str) -> str:
+    """The owner of what a source's failures count for: settled with the evidence, so in the database always."""
+    return f"spraying:{source}"
+
 
 def password_claims(attempt: PasswordAttempt, *, by_source: bool) -> tuple[Claim, ...]:
     """Claims of one password check. ``by_source`` False: of the account only, for someone logged in."""
@@ -36,7 +46,7 @@ def password_claims(attempt: PasswordAttempt, *, by_source: bool) -> tuple[Claim
     claims = [claim("password_account_source", account, source), claim("password_account", account)]
     if by_source:
         claims.append(claim("password_source", f"source:{source}"))
-        claims.append(claim("spraying", f"source:{source}", member=attempt.account))
+        claims.append(claim("spraying", spraying_owner(source), member=attempt.account))
     if by_source and wide:
         claims.append(claim("password_source_wide", f"source:{wide}"))
     return tuple(claims)
@@ -86,3 +96,13 @@ def reset_clears(account: str) -> tuple[Clear, ...]:
 def unlock_clears(account: str, user: str) -> tuple[Clear, ...]:
     """What an operator's unlock clears: every lock of the account, of both steps."""
     return (*reset_clears(account), Clear(f"account:{user}", SECOND_STEP_PURPOSES))
+
+
+def source_clears(ip: str) -> tuple[Clear, ...]:
+    """What an operator's reset of a source clears: its limits of the password step, and its /48's."""
+    source, wide = source_key(ip), wide_source_key(ip)
+    clears = (
+        Clear(f"source:{source}", ("password_source",)),
+        Clear(spraying_owner(source), ("spraying",)),
+    )
+    return (*clears, Clear(f"source:{wide}", ("password_source_wide",))) if wide else clears

@@ -33,7 +33,6 @@ from throttling.stores.bucket import Rule, clear_of, rule_of
 
 RESERVATION_SECONDS = 30
 MOST_RETRY_SECONDS = 86400
-STORES = {"database": database, "redis": redis}
 
 
 def claim(purpose: str, owner: str, key: str = "", member: str = "") -> Claim:
@@ -52,39 +51,66 @@ def reserve(*claims: Claim) -> Reservation:
 
 def decide(*claims: Claim) -> Reservation:
     """Like ``reserve``, for who may ask again before it is a refusal: nothing is counted as a decision."""
-    pending = sorted(claims, key=lambda claim: claim.bucket)
-    if not pending or len({claim.bucket for claim in pending}) < len(pending):
+    ordered = sorted(claims, key=lambda claim: claim.bucket)
+    if not ordered or len({claim.bucket for claim in ordered}) < len(ordered):
         raise ValueError("a reservation takes one or more claims, each on its own bucket")
-    held = Reservation(secrets.token_hex(8), tuple(pending), (), ())
-    for group in routing.redis_groups(pending):
-        try:
-            held = _reserve("redis", held, group)
-        except StoreUnavailable:
-            routing.trip()
-            break
-        pending = [claim for claim in pending if claim not in group]
-    return _reserve("database", held, tuple(pending)) if pending else held
-
-
-def _reserve(store: str, held: Reservation, claims: tuple[Claim, ...]) -> Reservation:
-    """Add one store's grant to ``held``; a refusal gives back what the others granted."""
     try:
-        answer = STORES[store].reserve(
-            [rule_of(claim) for claim in claims], held.id, RESERVATION_SECONDS * 1000
-        )
+        return _ask_stores(ordered)
+    finally:
+        routing.announce()
+
+
+def _ask_stores(pending: list[Claim]) -> Reservation:
+    held = Reservation(secrets.token_hex(8), tuple(pending), (), ())
+    groups = routing.redis_groups(pending)
+    if groups:
+        try:
+            answers = redis.reserve(groups, held.id, RESERVATION_SECONDS * 1000)
+        except StoreUnavailable as error:
+            routing.trip(error.seconds)
+        else:
+            routing.note_answer()
+            held = _add("redis", held, list(zip(groups, answers, strict=True)))
+            pending = [claim for claim in pending if not routing.is_volatile(claim.owner)]
+    return _reserve_in_database(held, tuple(pending)) if pending else held
+
+
+def _reserve_in_database(held: Reservation, claims: tuple[Claim, ...]) -> Reservation:
+    try:
+        answer = database.reserve(_rules(claims), held.id, RESERVATION_SECONDS * 1000)
     except StoreUnavailable:
-        if store == "database":
-            release(held)
-        raise
-    metrics.count(metrics.STORE_DECISIONS, store)
-    granted, verdicts = answer["granted"], answer["verdicts"]
-    usage = tuple(_usage(claim, verdict, granted) for claim, verdict in zip(claims, verdicts, strict=True))
-    note_usage(usage)
-    if not granted:
         release(held)
-        raise _refusal(claims, verdicts, held.usage + usage)
-    part = Part(store, claims, answer["at"])
-    return Reservation(held.id, held.claims, held.usage + usage, (*held.parts, part))
+        raise
+    return _add("database", held, [(claims, answer)])
+
+
+def _rules(claims: Iterable[Claim]) -> list[Rule]:
+    return [rule_of(claim) for claim in claims]
+
+
+def _add(
+    store: str, held: Reservation, decided: list[tuple[tuple[Claim, ...], dict[str, Any]]]
+) -> Reservation:
+    """Add a store's grants to ``held``; a refusal among them gives back all that was granted."""
+    metrics.count(metrics.STORE_DECISIONS, store)
+    usage, parts = held.usage, held.parts
+    refused: list[tuple[Claim, dict[str, int]]] = []
+    for claims, answer in decided:
+        told = tuple(
+            _usage(claim, verdict, answer["granted"])
+            for claim, verdict in zip(claims, answer["verdicts"], strict=True)
+        )
+        note_usage(told)
+        usage += told
+        if answer["granted"]:
+            parts = (*parts, Part(store, claims, answer["at"]))
+        else:
+            refused += zip(claims, answer["verdicts"], strict=True)
+    held = Reservation(held.id, held.claims, usage, parts)
+    if refused:
+        release(held)
+        raise _refusal(refused, usage)
+    return held
 
 
 def _usage(claim: Claim, verdict: dict[str, int], granted: bool) -> Usage:
@@ -95,12 +121,8 @@ def _usage(claim: Claim, verdict: dict[str, int], granted: bool) -> Usage:
     return Usage(claim.limit, 0 if verdict["wait"] > 0 else max(0, free), _seconds(reset))
 
 
-def _refusal(
-    claims: tuple[Claim, ...], verdicts: list[dict[str, int]], usage: tuple[Usage, ...]
-) -> LimitExceeded:
-    claim, verdict = max(
-        zip(claims, verdicts, strict=True), key=lambda pair: (pair[1]["wait"] > 0, abs(pair[1]["wait"]))
-    )
+def _refusal(refused: list[tuple[Claim, dict[str, int]]], usage: tuple[Usage, ...]) -> LimitExceeded:
+    claim, verdict = max(refused, key=lambda pair: (pair[1]["wait"] > 0, abs(pair[1]["wait"])))
     retry = max(1, min(_seconds(verdict["wait"]), MOST_RETRY_SECONDS))
     in_flight = verdict["wait"] < 0
     # A lock forgets the failures that began it: all that the limit allows.
@@ -152,7 +174,10 @@ def clear_all(clears: tuple[Clear, ...]) -> None:
     """Like ``clear``, for several owners in one statement."""
     for one in clears:
         if routing.is_volatile(one.owner) and settings.REDIS_URL and not routing.is_tripped():
-            _settle_redis(_clears((one,)), "", 0)
+            try:
+                redis.clear(one)
+            except StoreUnavailable as error:
+                routing.trip(error.seconds)
     database.settle(_clears(clears), "", 0)
 
 
@@ -162,22 +187,24 @@ def prune() -> int:
 
 
 def _settle_part(part: Part, id_: str, outcome: str, clear: tuple[Clear, ...]) -> list[dict[str, Any]]:
-    operations = [{**rule_of(claim), "do": outcome} for claim in _settled(part, outcome)]
+    claims = _settled(part, outcome)
     if part.store == "database":
-        operations += _clears(clear)
+        operations = [{**rule_of(claim), "do": outcome} for claim in claims] + _clears(clear)
         return database.settle(operations, id_, part.at_ms) if operations else []
-    if outcome == "passed" and operations:
-        transaction.on_commit(lambda: _settle_redis(operations, id_, part.at_ms) and None, robust=True)
+    if not claims:
         return []
-    return _settle_redis(operations, id_, part.at_ms) if operations else []
+    if outcome == "passed":
+        transaction.on_commit(lambda: _settle_redis(part, claims, id_, outcome) and None, robust=True)
+        return []
+    return _settle_redis(part, claims, id_, outcome)
 
 
-def _settle_redis(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]:
+def _settle_redis(part: Part, claims: list[Claim], id_: str, outcome: str) -> list[dict[str, Any]]:
     """What can't be settled expires as a failure, which is the safe side."""
     try:
-        return redis.settle(operations, id_, at_ms)
-    except StoreUnavailable:
-        routing.trip()
+        return redis.settle(claims, id_, part.at_ms, outcome)
+    except StoreUnavailable as error:
+        routing.trip(error.seconds)
         return []
 
 

@@ -14,9 +14,10 @@ from axes.signals import user_locked_out
 from django.http import HttpRequest
 
 from throttling import inspection, lanes, limiter, resets
-from throttling.address import source_owner
+from throttling.address import source_key, source_owner
 from throttling.lanes import PasswordAttempt
 from throttling.limiter import claim
+from throttling.limits import Counts
 from throttling.reservations import Claim, LimitExceeded, Reservation, Settlement, StoreUnavailable
 from throttling.waiting import reserve_waiting
 
@@ -52,10 +53,10 @@ class ReservingHandler(AxesHandler):
         return True
 
     def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
-        return any(inspection.look(*_durable(_claims_of(request, credentials))))
+        return any(inspection.look(*_of_account(_claims_of(request, credentials))))
 
     def get_failures(self, request: Any, credentials: dict[str, Any] | None = None) -> int:
-        buckets = {one.bucket for one in _durable(_claims_of(request, credentials))}
+        buckets = {one.bucket for one in _of_account(_claims_of(request, credentials))}
         found = [one for owner in {bucket[0] for bucket in buckets} for one in inspection.status(owner)]
         return max((one.used for one in found if (one.owner, one.purpose, one.key) in buckets), default=0)
 
@@ -99,13 +100,21 @@ def reserve_password_attempt(attempt: PasswordAttempt, *, by_source: bool = True
     return request.reservation
 
 
+def reserve_proved_attempt(attempt: PasswordAttempt) -> Reservation:
+    """Count an attempt whose password another one proved at the same time: nothing is guessed, only rates apply."""
+    rates = [
+        one for one in lanes.password_claims(attempt, by_source=True) if one.limit.counts is Counts.ATTEMPTS
+    ]
+    return limiter.reserve(*rates)
+
+
 def settle_password_attempt(reservation: Reservation, *, failed: bool) -> Settlement:
     """Settle a password check; a lock that begins sends axes' ``user_locked_out`` with the account's opaque
     id.
     """
     if not failed:
         return limiter.settle(reservation, failed=False)
-    owner, key = next((one.owner, one.key) for one in reservation.claims if one.key)
+    owner, key = next(((one.owner, one.key) for one in reservation.claims if one.key), ("", ""))
     account, ip = (
         (key, "") if owner.startswith("device:") else (owner.removeprefix("account:"), key.partition("/")[0])
     )
@@ -182,7 +191,7 @@ def reserve_request(ip: str) -> Reservation:
 
 def reserve_mail_source(ip: str) -> Reservation:
     """Count one mail that a source asked for."""
-    return limiter.reserve(claim("mail_source", source_owner(ip)))
+    return limiter.reserve(claim("mail_source", f"mail:{source_key(ip)}"))
 
 
 def reserve_mail_address(account: str) -> Reservation:
@@ -203,5 +212,5 @@ def _claims_of(request: Any, credentials: dict[str, Any] | None) -> tuple[Claim,
     return lanes.password_claims(attempt, by_source=True)
 
 
-def _durable(claims: tuple[Claim, ...]) -> list[Claim]:
-    return [one for one in claims if not one.owner.startswith("source:")]
+def _of_account(claims: tuple[Claim, ...]) -> list[Claim]:
+    return [one for one in claims if one.owner.startswith(("account:", "device:"))]

@@ -8,30 +8,18 @@ claims or none. Owners name what the state belongs to: ``account:``, ``device:``
 from dataclasses import dataclass
 from datetime import datetime
 
-from throttling.limits import Limit
-
-OWNERS = {
-    "account": "account",
-    "device": "device",
-    "login": "login",
-    "mail": "address",
-    "session": "session",
-    "source": "source",
-}
-
-
-def kind_of(owner: str, key: str) -> str:
-    """Return the kind of what a bucket counts for: ``account_source``, ``account``, ``device``, ``login``,
-    ``source``, ``source_wide`` (an IPv6 /48), ``session`` or ``address`` (that mails go to).
-    """
-    kind = OWNERS[owner.partition(":")[0]]
-    if kind == "account" and key:
-        return "account_source"
-    return "source_wide" if kind == "source" and owner.endswith("/48") else kind
+from throttling.limits import KEY_KINDS, Limit
 
 
 class StoreUnavailable(Exception):
-    """No store could decide. Nothing is allowed then; the answer is 503."""
+    """No store could decide, or this one must not. Without another one nothing is allowed; the answer is 503.
+
+    ``seconds``: after how long this store may be asked again, where it said so.
+    """
+
+    def __init__(self, message: str, *, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -53,7 +41,7 @@ class Claim:
     @property
     def kind(self) -> str:
         """What the count is kept for, without saying for which one."""
-        return kind_of(self.owner, self.key)
+        return KEY_KINDS[self.limit.purpose]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ caller's own does. Each answers how many buckets held something.
 from collections.abc import Iterable
 
 from throttling import inspection, lanes, limiter
-from throttling.address import source_key, source_owner, wide_source_key
+from throttling.address import source_key
 from throttling.reservations import BucketStatus, Clear
 
-SOURCE_PURPOSES = ("password_source", "password_source_wide", "spraying")
 BATCH = 200
 
 
@@ -25,10 +24,11 @@ def reset_account(account: str, ip: str | None = None) -> int:
 
 def reset_source(ip: str) -> int:
     """The password step's limits of a source and its network, and the locks of all accounts at this source."""
-    wide = wide_source_key(ip)
-    owners = [source_owner(ip), *([f"source:{wide}"] if wide else [])]
-    held = [one for owner in owners for one in inspection.status(owner) if one.purpose in SOURCE_PURPOSES]
-    limiter.clear_all(tuple(Clear(owner, SOURCE_PURPOSES) for owner in owners))
+    clears = lanes.source_clears(ip)
+    held = [
+        one for clear in clears for one in inspection.status(clear.owner) if one.purpose in clear.purposes
+    ]
+    limiter.clear_all(clears)
     return len(held) + _clear(inspection.survey("password_account_source", key=source_key(ip)))
 
 

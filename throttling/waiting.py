@@ -1,16 +1,17 @@
-"""Waiting for reservations in flight, so that correct logins that arrive together are not refused because of one
-another.
+"""Waiting for what is under way, so that correct logins that arrive together are not refused because of one another.
 
-Waiters of a bucket stand in line, and only the first of a process's line asks the store. Waiting is no weapon: at most
-one second, at most MOST_WAITERS a bucket and a quarter of the process's threads in all; who finds no place is refused
-at once. No pooled connection is held while waiting.
+Who tries the same as somebody else is trying now waits for that result instead of trying too. Who finds only
+reservations in flight in the way stands in line, and only the first of a process's line asks the store. Waiting is no
+weapon: at most one second, at most MOST_WAITERS a key and a quarter of the process's threads in all; who finds no place
+is refused at once. No pooled connection is held while waiting.
 """
 
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from typing import Generic, Literal, TypeVar
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -22,8 +23,48 @@ from throttling.reservations import Claim, LimitExceeded, Reservation
 WAIT_SECONDS = 1.0
 PAUSE_SECONDS = 0.01
 MOST_WAITERS = 64
+Result = TypeVar("Result")
 _moved = threading.Condition()
-_lines: dict[tuple[str, str, str], list[int]] = {}
+_lines: dict[Hashable, list[int]] = {}
+
+
+class _Run(Generic[Result]):
+    """Something under way, and its result where that is for others too."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.result: Result | None = None
+
+
+_runs: dict[bytes, _Run[object]] = {}
+
+
+def run_or_follow(
+    key: bytes, run: Callable[[], Result], *, is_for_all: Callable[[Result], bool]
+) -> tuple[Result, Literal[True]] | tuple[Result | None, Literal[False]]:
+    """Do ``run``; but while another thread of this process does it under the same key, wait for what comes of that.
+
+    Returns the result and whether it is this thread's own. Another's is None when it was not for all, did not come in
+    time, or there was no place to wait.
+    """
+    mine: _Run[object] = _Run()
+    with _moved:
+        found = _runs.setdefault(key, mine)
+    if found is not mine:
+        with _place(key) as line:
+            if line is not None:
+                close_old_connections()
+                found.done.wait(WAIT_SECONDS)
+        return found.result, False  # type: ignore[return-value]
+    try:
+        result = run()
+        if is_for_all(result):
+            mine.result = result
+        return result, True
+    finally:
+        with _moved:
+            del _runs[key]
+        mine.done.set()
 
 
 def reserve_waiting(*claims: Claim) -> Reservation:
@@ -38,7 +79,9 @@ def _decide_waiting(claims: tuple[Claim, ...]) -> Reservation:
         return decide(*claims)
     except LimitExceeded as error:
         refusal = error
-    with _place(refusal) as line:
+    if not refusal.in_flight:
+        raise refusal
+    with _place(refusal.claim.bucket) as line:
         while line and refusal.in_flight and _comes_first(line, deadline):
             time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
             try:
@@ -49,15 +92,13 @@ def _decide_waiting(claims: tuple[Claim, ...]) -> Reservation:
 
 
 @contextmanager
-def _place(refusal: LimitExceeded) -> Iterator[list[int] | None]:
-    """Stand in the line of the bucket that refused; None when there is no place."""
-    bucket, me = refusal.claim.bucket, threading.get_ident()
+def _place(key: Hashable) -> Iterator[list[int] | None]:
+    """Stand in the line of a key; None when there is no place."""
+    me = threading.get_ident()
     with _moved:
-        line = _lines.setdefault(bucket, [])
-        is_free = (
-            sum(map(len, _lines.values())) < max(1, settings.SERVER_THREADS // 4) and len(line) < MOST_WAITERS
-        )
-        if is_free and refusal.in_flight:
+        line = _lines.setdefault(key, [])
+        waiting = sum(map(len, _lines.values()))
+        if waiting < max(1, settings.SERVER_THREADS // 4) and len(line) < MOST_WAITERS:
             line.append(me)
     try:
         yield line if me in line else None
@@ -66,7 +107,7 @@ def _place(refusal: LimitExceeded) -> Iterator[list[int] | None]:
             if me in line:
                 line.remove(me)
             if not line:
-                _lines.pop(bucket, None)
+                _lines.pop(key, None)
             _moved.notify_all()
 
 

@@ -10,10 +10,11 @@ ever holds more than ``allowed``. Limits of up to SLOTS counts use slots of one 
 exact log. A flight that is not settled in time becomes a failure at the moment it expires.
 """
 
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from throttling.limits import Counts
+from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, Clear
 
 SLOTS = 10
@@ -26,13 +27,22 @@ Verdict = dict[str, int]
 
 def rule_of(claim: Claim) -> Rule:
     """Return what a store needs to know of a claim, in milliseconds."""
-    limit = claim.limit
     owner, purpose, key = claim.bucket
+    return {
+        **shape_of(claim.limit),
+        "owner": owner,
+        "purpose": purpose,
+        "key": key,
+        "member": member_of(claim),
+    }
+
+
+@cache
+def shape_of(limit: Limit) -> Rule:
+    """Return what all rules of a limit have in common."""
     window = limit.window_seconds * 1000
     distinct = limit.counts is Counts.DISTINCT_FAILURES
     return {
-        "owner": owner, "purpose": purpose, "key": key,
-        "member": _digest(claim.member) if distinct else "" if window else "-",
         "attempts": limit.counts is Counts.ATTEMPTS,
         "distinct": distinct,
         "allowed": limit.allowed,
@@ -40,7 +50,14 @@ def rule_of(claim: Claim) -> Rule:
         "slot": window // SLOTS if window and limit.allowed > SLOTS and not distinct else 1,
         "lock": limit.lock_seconds * 1000,
         "lock_max": limit.lock_max_seconds * 1000,
-    }  # fmt: skip
+    }
+
+
+def member_of(claim: Claim) -> str:
+    """Return the name of a claim's mark; empty: that of its slot."""
+    if claim.limit.counts is Counts.DISTINCT_FAILURES:
+        return _digest(claim.member)
+    return "" if claim.limit.window_seconds else "-"
 
 
 def _digest(member: str) -> str:

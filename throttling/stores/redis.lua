@@ -1,56 +1,94 @@
--- The algorithm of throttling/stores/bucket.py in Lua, name by name.
--- KEYS: one string a bucket, all in one hash slot. ARGV: call (reserve, look or settle), id, ttl or at, rules as JSON.
-local call, id, number, rules = ARGV[1], ARGV[2], tonumber(ARGV[3]), cjson.decode(ARGV[4])
+-- The algorithm of throttling/stores/bucket.py in Lua, name by name, for all buckets of one owner.
+-- KEYS: the mark of trust, the owner's state; both in one hash slot.
+-- ARGV: call (reserve, look or settle), id, ttl or at, trust_ms, rules as JSON, identity of this server.
+--
+-- The state of an owner is one string: {bucket name: {expires (s), slot size (ms), {slot, n, slot, n, ...}, flights,
+-- level, locked, named marks}}, MessagePack, without the last four where nothing but slots counts. A slot's mark lives
+-- until (slot + 1) * rule.slot + rule.span; a named one says until when: {until, n}. Rules leave out what is 0 or false.
+local call, id, number, trust_ms, identity = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[6]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
+-- A server is believed once it has counted for the longest window without losing anything. The mark names the server
+-- and says from when on: it is missing after a loss, and names another server after a restart or a promotion.
+local mark_of_trust = redis.call('GET', KEYS[1])
+local server, since = string.match(mark_of_trust or '', '^(%S+) (%d+)$')
+if server ~= identity then
+  since = now + trust_ms
+  redis.call('SET', KEYS[1], string.format('%s %.0f', identity, since))
+end
+if now < tonumber(since) then return 'wait,' .. string.format('%.0f', since - now) end
+
 local function used(state)
-  local sum = 0
-  for _, mark in pairs(state.marks) do sum = sum + mark[2] end
+  local sum, slots = 0, state.slots
+  for i = 2, #slots, 2 do sum = sum + slots[i] end
+  for _, mark in pairs(state.named) do sum = sum + mark[2] end
   return sum
 end
 
 local function drop(state, rule, at)
-  for name, mark in pairs(state.marks) do
-    if mark[1] <= at then state.marks[name] = nil end
+  local alive, slots, dead_until = {}, state.slots, (at - rule.span) / rule.slot - 1
+  for i = 1, #slots, 2 do
+    if slots[i] > dead_until then alive[#alive + 1], alive[#alive + 2] = slots[i], slots[i + 1] end
   end
-  if next(state.marks) == nil and state.locked + rule.span <= at then state.level = 0 end
+  state.slots = alive
+  for name, mark in pairs(state.named) do
+    if mark[1] <= at then state.named[name] = nil end
+  end
+  if state.level > 0 and #alive == 0 and next(state.named) == nil and state.locked + rule.span <= at then
+    state.level = 0
+  end
 end
 
-local function slot_name(rule, at)
-  return string.format('%.0f', math.floor(at / rule.slot))
+local function find_slot(slots, slot)
+  for i = #slots - 1, 1, -2 do
+    if slots[i] == slot then return i + 1 end
+  end
 end
 
 local function mark(state, rule, at, member)
-  local name = member ~= '' and member or slot_name(rule, at)
-  local n = state.marks[name] and state.marks[name][2] or 0
-  local till = (math.floor(at / rule.slot) + 1) * rule.slot + rule.span
-  state.marks[name] = {till, rule.distinct and 1 or n + 1}
+  local slot, slots = math.floor(at / rule.slot), state.slots
+  if member then
+    local n = state.named[member] and state.named[member][2] or 0
+    state.named[member] = {(slot + 1) * rule.slot + rule.span, rule.distinct and 1 or n + 1}
+    return
+  end
+  local place = find_slot(slots, slot)
+  if place then
+    slots[place] = slots[place] + 1
+  else
+    slots[#slots + 1], slots[#slots + 2] = slot, 1
+  end
 end
 
 local function fail(state, rule, at, member)
   drop(state, rule, at)
-  mark(state, rule, at, member)
+  mark(state, rule, at, member ~= '' and member or nil)
   if used(state) < rule.allowed then return end
-  state.hit = true
-  if rule.lock > 0 then
+  state.hit = 1
+  if rule.lock then
     state.locked = at + math.min(rule.lock * 2 ^ math.min(state.level, 30), rule.lock_max)
     state.level = state.level + 1
-    state.marks = {}
+    state.slots, state.named = {}, {}
   end
 end
 
-local function read(key)
-  local text = redis.call('GET', key)
-  return text and cmsgpack.unpack(text) or {marks = {}, flights = {}, level = 0, locked = 0}
+-- The limit was set anew meanwhile: a count moves into the slot that holds the end of its old one.
+local function resize(slots, before, after)
+  for i = 1, #slots, 2 do slots[i] = math.floor(((slots[i] + 1) * before - 1) / after) end
 end
 
-local function load(key, rule)
-  local state, expired = read(key), {}
-  state.hit = false
+local function load(kept, rule)
+  local state = {hit = 0, slots = {}, flights = {}, level = 0, locked = 0, named = {}}
+  if kept then
+    state.slots = kept[3]
+    if kept[2] ~= rule.slot then resize(state.slots, kept[2], rule.slot) end
+    if kept[4] then state.flights, state.level, state.locked, state.named = kept[4], kept[5], kept[6], kept[7] end
+  end
+  local expired = {}
   for name, flight in pairs(state.flights) do
     if flight[1] <= now then
-      table.insert(expired, flight)
+      expired[#expired + 1] = flight
       state.flights[name] = nil
     end
   end
@@ -60,20 +98,30 @@ local function load(key, rule)
   return state
 end
 
-local function judge(state, rule)
-  local pending, need, wait, count, members = 0, 1, 0, used(state), {}
+local function in_flight(state, rule)
+  local pending, members = 0, {}
   for _, flight in pairs(state.flights) do
     local member = flight[2]
     if not rule.distinct then
       pending = pending + 1
-    elseif not state.marks[member] and not members[member] then
+    elseif not state.named[member] and not members[member] then
       members[member] = true
       pending = pending + 1
     end
   end
-  if rule.distinct and (members[rule.member] or state.marks[rule.member]) then need = 0 end
-  local soonest, latest = math.huge, math.max(state.locked, now)
-  for _, m in pairs(state.marks) do
+  return pending, members
+end
+
+local function judge(state, rule)
+  local pending, need, wait, count, members = 0, 1, 0, used(state), nil
+  if not rule.attempts then pending, members = in_flight(state, rule) end
+  if rule.distinct and (members[rule.member] or state.named[rule.member]) then need = 0 end
+  local soonest, latest, slots = math.huge, math.max(state.locked, now), state.slots
+  for i = 1, #slots, 2 do
+    local till = (slots[i] + 1) * rule.slot + rule.span
+    soonest, latest = math.min(soonest, till), math.max(latest, till)
+  end
+  for _, m in pairs(state.named) do
     soonest, latest = math.min(soonest, m[1]), math.max(latest, m[1])
   end
   if state.locked > now then
@@ -83,82 +131,109 @@ local function judge(state, rule)
   elseif count + pending + need > rule.allowed then
     wait = -1
   end
-  return {used = count, pending = pending, need = need, wait = wait, reset = latest - now,
-    level = state.level, locked = state.locked}
+  local verdict = count .. ',' .. pending .. ',' .. need .. ',' .. wait .. ',' .. latest - now
+  if state.level > 0 then verdict = verdict .. ',' .. state.level .. ',' .. state.locked end
+  return wait, verdict
 end
 
 local function take(state, rule)
   if rule.attempts then
     mark(state, rule, now, rule.member)
   else
-    state.flights[id] = {now + number, rule.member}
+    state.flights[id] = {now + number, rule.member or ''}
   end
 end
 
 local function finish(state, rule, at, outcome)
-  local flight, name = state.flights[id], slot_name(rule, at)
+  local flight = state.flights[id]
   state.flights[id] = nil
   if flight and outcome == 'failed' then fail(state, rule, now, flight[2]) end
-  if rule.attempts and outcome == 'released' and state.marks[name] then
-    state.marks[name][2] = state.marks[name][2] - 1
-    if state.marks[name][2] == 0 then state.marks[name] = nil end
-  end
-end
-
-local function wipe(key)
-  local state = read(key)
-  for name, flight in pairs(state.flights) do
-    if flight[1] <= now then state.flights[name] = nil end
-  end
-  if next(state.flights) == nil then
-    redis.call('DEL', key)
-  else
-    local kept = {marks = {}, flights = state.flights, level = 0, locked = 0}
-    redis.call('SET', key, cmsgpack.pack(kept), 'KEEPTTL')
+  local place = rule.attempts and outcome == 'released' and find_slot(state.slots, math.floor(at / rule.slot))
+  if place then
+    state.slots[place] = state.slots[place] - 1
+    if state.slots[place] == 0 then
+      table.remove(state.slots, place)
+      table.remove(state.slots, place - 1)
+    end
   end
 end
 
 local function expiry(state, rule)
-  local last = state.level > 0 and state.locked + rule.span or 0
-  for _, m in pairs(state.marks) do last = math.max(last, m[1]) end
+  local last, slots = state.level > 0 and state.locked + rule.span or 0, state.slots
+  for i = 1, #slots, 2 do last = math.max(last, (slots[i] + 1) * rule.slot + rule.span) end
+  for _, m in pairs(state.named) do last = math.max(last, m[1]) end
   for _, flight in pairs(state.flights) do
-    last = math.max(last, flight[1] + rule.span + rule.slot + rule.lock_max)
+    last = math.max(last, flight[1] + rule.span + rule.slot + (rule.lock_max or 0))
   end
   return last
 end
 
-local function save(key, state, rule)
-  local expires = expiry(state, rule)
-  if expires == 0 then return redis.call('DEL', key) end
-  local kept = {marks = state.marks, flights = state.flights, level = state.level, locked = state.locked}
-  return redis.call('SET', key, cmsgpack.pack(kept), 'PX', string.format('%.0f', math.max(1, expires - now)))
+local function keep(state, rule)
+  local expires = math.ceil(expiry(state, rule) / 1000)
+  if expires == 0 then return nil end
+  if state.level > 0 or next(state.flights) or next(state.named) then
+    return {expires, rule.slot, state.slots, state.flights, state.level, state.locked, state.named}
+  end
+  return {expires, rule.slot, state.slots}
 end
 
-local answer = {}
+local text = redis.call('GET', KEYS[2])
+local owner = text and cmsgpack.unpack(text) or {}
+
+local function save()
+  local last = 0
+  for name, kept in pairs(owner) do
+    if kept[1] * 1000 <= now then owner[name] = nil else last = math.max(last, kept[1]) end
+  end
+  if last == 0 then return redis.call('DEL', KEYS[2]) end
+  redis.call('SET', KEYS[2], cmsgpack.pack(owner), 'PXAT', last * 1000)
+end
+
+local function wipe(name)
+  local kept = owner[name]
+  local flights = kept and kept[4] or {}
+  for flight, value in pairs(flights) do
+    if value[1] <= now then flights[flight] = nil end
+  end
+  owner[name] = next(flights) and {kept[1], kept[2], {}, flights, 0, 0, {}} or nil
+end
+
+local function clear(rule)
+  if not rule.all then return wipe(rule.name) end
+  local prefix = rule.name .. ':'
+  for name in pairs(owner) do
+    if name == rule.name or string.sub(name, 1, #prefix) == prefix then wipe(name) end
+  end
+end
+
+local rules, answer = cjson.decode(ARGV[5]), {}
 if call == 'settle' then
-  for i, rule in ipairs(rules) do
-    if rule['do'] == 'clear' then
-      wipe(KEYS[i])
+  for _, rule in ipairs(rules) do
+    if rule.act == 'clear' then
+      clear(rule)
     else
-      local state = load(KEYS[i], rule)
-      finish(state, rule, number, rule['do'])
-      save(KEYS[i], state, rule)
-      table.insert(answer, {hit = state.hit, level = state.level, locked = state.locked})
+      local state = load(owner[rule.name], rule)
+      finish(state, rule, number, rule.act)
+      owner[rule.name] = keep(state, rule)
+      answer[#answer + 1] = table.concat({state.hit, state.level, state.locked}, ',')
     end
   end
-  return cjson.encode(answer)
+  save()
+  return table.concat(answer, ';')
 end
 
-local states, granted = {}, true
+local states, granted = {}, 1
 for i, rule in ipairs(rules) do
-  states[i] = load(KEYS[i], rule)
-  answer[i] = judge(states[i], rule)
-  granted = granted and answer[i].wait == 0
+  local wait
+  states[i] = load(owner[rule.name], rule)
+  wait, answer[i] = judge(states[i], rule)
+  if wait ~= 0 then granted = 0 end
 end
-if granted and call == 'reserve' then
+if granted == 1 and call == 'reserve' then
   for i, rule in ipairs(rules) do
     take(states[i], rule)
-    save(KEYS[i], states[i], rule)
+    owner[rule.name] = keep(states[i], rule)
   end
+  save()
 end
-return cjson.encode({granted = granted, at = now, verdicts = answer})
+return granted .. ',' .. now .. ';' .. table.concat(answer, ';')

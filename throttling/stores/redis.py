@@ -1,87 +1,129 @@
 """Buckets in Redis or Valkey: one script call decides all buckets of one owner, by the server's clock.
 
-The owner is the hash tag, so that its buckets share a cluster slot. Time-outs are short and nothing is
-retried: a call whose answer got lost may have counted, which errs on the safe side. Every error becomes
-StoreUnavailable.
+An owner's state is one key. Owners are spread over SLOTS hash tags; each tag has a mark that says which server has
+been counting there and since when, so that a server that lost its counts is not believed until a full window has
+passed. Nothing is retried: a call whose answer got lost may have counted, which errs on the safe side. Every error
+becomes StoreUnavailable.
 """
 
+import contextlib
 import json
+import zlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from redis import ConnectionError as RedisConnectionError
-from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.commands.core import Script
-from redis.retry import Retry
+from redis import RedisError
 
-from throttling.reservations import StoreUnavailable
-from throttling.stores.bucket import Rule
+from throttling.limits import Limit
+from throttling.reservations import Claim, Clear, StoreUnavailable
+from throttling.stores import servers
+from throttling.stores.bucket import member_of, shape_of
 
-TIMEOUT_SECONDS = 0.08
+SLOTS = 64
 SCRIPT = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
+VOLATILE_PURPOSES = ("requests", "password_source", "password_source_wide", "refresh")
+Claims = Sequence[Claim]
+quoted = json.encoder.encode_basestring_ascii
 
 
-_identities: dict[str, str] = {}
+def reserve(owners: Sequence[Claims], id_: str | None, ttl_ms: int) -> list[dict[str, Any]]:
+    """Like ``throttling.stores.database.reserve``, once for the claims on each owner, in one round trip."""
+    called = [(claims[0].owner, f"[{','.join(map(_rule, claims))}]") for claims in owners]
+    return [_verdicts(answer) for answer in _call("reserve" if id_ else "look", called, id_ or "", ttl_ms)]
 
 
-def _recognize(connection: Any) -> None:
-    """Refuse, once, a server that is not the one known so far: restarted or another one, it may be empty."""
-    connection.on_connect()
-    connection.send_command("INFO", "server")
-    answer = connection.read_response()
-    text = answer if isinstance(answer, str) else answer.decode()
-    identity = text.partition("run_id:")[2].split("\r")[0]
-    known = _identities.get(settings.REDIS_URL, identity)
-    _identities[settings.REDIS_URL] = identity
-    if known != identity:
-        raise RedisConnectionError("this Redis is not the one known so far")
+def settle(claims: Claims, id_: str, at_ms: int, outcome: str) -> list[dict[str, Any]]:
+    """End the part of a reservation that stands here: ``failed``, ``passed`` or ``released``. One owner's claims."""
+    rules = [_rule(claim).replace("{", f'{{"act":"{outcome}",', 1) for claim in claims]
+    (answer,) = _call("settle", [(claims[0].owner, f"[{','.join(rules)}]")], id_, at_ms)
+    found = [list(map(int, part.split(","))) for part in answer.split(";") if part]
+    return [{"hit": bool(hit), "level": level, "locked": locked} for hit, level, locked in found]
 
 
-@cache
-def client(url: str) -> Redis:
-    """Return this process's client and its pool."""
-    return Redis.from_url(
-        url,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        redis_connect_func=_recognize,
-        max_connections=settings.SERVER_THREADS * 2,
-    )
-
-
-@cache
-def script(url: str) -> Script:
-    return client(url).register_script(SCRIPT)
-
-
-def reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
-    """Like ``throttling.stores.database.reserve``, for rules of one owner."""
-    answer: dict[str, Any] = _call("reserve" if id_ else "look", rules, id_ or "", ttl_ms)
-    return answer
-
-
-def settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]:
-    """Like ``throttling.stores.database.settle``, for operations of one owner; a key of None means the
-    empty key.
-    """
-    return _call("settle", operations, id_, at_ms) or []
+def clear(what: Clear) -> None:
+    """Clear buckets of one owner, in all keys where none is named."""
+    rules = [
+        {"act": "clear", "name": _name(purpose, what.key), "all": what.key is None}
+        for purpose in what.purposes
+    ]
+    _call("settle", [(what.owner, json.dumps(rules))], "", 0)
 
 
 def ping() -> None:
-    """Raise StoreUnavailable unless the server answers."""
+    """Raise StoreUnavailable unless every server answers."""
     try:
-        client(settings.REDIS_URL).ping()
+        for server in servers.topology(settings.REDIS_URL).servers():
+            server.ask("PING")
     except (RedisError, OSError) as error:
         raise StoreUnavailable("Redis is away") from error
 
 
-def _call(call: str, rules: list[Rule], id_: str, number: int) -> Any:
-    names = [f"limit:{{{rule['owner']}}}:{rule['purpose']}:{rule['key'] or ''}" for rule in rules]
+def longest_window_seconds() -> int:
+    """How long a store must have counted to be believed."""
+    return max(settings.LIMITS[purpose].window_seconds for purpose in VOLATILE_PURPOSES)
+
+
+def place_of(owner: str) -> tuple[str, str]:
+    """The keys of an owner: the mark of its slot, and its state."""
+    tag = _tag(zlib.crc32(owner.encode()) % SLOTS)
+    return f"{tag}since", tag + owner
+
+
+def _tag(slot: int) -> str:
+    return f"limit:{{{slot:x}}}:"
+
+
+def _call(call: str, owners: Sequence[tuple[str, str]], id_: str, number: int) -> list[str]:
+    trust_ms = longest_window_seconds() * 1000
+    calls = [(place_of(owner), (call, id_, number, trust_ms, rules)) for owner, rules in owners]
     try:
-        return json.loads(script(settings.REDIS_URL)(keys=names, args=[call, id_, number, json.dumps(rules)]))
+        found = servers.call_script(settings.REDIS_URL, SCRIPT, calls)
     except (RedisError, OSError) as error:
         raise StoreUnavailable("Redis is away") from error
+    answers = [answer if isinstance(answer, str) else answer.decode() for answer in found]
+    waits = [int(answer.partition(",")[2]) for answer in answers if answer.startswith("wait,")]
+    if waits:
+        _mark_all(trust_ms)
+        raise StoreUnavailable("Redis may have lost what it counted", seconds=max(waits) / 1000)
+    return answers
+
+
+def _mark_all(trust_ms: int) -> None:
+    """Begin the wait of every slot now, not when its first owner comes: else each would be another fail-over."""
+    calls = [((f"{tag}since", tag), ("look", "", 0, trust_ms, "[]")) for tag in map(_tag, range(SLOTS))]
+    with contextlib.suppress(RedisError, OSError):
+        servers.call_script(settings.REDIS_URL, SCRIPT, calls)
+
+
+def _rule(claim: Claim) -> str:
+    """A claim as the script reads it: JSON, without zeros."""
+    member = member_of(claim)
+    named = f'"member":"{member}",' if member else ""
+    return f'{{"name":{quoted(_name(claim.limit.purpose, claim.key))},{named}{_shape(claim.limit)}}}'
+
+
+def _name(purpose: str, key: str | None) -> str:
+    return f"{purpose}:{key}" if key else purpose
+
+
+@cache
+def _shape(limit: Limit) -> str:
+    return json.dumps({name: value for name, value in shape_of(limit).items() if value})[1:-1]
+
+
+def _verdicts(answer: str) -> dict[str, Any]:
+    head, *verdicts = answer.split(";")
+    granted, _, at = head.partition(",")
+    return {"granted": granted == "1", "at": int(at), "verdicts": [_verdict(verdict) for verdict in verdicts]}
+
+
+def _verdict(text: str) -> dict[str, int]:
+    used, pending, need, wait, reset, *lock = map(int, text.split(","))
+    level, locked = lock or (0, 0)
+    return {
+        "used": used, "pending": pending, "need": need, "wait": wait, "reset": reset,
+        "level": level, "locked": locked,
+    }  # fmt: skip

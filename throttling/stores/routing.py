@@ -1,9 +1,9 @@
 """Which store holds a claim, and when Redis is not asked.
 
-Durable account state (``account:``, ``device:``, ``login:``, ``mail:``) lives in the database always.
-``source:`` and ``session:`` go to Redis where it is configured. After an error a process stays on the
-database until the longest window has passed, so that however often Redis comes and goes a limit grants at
-most one further allowance.
+Durable account state (``account:``, ``device:``, ``login:``, ``mail:``, ``spraying:``) lives in the database always.
+``source:`` and ``session:`` go to Redis where it is configured: short windows, many requests. After an error a process
+stays on the database until the longest of these windows has passed, so that however often Redis comes and goes a
+limit grants at most one further allowance: in any window, each store grants the limit at most once.
 """
 
 import logging
@@ -12,14 +12,21 @@ import time
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.dispatch import Signal
 
 from throttling import metrics
 from throttling.reservations import Claim
+from throttling.stores import redis
 
 logger = logging.getLogger(__name__)
 VOLATILE_OWNERS = ("source:", "session:")
+PROBE_SECONDS = 1.0
+store_changed = Signal()  # `store`: database or redis, sent by a process once it decides there
+
 _lock = threading.Lock()
-_closed_until = 0.0
+_retry_at = 0.0  # monotonic; before it Redis is not asked
+_tripped = False
+_unsaid = False
 
 
 def is_volatile(owner: str) -> bool:
@@ -28,7 +35,7 @@ def is_volatile(owner: str) -> bool:
 
 def redis_groups(claims: Iterable[Claim]) -> list[tuple[Claim, ...]]:
     """Return the claims that Redis decides now, one group an owner."""
-    if not settings.REDIS_URL or time.monotonic() < _closed_until:
+    if not settings.REDIS_URL or (_tripped and not _may_probe()):
         return []
     groups: dict[str, list[Claim]] = {}
     for claim in claims:
@@ -37,16 +44,50 @@ def redis_groups(claims: Iterable[Claim]) -> list[tuple[Claim, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def trip() -> None:
-    """Leave Redis alone until the longest window has passed."""
-    global _closed_until
+def _may_probe() -> bool:
+    """Let one thread a second try a Redis that was away; the others go on in the database."""
+    global _retry_at
     with _lock:
-        if time.monotonic() >= _closed_until:
+        now = time.monotonic()
+        if now < _retry_at:
+            return False
+        _retry_at = now + PROBE_SECONDS
+        return True
+
+
+def trip(seconds: float | None = None) -> None:
+    """Leave Redis alone until the longest window has passed, or for ``seconds`` where the server itself said so."""
+    global _retry_at, _tripped, _unsaid
+    with _lock:
+        if not _tripped:
             logger.error("limits: Redis is away, the database takes over")
             metrics.count(metrics.FAILOVERS, "redis")
-        _closed_until = time.monotonic() + max(limit.window_seconds for limit in settings.LIMITS.values())
+            _tripped = _unsaid = True
+        _retry_at = time.monotonic() + (redis.longest_window_seconds() if seconds is None else seconds)
+
+
+def note_answer() -> None:
+    """Redis decided: it is back, if it was away."""
+    global _tripped, _unsaid
+    if _tripped:
+        with _lock:
+            if _tripped:
+                logger.warning("limits: Redis decides again")
+                _tripped, _unsaid = False, True
+
+
+def announce() -> None:
+    """Tell who listens, once for each change, after the decision that it concerned; again when somebody failed."""
+    global _unsaid
+    if not _unsaid:
+        return
+    with _lock:
+        changed, _unsaid = _unsaid, False
+    if changed:
+        told = store_changed.send_robust(sender="throttling", store="database" if _tripped else "redis")
+        _unsaid = any(isinstance(answer, Exception) for _, answer in told)
 
 
 def is_tripped() -> bool:
     """Tell whether this process keeps away from a configured Redis."""
-    return bool(settings.REDIS_URL) and time.monotonic() < _closed_until
+    return bool(settings.REDIS_URL) and _tripped

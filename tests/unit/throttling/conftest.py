@@ -26,7 +26,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.test import override_settings
 
-from throttling.stores import database, redis, routing
+from throttling.stores import database, redis, routing, servers
 
 STORES = ("sqlite", "postgres", "redis")
 CLOCK = "CREATE OR REPLACE FUNCTION throttling_now() RETURNS bigint LANGUAGE sql AS $$ SELECT {} $$"
@@ -56,7 +56,7 @@ class Store:
             with connection.cursor() as cursor:
                 cursor.execute("UPDATE test_clock SET now_ms = %s", [now_ms])
         elif self.name == "redis":
-            redis.client(self.environment["REDIS_URL"]).set("test:clock", now_ms)
+            servers.topology(self.environment["REDIS_URL"]).server_of("").ask("SET", "test:clock", now_ms)
 
     def advance(self, milliseconds: int) -> None:
         self.set_clock(self.now_ms + milliseconds)
@@ -124,13 +124,14 @@ def point_at(values: dict[str, object]) -> None:
 
 @pytest.fixture(autouse=True)
 def unbroken_circuit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routing, "_closed_until", 0.0)
+    monkeypatch.setattr(routing, "_tripped", False)
+    monkeypatch.setattr(routing, "_retry_at", 0.0)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def patient_redis() -> None:
     """A busy test machine is no outage."""
-    redis.TIMEOUT_SECONDS = 10.0
+    servers.TIMEOUT_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -142,11 +143,9 @@ def clocked(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     elif store.name == "redis":
         text = redis.SCRIPT.replace("redis.call('TIME')", "{0, redis.call('GET', 'test:clock') * 1000}")
         monkeypatch.setattr(redis, "SCRIPT", text)
-        redis.script.cache_clear()
     store.set_clock(max(store.now_ms, database.now_ms()))
     monkeypatch.setattr(database, "now_ms", lambda: store.now_ms)
     yield store
-    redis.script.cache_clear()
     if store.name == "postgres":
         define_clock(CLOCK.format("floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"))
 

@@ -15,7 +15,7 @@ from throttling import limiter
 from throttling.inspection import status
 from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, LimitExceeded, StoreUnavailable
-from throttling.stores import redis, routing
+from throttling.stores import redis, routing, servers
 
 ATTEMPTS = Limit("requests", 5, 60, Counts.ATTEMPTS)
 LOCKING = Limit("password_account_source", 1, 0, Counts.FAILURES, 900, 3600, forget_seconds=3600)
@@ -24,7 +24,7 @@ LOCKING = Limit("password_account_source", 1, 0, Counts.FAILURES, 900, 3600, for
 @pytest.fixture(params=["stopped", "paused"])
 def dead_redis(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A Redis that refuses connections, or one that takes them and never answers."""
-    monkeypatch.setattr(redis, "TIMEOUT_SECONDS", 0.08)
+    monkeypatch.setattr(servers, "TIMEOUT_SECONDS", 0.08)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         if request.param == "paused":
@@ -64,27 +64,80 @@ def test_flapping_redis_grants_one_further_allowance_at_most(store: Store, dead_
 
 
 @only("redis")
-def test_process_returns_to_redis_after_the_longest_window(
+def test_process_asks_redis_again_after_the_longest_window(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    claim = Claim(ATTEMPTS, store.owner())
     routing.trip()
-    assert routing.is_tripped()
     now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 3601)
+    assert limiter.reserve(claim).parts[0].store == "database"
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    assert limiter.reserve(claim).parts[0].store == "redis"
     assert not routing.is_tripped()
 
 
 @only("redis")
-def test_restarted_redis_is_not_taken_for_the_one_before(
+def test_one_thread_a_second_tries_a_redis_that_was_away(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = Claim(ATTEMPTS, "source:198.51.100.4")
-    limiter.reserve(claim)
-    url = store.environment["REDIS_URL"]
-    monkeypatch.setitem(redis._identities, url, "the one before")
-    redis.client(url).connection_pool.disconnect()
-    limiter.reserve(claim)
+    claim = Claim(ATTEMPTS, store.owner())
+    routing.trip()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    assert routing.redis_groups([claim])
+    assert not routing.redis_groups([claim])
+
+
+@only("redis")
+@pytest.mark.parametrize("loss", ["restarted", "emptied"])
+def test_redis_that_may_have_lost_its_counts_is_not_believed_for_a_window(
+    store: Store, monkeypatch: pytest.MonkeyPatch, loss: str
+) -> None:
+    claim = Claim(ATTEMPTS, store.owner())
+    assert limiter.reserve(claim).parts[0].store == "redis"
+    since, _ = redis.place_of(claim.owner)
+    server = servers.topology(store.environment["REDIS_URL"]).server_of(since)
+    if loss == "emptied":
+        server.ask("DEL", since)
+    else:
+        server.ask("SET", since, "theidofthatserver 0")
+    assert limiter.reserve(claim).parts[0].store == "database"
     assert routing.is_tripped()
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 59)
+    assert limiter.reserve(claim).parts[0].store == "database"
+    server_id, _, believed_at = server.ask("GET", since).decode().partition(" ")
+    server.ask("SET", since, f"{server_id} {int(believed_at) - 60_000}")
+    monkeypatch.setattr(time, "monotonic", lambda: now + 61)
+    assert limiter.reserve(claim).parts[0].store == "redis"
+
+
+@only("redis")
+def test_idle_connection_that_the_server_closed_is_no_outage(store: Store) -> None:
+    claim = Claim(ATTEMPTS, store.owner())
+    limiter.reserve(claim)
+    servers.topology(store.environment["REDIS_URL"]).server_of("").ask("CLIENT", "KILL", "TYPE", "normal")
+    assert limiter.reserve(claim).parts[0].store == "redis"
+
+
+@only("redis")
+def test_change_of_the_store_is_announced_once_after_the_decision(store: Store, dead_redis: str) -> None:
+    heard: list[str] = []
+
+    def listen(store: str, **_: object) -> None:
+        heard.append(store)
+
+    routing.store_changed.connect(listen)
+    try:
+        claim = Claim(ATTEMPTS, "source:198.51.100.5" + dead_redis[-6:])
+        with override_settings(REDIS_URL=dead_redis):
+            granted(claim, 3)
+        assert heard == ["database"]
+        routing.trip(0)
+        granted(claim, 3)
+        assert heard == ["database", "redis"]
+    finally:
+        routing.store_changed.disconnect(listen)
 
 
 @only("redis")
@@ -105,7 +158,7 @@ def test_lost_settlement_counts_as_a_failure(
     reservation = limiter.reserve(claim)
     with override_settings(REDIS_URL=dead_redis):
         limiter.settle(reservation, failed=False)
-    monkeypatch.setattr(routing, "_closed_until", 0.0)
+    monkeypatch.setattr(routing, "_tripped", False)
     assert [one.in_flight for one in status(claim.owner)] == [1]
 
 

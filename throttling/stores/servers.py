@@ -1,0 +1,234 @@
+"""Connections to Redis or Valkey: which server holds a key, and a pool of connections to each.
+
+Promises: time-outs are short and nothing waits longer; each connection knows the identity of the server at its other
+end (its run id), so that a restarted, replaced or promoted one is noticed by whoever speaks to it first. Calls of
+one server travel together. The pools of redis-py are not used: taking from one costs more than the call itself.
+"""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from redis import Redis, RedisCluster
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import MovedError, NoScriptError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from throttling.stores.location import parse_location
+
+TIMEOUT_SECONDS = 0.08
+
+Command = tuple[Any, ...]
+Call = tuple[Sequence[str], Sequence[Any]]  # keys, arguments
+
+
+class Server:
+    """One server, and the connections to it that are idle now."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._idle: deque[Any] = deque()
+
+    def call(self, commands: Sequence[Command]) -> list[Any]:
+        """The answers to commands, to each of which the server's identity is appended; errors stand in their place.
+
+        A connection that was idle may have been closed meanwhile: then a new one is tried, once.
+        """
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return self._exchange(self._connect(), commands)
+        try:
+            return self._exchange(connection, commands)
+        except RedisTimeoutError:
+            raise
+        except RedisConnectionError:
+            self.close()
+            return self._exchange(self._connect(), commands)
+
+    def ask(self, *command: Any) -> Any:
+        """The answer to one plain command, on a connection of its own."""
+        connection = self._connect()
+        try:
+            connection.send_command(*command)
+            return connection.read_response()
+        finally:
+            connection.disconnect()
+
+    def _connect(self) -> Any:
+        connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        connection.connect()
+        return connection
+
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            self._idle.pop().disconnect()
+
+    def _exchange(self, connection: Any, commands: Sequence[Command]) -> list[Any]:
+        try:
+            identity = connection.server_identity
+            connection.send_packed_command([_pack((*command, identity)) for command in commands])
+            answers = [_read(connection) for _ in commands]
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return answers
+
+
+def _pack(command: Command) -> bytes:
+    """A command on the wire (RESP). redis-py's own takes longer than the script runs."""
+    words = [str(word).encode() for word in command]
+    return b"*%d\r\n%b" % (len(words), b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words]))
+
+
+def _read(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+class Topology:
+    """The servers behind one REDIS_URL: one, or one for each part of a cluster."""
+
+    def __init__(self, url: str) -> None:
+        self._location = parse_location(url)
+        self._cluster: RedisCluster | None = None
+        self._servers: dict[str, Server] = {}
+
+    def server_of(self, key: str) -> Server:
+        """The server that holds a key."""
+        if self._location.kind == "cluster":
+            return self._server_at(self._connected().get_node_from_key(key))
+        if "" not in self._servers:
+            self._servers[""] = Server(self._pool())
+        return self._servers[""]
+
+    def servers(self) -> list[Server]:
+        """Every server that holds keys."""
+        if self._location.kind == "cluster":
+            return [self._server_at(node) for node in self._connected().get_primaries()]
+        return [self.server_of("")]
+
+    def _connected(self) -> RedisCluster:
+        if self._cluster is None:
+            self._cluster = RedisCluster(
+                startup_nodes=[ClusterNode(host, port) for host, port in self._location.hosts],
+                redis_connect_func=_identify,
+                **self._location.credentials,
+                **_options(),
+            )
+        return self._cluster
+
+    def _server_at(self, node: Any) -> Server:
+        if node.name not in self._servers:
+            pool = self._connected().get_redis_connection(node).connection_pool
+            self._servers[node.name] = Server(pool)
+        return self._servers[node.name]
+
+    def learn_anew(self) -> None:
+        """A cluster's slots moved: ask it where they are."""
+        if self._cluster is not None:
+            self._cluster.nodes_manager.initialize()
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        for server in self._servers.values():
+            server.close()
+
+    def _pool(self) -> Any:
+        location, options = self._location, {**_options(), "redis_connect_func": _connect}
+        if location.kind == "sentinel":
+            of_sentinels = {
+                name.removeprefix("sentinel_"): value
+                for name, value in location.options.items()
+                if name.startswith("sentinel_")
+            }
+            sentinel = Sentinel(
+                location.hosts, sentinel_kwargs={**of_sentinels, **location.transport, **_options()}
+            )
+            master = sentinel.master_for(
+                location.service, db=location.database, **location.credentials, **options
+            )
+            return master.connection_pool
+        (host, port) = location.hosts[0]
+        return Redis(host, port, db=location.database, **location.credentials, **options).connection_pool
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "socket_timeout": TIMEOUT_SECONDS,
+        "socket_connect_timeout": TIMEOUT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,
+    }
+
+
+def _connect(connection: Any) -> None:
+    connection.on_connect()
+    _identify(connection)
+
+
+def _identify(connection: Any) -> None:
+    """Learn the run id of the server: a new one each time it starts, another one on each machine."""
+    connection.send_command("INFO", "server")
+    answer = connection.read_response()
+    text = answer if isinstance(answer, str) else answer.decode()
+    connection.server_identity = text.partition("run_id:")[2].split("\r")[0]
+
+
+@cache
+def topology(url: str) -> Topology:
+    """This process's connections to a REDIS_URL."""
+    return Topology(url)
+
+
+os.register_at_fork(after_in_child=topology.cache_clear)  # a socket shared by two processes answers either
+
+
+@cache
+def _digest(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
+def call_script(url: str, script: str, calls: Sequence[Call]) -> list[Any]:
+    """Run a script once for each (keys, arguments), all at once where one server holds them all; answers in order.
+
+    Raises RedisError or OSError. A script that a server does not have is loaded, a slot that moved is followed.
+    """
+    known = topology(url)
+    answers: list[Any] = [None] * len(calls)
+    by_server: dict[Server, list[int]] = {}
+    for place, (keys, _) in enumerate(calls):
+        by_server.setdefault(known.server_of(keys[0]), []).append(place)
+    for server, places in by_server.items():
+        found = server.call([_command("EVALSHA", _digest(script), calls[place]) for place in places])
+        for place, answer in zip(places, found, strict=True):
+            is_error = isinstance(answer, ResponseError)
+            answers[place] = _again(known, script, calls[place], answer) if is_error else answer
+    return answers
+
+
+def _command(name: str, script: str, call: Call) -> Command:
+    keys, arguments = call
+    return (name, script, len(keys), *keys, *arguments)
+
+
+def _again(known: Topology, script: str, call: Call, error: ResponseError) -> Any:
+    if isinstance(error, MovedError):
+        known.learn_anew()
+    elif not isinstance(error, NoScriptError):
+        raise error
+    (answer,) = known.server_of(call[0][0]).call([_command("EVAL", script, call)])
+    if isinstance(answer, ResponseError):
+        raise answer
+    return answer

@@ -42,23 +42,25 @@ def append(*events: NewEvent) -> tuple[str, ...]:
     return _insert([prepare(event) for event in events])
 
 
-def append_collapsed(event: NewEvent, *, key: str = "", window_seconds: int = 60) -> bool:
+def append_collapsed(event: NewEvent, *, key: str = "", window_seconds: int = 60, times: int = 1) -> bool:
     """Insert the first of a flood in full and count the ones that follow; True when it was written in full.
 
     A flood is what shares type, reason, source (IPv4 address or IPv6 /64) and `key`; its window lasts
     `window_seconds` from its first event. `close_tallies` writes the count. Call it last in a transaction:
     the first of a window makes others of the same flood wait until it is committed, since only then are they
-    not the first.
+    not the first. `times` is how often it happened.
 
     Raises:
         as `append`.
     """
     _require_transaction()
     record = prepare(event)
-    if not tallies.opens_window(record, key=key, window_seconds=window_seconds):
-        return False
-    _insert([record])
-    return True
+    is_first = tallies.opens_window(record, key=key, window_seconds=window_seconds)
+    if is_first:
+        _insert([record])
+    if times > 1:
+        tallies.count_more(record, key=key, times=times - 1)
+    return is_first
 
 
 def close_tallies(limit: int = 500) -> int:

@@ -53,6 +53,18 @@ def opens_window(record: Record, *, key: str, window_seconds: int) -> bool:
         return _opens_on_sqlite(cursor, *row)
 
 
+def count_more(record: Record, *, key: str, times: int) -> bool:
+    """Count events like this one in their open window; False when none is open."""
+    now = "clock_timestamp()" if connection.vendor == "postgresql" else "%s"
+    sql = f"""
+        UPDATE audit_tally SET count = count + %s
+         WHERE id = (SELECT id FROM audit_tally WHERE bucket = %s AND ends_at > {now} LIMIT 1)"""  # noqa: S608 constant
+    moment = [] if connection.vendor == "postgresql" else [_sqlite_time(datetime.now(UTC))]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [times, bucket_of(record, key), *moment])
+        return bool(cursor.rowcount)
+
+
 def bucket_of(record: Record, key: str) -> str:
     """The digest that events of one flood share."""
     flood = [record.type, record.reason, source_of(record.ip), key]

@@ -130,11 +130,24 @@ class SourceLimitMiddleware:
     ) -> HttpResponseBase | None:
         """Count the request against its source before the view sees it."""
         if getattr(getattr(view, "cls", None), "limits_source_itself", False):
-            return None
+            # A known device has a lane of its own, whatever its source did.
+            return None if "X-Device-Token" in request.headers else refuse_again(request)
         request.is_counted = True  # type: ignore[attr-defined]
         if getattr(request.resolver_match, "url_name", "") in UNLIMITED:
             return None
         return count_request(request)
+
+
+def refuse_again(request: HttpRequest) -> HttpResponseBase | None:
+    """The refusal of a source whose requests were refused a moment ago; it costs no store call."""
+    source: Source = request.source  # type: ignore[attr-defined]
+    try:
+        with refusals.limits_refused(source=source):
+            lockout.refuse_request_again(source.ip)
+    except Problem as problem:
+        request.is_counted = True  # type: ignore[attr-defined]
+        return problem_response(problem, request)
+    return None
 
 
 def count_request(request: HttpRequest) -> HttpResponseBase | None:

@@ -9,6 +9,7 @@ from django.dispatch import receiver
 from audit.append import NewEvent, append, append_collapsed
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.vocabulary import LimitStore
+from secure_auth import floods
 from secure_auth.addresses import Address
 from secure_auth.errors import Code, Problem, service_unavailable
 from secure_auth.models import User
@@ -49,7 +50,7 @@ def _record_limit(
     error: LimitExceeded, *, source: Source, user: str, address: Address | None, session: str
 ) -> None:
     subject = ""
-    if address:
+    if address and not error.is_repeated:
         user = User.objects.filter(email_key=address.key).values_list("pk", flat=True).first() or ""
         subject = "" if user else address.account
     event = NewEvent(
@@ -67,7 +68,10 @@ def _record_limit(
             "retry_after_seconds": error.retry_after_seconds,
         },
     )
-    record_collapsed(event, key=error.limit.purpose)
+    if error.is_repeated:
+        floods.count(event, key=error.limit.purpose)
+    else:
+        record_collapsed(event, key=error.limit.purpose)
 
 
 def _limit_reason(error: LimitExceeded) -> Reason:

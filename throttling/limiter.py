@@ -28,11 +28,10 @@ from throttling.reservations import (
     StoreUnavailable,
     Usage,
 )
-from throttling.stores import database, redis, routing
+from throttling.stores import database, redis, refusals, routing
 from throttling.stores.bucket import Rule, clear_of, rule_of
 
 RESERVATION_SECONDS = 30
-MOST_RETRY_SECONDS = 86400
 
 
 def claim(purpose: str, owner: str, key: str = "", member: str = "") -> Claim:
@@ -54,8 +53,12 @@ def decide(*claims: Claim) -> Reservation:
     ordered = sorted(claims, key=lambda claim: claim.bucket)
     if not ordered or len({claim.bucket for claim in ordered}) < len(ordered):
         raise ValueError("a reservation takes one or more claims, each on its own bucket")
+    refusals.check(ordered)
     try:
         return _ask_stores(ordered)
+    except LimitExceeded as refusal:
+        refusals.remember(refusal)
+        raise
     finally:
         routing.announce()
 
@@ -123,11 +126,12 @@ def _usage(claim: Claim, verdict: dict[str, int], granted: bool) -> Usage:
 
 def _refusal(refused: list[tuple[Claim, dict[str, int]]], usage: tuple[Usage, ...]) -> LimitExceeded:
     claim, verdict = max(refused, key=lambda pair: (pair[1]["wait"] > 0, abs(pair[1]["wait"])))
-    retry = max(1, min(_seconds(verdict["wait"]), MOST_RETRY_SECONDS))
-    in_flight = verdict["wait"] < 0
-    # A lock forgets the failures that began it: all that the limit allows.
-    count = verdict["used"] if in_flight else max(verdict["used"], claim.limit.allowed)
-    return LimitExceeded(claim, retry_after_seconds=retry, count=count, in_flight=in_flight, usage=usage)
+    in_flight, count = verdict["wait"] < 0, verdict["used"]
+    if not in_flight:
+        count = max(count, claim.limit.allowed)  # a lock forgets the failures that began it
+    return LimitExceeded(
+        claim, wait_seconds=verdict["wait"] / 1000, count=count, in_flight=in_flight, usage=usage
+    )
 
 
 def settle(reservation: Reservation, *, failed: bool, clear: tuple[Clear, ...] = ()) -> Settlement:
@@ -172,6 +176,7 @@ def clear(owner: str, *, purposes: Iterable[str], key: str | None = None) -> Non
 
 def clear_all(clears: tuple[Clear, ...]) -> None:
     """Like ``clear``, for several owners in one statement."""
+    refusals.forget()
     for one in clears:
         if routing.is_volatile(one.owner) and settings.REDIS_URL and not routing.is_tripped():
             try:

@@ -13,12 +13,13 @@ from axes.handlers.proxy import AxesProxyHandler
 from axes.signals import user_locked_out
 from django.http import HttpRequest
 
-from throttling import inspection, lanes, limiter, resets
+from throttling import inspection, lanes, limiter, metrics, resets
 from throttling.address import source_key, source_owner
 from throttling.lanes import PasswordAttempt
 from throttling.limiter import claim
 from throttling.limits import Counts
 from throttling.reservations import Claim, LimitExceeded, Reservation, Settlement, StoreUnavailable
+from throttling.stores.refusals import check
 from throttling.waiting import reserve_waiting
 
 __all__ = ["PasswordAttempt", "ReservingHandler", "Settlement"]
@@ -187,6 +188,12 @@ def reserve_refresh(*, session: str | None, ip: str) -> Reservation:
 def reserve_request(ip: str) -> Reservation:
     """Count one request of a source."""
     return limiter.reserve(claim("requests", source_owner(ip)))
+
+
+def refuse_request_again(ip: str) -> None:
+    """Refuse a source that was refused its requests a moment ago, asking no store."""
+    with metrics.decision(()):
+        check([claim("requests", source_owner(ip))])
 
 
 def reserve_mail_source(ip: str) -> Reservation:

@@ -7,8 +7,11 @@ claims or none. Owners name what the state belongs to: ``account:``, ``device:``
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 
 from throttling.limits import KEY_KINDS, Limit
+
+MOST_RETRY_SECONDS = 86400
 
 
 class StoreUnavailable(Exception):
@@ -113,15 +116,30 @@ class BucketStatus:
 
 
 class LimitExceeded(Exception):
-    """A limit refused. ``in_flight``: only reservations not yet settled stand in the way."""
+    """A limit refused. ``in_flight``: only reservations not yet settled stand in the way. ``is_repeated``: no store
+    was asked, it refused a moment ago.
+    """
 
     def __init__(
-        self, claim: Claim, *, retry_after_seconds: int, count: int, in_flight: bool, usage: tuple[Usage, ...]
+        self,
+        claim: Claim,
+        *,
+        wait_seconds: float,
+        count: int,
+        in_flight: bool = False,
+        usage: tuple[Usage, ...] = (),
+        is_repeated: bool = False,
     ):
         super().__init__(claim.limit.purpose)
         self.claim = claim
         self.limit = claim.limit
-        self.retry_after_seconds = retry_after_seconds
+        self.wait_seconds = wait_seconds
         self.count = count
         self.in_flight = in_flight
         self.usage = usage
+        self.is_repeated = is_repeated
+
+    @property
+    def retry_after_seconds(self) -> int:
+        """Whole seconds after which to try again: 1 at least, a day at most."""
+        return max(1, min(ceil(self.wait_seconds), MOST_RETRY_SECONDS))

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from secure_auth.errors import Code, FieldError, Problem, service_unavailable
 from secure_auth.problem_details import MEDIA_TYPE, document
-from throttling.reservations import StoreUnavailable
+from throttling.reservations import LimitExceeded, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if problem is None:
         return None
     request = context["request"]
+    cause = problem.__cause__
+    if isinstance(cause, LimitExceeded) and cause.is_repeated:
+        request._request.is_counted = True  # what cost no store call is not made to cost one by counting it
     response = Response(
         document(problem, request._request), status=problem.code.status, headers=problem.headers
     )

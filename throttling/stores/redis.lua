@@ -19,6 +19,8 @@ if server ~= identity then
 end
 if now < tonumber(since) then return 'wait,' .. string.format('%.0f', since - now) end
 
+local NONE = {}  -- stands for every empty table that nothing is written to
+
 local function used(state)
   local sum, slots = 0, state.slots
   for i = 2, #slots, 2 do sum = sum + slots[i] end
@@ -27,15 +29,19 @@ local function used(state)
 end
 
 local function drop(state, rule, at)
-  local alive, slots, dead_until = {}, state.slots, (at - rule.span) / rule.slot - 1
-  for i = 1, #slots, 2 do
-    if slots[i] > dead_until then alive[#alive + 1], alive[#alive + 2] = slots[i], slots[i + 1] end
+  local slots, dead_until, is_any_dead = state.slots, (at - rule.span) / rule.slot - 1, false
+  for i = 1, #slots, 2 do is_any_dead = is_any_dead or slots[i] <= dead_until end
+  if is_any_dead then
+    local alive = {}
+    for i = 1, #slots, 2 do
+      if slots[i] > dead_until then alive[#alive + 1], alive[#alive + 2] = slots[i], slots[i + 1] end
+    end
+    state.slots = alive
   end
-  state.slots = alive
   for name, mark in pairs(state.named) do
     if mark[1] <= at then state.named[name] = nil end
   end
-  if state.level > 0 and #alive == 0 and next(state.named) == nil and state.locked + rule.span <= at then
+  if state.level > 0 and #state.slots == 0 and next(state.named) == nil and state.locked + rule.span <= at then
     state.level = 0
   end
 end
@@ -49,6 +55,7 @@ end
 local function mark(state, rule, at, member)
   local slot, slots = math.floor(at / rule.slot), state.slots
   if member then
+    if state.named == NONE then state.named = {} end
     local n = state.named[member] and state.named[member][2] or 0
     state.named[member] = {(slot + 1) * rule.slot + rule.span, rule.distinct and 1 or n + 1}
     return
@@ -79,21 +86,22 @@ local function resize(slots, before, after)
 end
 
 local function load(kept, rule)
-  local state = {hit = 0, slots = {}, flights = {}, level = 0, locked = 0, named = {}}
+  local state = {hit = 0, slots = kept and kept[3] or {}, flights = NONE, level = 0, locked = 0, named = NONE}
   if kept then
-    state.slots = kept[3]
     if kept[2] ~= rule.slot then resize(state.slots, kept[2], rule.slot) end
     if kept[4] then state.flights, state.level, state.locked, state.named = kept[4], kept[5], kept[6], kept[7] end
   end
-  local expired = {}
-  for name, flight in pairs(state.flights) do
-    if flight[1] <= now then
-      expired[#expired + 1] = flight
-      state.flights[name] = nil
+  if state.flights ~= NONE then
+    local expired = {}
+    for name, flight in pairs(state.flights) do
+      if flight[1] <= now then
+        expired[#expired + 1] = flight
+        state.flights[name] = nil
+      end
     end
+    table.sort(expired, function(a, b) return a[1] < b[1] end)
+    for _, flight in ipairs(expired) do fail(state, rule, flight[1], flight[2]) end
   end
-  table.sort(expired, function(a, b) return a[1] < b[1] end)
-  for _, flight in ipairs(expired) do fail(state, rule, flight[1], flight[2]) end
   drop(state, rule, now)
   return state
 end
@@ -116,37 +124,39 @@ local function judge(state, rule)
   local pending, need, wait, count, members = 0, 1, 0, used(state), nil
   if not rule.attempts then pending, members = in_flight(state, rule) end
   if rule.distinct and (members[rule.member] or state.named[rule.member]) then need = 0 end
-  local soonest, latest, slots = math.huge, math.max(state.locked, now), state.slots
-  for i = 1, #slots, 2 do
-    local till = (slots[i] + 1) * rule.slot + rule.span
-    soonest, latest = math.min(soonest, till), math.max(latest, till)
-  end
-  for _, m in pairs(state.named) do
-    soonest, latest = math.min(soonest, m[1]), math.max(latest, m[1])
-  end
+  if state.locked <= now and count + pending + need <= rule.allowed then return 0, count, pending, need end
+  local soonest = math.huge
+  for i = 1, #state.slots, 2 do soonest = math.min(soonest, (state.slots[i] + 1) * rule.slot + rule.span) end
+  for _, m in pairs(state.named) do soonest = math.min(soonest, m[1]) end
   if state.locked > now then
     wait = state.locked - now
   elseif count + need > rule.allowed then
     wait = soonest - now
-  elseif count + pending + need > rule.allowed then
+  else
     wait = -1
   end
-  local verdict = count .. ',' .. pending .. ',' .. need .. ',' .. wait .. ',' .. latest - now
-  if state.level > 0 then verdict = verdict .. ',' .. state.level .. ',' .. state.locked end
-  return wait, verdict
+  return wait, count, pending, need
+end
+
+local function reset(state, rule)
+  local latest = math.max(state.locked, now)
+  for i = 1, #state.slots, 2 do latest = math.max(latest, (state.slots[i] + 1) * rule.slot + rule.span) end
+  for _, m in pairs(state.named) do latest = math.max(latest, m[1]) end
+  return latest - now
 end
 
 local function take(state, rule)
   if rule.attempts then
     mark(state, rule, now, rule.member)
   else
+    if state.flights == NONE then state.flights = {} end
     state.flights[id] = {now + number, rule.member or ''}
   end
 end
 
 local function finish(state, rule, at, outcome)
   local flight = state.flights[id]
-  state.flights[id] = nil
+  if flight then state.flights[id] = nil end
   if flight and outcome == 'failed' then fail(state, rule, now, flight[2]) end
   local place = rule.attempts and outcome == 'released' and find_slot(state.slots, math.floor(at / rule.slot))
   if place then
@@ -222,14 +232,20 @@ if call == 'settle' then
   return table.concat(answer, ';')
 end
 
-local states, granted = {}, 1
+-- A verdict of a reservation that is granted is short: used, pending, need. Else all of it is told.
+local states, verdicts, granted = {}, {}, 1
 for i, rule in ipairs(rules) do
-  local wait
   states[i] = load(owner[rule.name], rule)
-  wait, answer[i] = judge(states[i], rule)
+  local wait, count, pending, need = judge(states[i], rule)
+  verdicts[i], answer[i] = wait, count .. ',' .. pending .. ',' .. need
   if wait ~= 0 then granted = 0 end
 end
-if granted == 1 and call == 'reserve' then
+if granted == 0 or call == 'look' then
+  for i, rule in ipairs(rules) do
+    local state = states[i]
+    answer[i] = table.concat({answer[i], verdicts[i], reset(state, rule), state.level, state.locked}, ',')
+  end
+else
   for i, rule in ipairs(rules) do
     take(states[i], rule)
     owner[rule.name] = keep(states[i], rule)

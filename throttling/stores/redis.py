@@ -121,8 +121,8 @@ def _verdicts(answer: str) -> dict[str, Any]:
 
 
 def _verdict(text: str) -> dict[str, int]:
-    used, pending, need, wait, reset, *lock = map(int, text.split(","))
-    level, locked = lock or (0, 0)
+    """One rule's verdict; what a granted one leaves out is 0."""
+    used, pending, need, wait, reset, level, locked = [*map(int, text.split(",")), 0, 0, 0, 0][:7]
     return {
         "used": used, "pending": pending, "need": need, "wait": wait, "reset": reset,
         "level": level, "locked": locked,

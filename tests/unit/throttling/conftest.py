@@ -26,7 +26,7 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.test import override_settings
 
-from throttling.stores import database, redis, routing, servers
+from throttling.stores import database, redis, refusals, routing, servers
 
 STORES = ("sqlite", "postgres", "redis")
 CLOCK = "CREATE OR REPLACE FUNCTION throttling_now() RETURNS bigint LANGUAGE sql AS $$ SELECT {} $$"
@@ -129,6 +129,8 @@ def unbroken_circuit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing, "_unsaid", False)
     monkeypatch.setattr(routing, "_tripped", False)
     monkeypatch.setattr(routing, "_retry_at", 0.0)
+    monkeypatch.setattr(refusals, "MEMORY_SECONDS", 0.0)  # the clock of a test runs faster
+    refusals.forget()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,0 +1,78 @@
+"""Refusals that were repeated from memory, counted here and written to the log once a second.
+
+What a flood costs the service must not grow with the flood, so such a refusal takes no database call of its own. Its
+first of a window is in the log already. A process that is killed loses the count of its last second, no event.
+"""
+
+import atexit
+import threading
+from dataclasses import replace
+
+from django.db import DatabaseError, close_old_connections, transaction
+
+from audit.append import NewEvent, append_collapsed
+
+FLUSH_SECONDS = 1.0
+_lock = threading.Lock()
+_counted: dict[tuple[str, str, str], tuple[NewEvent, int]] = {}
+_stopping = threading.Event()
+_writer: threading.Thread | None = None
+
+
+def count(event: NewEvent, *, key: str) -> None:
+    """Add one event that is like one already written."""
+    global _writer
+    flood = (key, event.reason, event.source.ip)
+    with _lock:
+        _, before = _counted.get(flood, (event, 0))
+        _counted[flood] = (event, before + 1)
+        if _writer is None:
+            _writer = threading.Thread(target=_write_until_still, name="floods", daemon=True)
+            _writer.start()
+
+
+def flush() -> int:
+    """Write what was counted; how many events that were. What cannot be written now is written later."""
+    with _lock:
+        taken = dict(_counted)
+        _counted.clear()
+    written = 0
+    for (key, *_), (event, times) in taken.items():
+        try:
+            with transaction.atomic():
+                append_collapsed(_without_person(event), key=key, times=times)
+            written += times
+        except DatabaseError:
+            with _lock:
+                flood = (key, event.reason, event.source.ip)
+                _, since = _counted.get(flood, (event, 0))
+                _counted[flood] = (event, since + times)
+    return written
+
+
+def _without_person(event: NewEvent) -> NewEvent:
+    """Many accounts may be behind a count; none of them is named by it."""
+    return replace(event, user="", subject="", session="")
+
+
+def _write_until_still() -> None:
+    """Flush every second, until a second brought nothing."""
+    global _writer
+    try:
+        while not _stopping.wait(FLUSH_SECONDS):
+            flush()
+            close_old_connections()
+            with _lock:
+                if not _counted:
+                    _writer = None
+                    return
+    finally:
+        close_old_connections()
+
+
+@atexit.register
+def _finish() -> None:
+    _stopping.set()
+    if _writer is not None:
+        _writer.join(timeout=2)
+        flush()

@@ -1,0 +1,58 @@
+"""What a store refused a moment ago, so that a flood costs no store call for each of its requests.
+
+A rate that is used up stays so until its oldest count leaves the window: to ask again earlier is in vain. So a refusal
+of a source's or a session's rate is repeated from memory for up to MEMORY_SECONDS. Nothing is ever granted from here;
+what is cleared by hand is open again after that time at the latest.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+
+from throttling.headers import note_usage
+from throttling.reservations import Claim, LimitExceeded
+from throttling.stores.routing import is_volatile
+
+MEMORY_SECONDS = 1.0
+MOST_REMEMBERED = 10_000
+_lock = threading.Lock()
+_remembered: dict[tuple[str, str, str], tuple[float, LimitExceeded]] = {}
+
+
+def remember(refusal: LimitExceeded) -> None:
+    """Keep a refusal for a moment. Full, the memory is emptied: it is no store."""
+    if refusal.in_flight or not is_volatile(refusal.claim.owner):
+        return
+    with _lock:
+        if len(_remembered) >= MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[refusal.claim.bucket] = (time.monotonic(), refusal)
+
+
+def check(claims: Iterable[Claim]) -> None:
+    """Raise LimitExceeded, marked ``is_repeated``, when one of these claims was refused a moment ago."""
+    if not _remembered:
+        return
+    now = time.monotonic()
+    for claim in claims:
+        since, refusal = _remembered.get(claim.bucket) or (0.0, None)
+        if refusal is None:
+            continue
+        if now - since >= min(MEMORY_SECONDS, refusal.wait_seconds):
+            with _lock:
+                _remembered.pop(claim.bucket, None)
+            continue
+        note_usage(refusal.usage)
+        raise LimitExceeded(
+            claim,
+            wait_seconds=refusal.wait_seconds - (now - since),
+            count=refusal.count,
+            usage=refusal.usage,
+            is_repeated=True,
+        )
+
+
+def forget() -> None:
+    """Forget everything: for whoever cleared a limit."""
+    with _lock:
+        _remembered.clear()

@@ -98,10 +98,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitHit:
-    """A limit that refused."""
+    """A limit that refused: what it keeps a count for, and what it had counted."""
 
     limit: vocabulary.LimitPurpose
-    count: int | None = None
+    key: vocabulary.LimitKey
+    count: int
     retry_after_seconds: int | None = None
     login: Id | None = None
 

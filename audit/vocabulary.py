@@ -65,6 +65,19 @@ class LimitPurpose(StrEnum):
     HASHING = "hashing"
 
 
+class LimitKey(StrEnum):
+    """What a limit keeps a count of its own for."""
+
+    ACCOUNT_SOURCE = "account_source"  # one account from one source
+    ACCOUNT = "account"
+    DEVICE = "device"
+    LOGIN = "login"  # or one authenticator being bound
+    SOURCE = "source"  # an IPv4 address or an IPv6 /64
+    SOURCE_WIDE = "source_wide"  # an IPv6 /48
+    SESSION = "session"
+    ADDRESS = "address"  # that mails go to
+
+
 class TokenKind(StrEnum):
     """The tokens of the service."""
 

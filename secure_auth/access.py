@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import devices, factors, pending, refusals, sessions, tokens
+from secure_auth import devices, factors, metrics, pending, refusals, sessions, tokens
 from secure_auth.errors import Code, Problem, invalid_token, reauthentication_required, validation_failed
 from secure_auth.models import Session, User
 from secure_auth.sessions import Rotation, Verdict
@@ -33,16 +33,19 @@ def authenticate_access(encoded: str, *, source: Source) -> Signed:
     """Verify an access token and read its session: one statement.
 
     Raises:
-        Problem: invalid_token. A token of an ended session is recorded once a window; a forged one is not.
+        Problem: invalid_token. A token of an ended session is recorded once a window; a forged one is only counted.
     """
     try:
         claims = AccessToken.read(encoded)
     except InvalidToken as error:
+        metrics.count_refused_token(error.fault)
         raise invalid_token() from error
     session = sessions.find_session(str(claims.get("sid", "")))
     if session is None or session.user_id != claims["sub"]:
+        metrics.count_refused_token("session_ended")  # so long ago that its row is gone
         raise invalid_token()
     if not sessions.is_live(session, timezone.now()) or session.user.disabled_at is not None:
+        metrics.count_refused_token("session_ended")
         event = _refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
         refusals.record_collapsed(event, key=session.id)
         raise invalid_token()

@@ -35,6 +35,19 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def hand_down(name: str, value: str) -> None:
+    """Set a variable for the processes that this one starts."""
+    os.environ[name] = value
+
+
+def secret(name: str, *, least: int) -> str:
+    """A token that somebody else sends: at least so many visible ASCII characters, as a header can carry them."""
+    value = text(name)
+    if value and (len(value) < least or not all("!" <= character <= "~" for character in value)):
+        raise refuse(name, f"must be at least {least} visible ASCII characters without blanks")
+    return value
+
+
 def integer(name: str, default: int, *, least: int = 1, most: int = 2**31 - 1) -> int:
     """A whole number between `least` and `most`."""
     value = text(name)

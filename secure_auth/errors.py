@@ -143,6 +143,11 @@ def invalid_token() -> Problem:
     return Problem(Code.INVALID_TOKEN, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
 
 
+def missing_token() -> Problem:
+    """A request without a token gets a challenge without an error (RFC 6750 section 3.1)."""
+    return Problem(Code.INVALID_TOKEN, headers={"WWW-Authenticate": "Bearer"})
+
+
 def service_unavailable(retry_after_seconds: int = 1) -> Problem:
     """A store is away or all hashing capacity is taken; nothing was decided."""
     return Problem(Code.SERVICE_UNAVAILABLE, headers={"Retry-After": str(retry_after_seconds)})

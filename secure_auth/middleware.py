@@ -10,7 +10,7 @@ from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
 
 from audit.events import Source
-from secure_auth import refusals
+from secure_auth import metrics, refusals
 from secure_auth.errors import Code, Problem
 from secure_auth.problem_details import problem_response
 from secure_auth.web import probes
@@ -85,6 +85,7 @@ class RequestMiddleware:
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         for name, value in rate_limit_fields(usages).items():
             response.headers[name] = value
+        metrics.count_answer(response.status_code)
         return response
 
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
@@ -109,7 +110,7 @@ class SourceLimitMiddleware:
 
     A view that says `limits_source_itself` has its use case reserve the source together with its other limits, in one
     decision. What was refused before any reservation, and what no view answers, is counted after the fact: nothing is
-    free but the probes.
+    free but the probes, and scrapes of /metrics with the right token.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -154,7 +155,7 @@ def count_request(request: HttpRequest) -> HttpResponseBase | None:
     source: Source = request.source  # type: ignore[attr-defined]
     try:
         with refusals.limits_refused(source=source):
-            lockout.reserve_request(source.ip)
+            request.reservation = lockout.reserve_request(source.ip)  # type: ignore[attr-defined]
     except Problem as problem:
         return problem_response(problem, request)
     return None

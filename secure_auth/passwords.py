@@ -23,6 +23,7 @@ from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.db import close_old_connections
 
+from secure_auth import metrics
 from secure_auth.errors import FieldError, service_unavailable
 
 HASHES_PER_CORE = 8
@@ -112,6 +113,7 @@ def hash_slot() -> Iterator[None]:
         finally:
             os.close(descriptor)
         return
+    metrics.count_exhausted("hashing")
     raise service_unavailable()
 
 

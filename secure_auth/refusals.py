@@ -63,6 +63,7 @@ def _record_limit(
         session=session,
         details={
             "limit": error.limit.purpose,
+            "key": error.claim.kind,
             "count": error.count,
             "retry_after_seconds": error.retry_after_seconds,
         },

@@ -32,6 +32,7 @@ DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, most=500)
 DATABASE_URL = env.text("DATABASE_URL")
 REDIS_URL = env.redis("REDIS_URL")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
 SECURITY_CONTACT = env.contact("SECURITY_CONTACT", f"mailto:security@{urlsplit(ORIGIN).hostname}")
 
 # Durations, in seconds
@@ -180,6 +181,11 @@ AUTH_USER_MODEL = "secure_auth.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend"]
 AXES_HANDLER = "throttling.lockout.ReservingHandler"
 AXES_ENABLED = True
+# What axes' own helpers tell of the lockout; the limiter decides.
+AXES_USERNAME_FORM_FIELD = "username"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = LIMITS["password_account_source"].allowed
+AXES_COOLOFF_TIME = timedelta(seconds=LIMITS["password_account_source"].lock_seconds)
 SILENCED_SYSTEM_CHECKS = [
     "axes.W001",  # the cache is not used: the handler keeps its state in the limiter
     "axes.W002",  # no middleware: the use cases speak to the handler

@@ -70,7 +70,7 @@ def _reach_database() -> None:
 def _make_directories() -> None:
     settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.DATA_DIR.chmod(0o700)
-    for name in ("outbox", "hash-slots", "static"):
+    for name in ("outbox", "hash-slots", "metrics", "static"):
         (settings.DATA_DIR / name).mkdir(mode=0o700, exist_ok=True)
 
 

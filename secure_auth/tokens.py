@@ -16,7 +16,12 @@ from typing import Any, ClassVar, Self
 import jwt
 from django.conf import settings
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken, TokenError
+from rest_framework_simplejwt.exceptions import (
+    ExpiredTokenError,
+    TokenBackendError,
+    TokenBackendExpiredToken,
+    TokenError,
+)
 from rest_framework_simplejwt.tokens import Token
 
 from secure_auth import keys
@@ -29,7 +34,15 @@ ACR = "aal2"
 
 
 class InvalidToken(Exception):
-    """The token is malformed, forged, expired or of another kind."""
+    """The token is `malformed`, `expired`, or `forged`: not what this service writes for this door."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+class MalformedToken(TokenBackendError):
+    """No compact token with the header that this service writes."""
 
 
 class RingBackend(TokenBackend):
@@ -51,7 +64,7 @@ class RingBackend(TokenBackend):
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         """Verify signature, header, issuer, audience and expiry; `verify=False` is refused."""
         if not verify or not isinstance(token, str):
-            raise TokenBackendError("Token is invalid")
+            raise MalformedToken("Token is invalid")
         key = self._key(token)
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -81,17 +94,17 @@ class RingBackend(TokenBackend):
 def _header(token: str) -> dict[str, str]:
     """The JOSE header of a compact token in canonical base64url; anything else is refused before any other work."""
     if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
-        raise TokenBackendError("Token is invalid")
+        raise MalformedToken("Token is invalid")
     parts = token.split(".")
     if len(parts) != 3 or not all(_is_canonical(part) for part in parts):
-        raise TokenBackendError("Token is invalid")
+        raise MalformedToken("Token is invalid")
     try:
         pairs = json.loads(_decoded(parts[0]), object_pairs_hook=list)
         header = dict(pairs)
     except (ValueError, TypeError, RecursionError) as error:
-        raise TokenBackendError("Token is invalid") from error
+        raise MalformedToken("Token is invalid") from error
     if len(pairs) != 3 or set(header) != {"alg", "kid", "typ"} or not isinstance(header["kid"], str):
-        raise TokenBackendError("Token is invalid")
+        raise MalformedToken("Token is invalid")
     return header
 
 
@@ -105,6 +118,12 @@ def _is_canonical(part: str) -> bool:
         return bool(part) and base64.urlsafe_b64encode(_decoded(part)).rstrip(b"=").decode() == part
     except (binascii.Error, ValueError):
         return False
+
+
+def _fault(error: TokenError) -> str:
+    if isinstance(error, ExpiredTokenError):
+        return "expired"
+    return "malformed" if isinstance(error.__cause__, MalformedToken) else "forged"
 
 
 class RingToken(Token):
@@ -127,7 +146,7 @@ class RingToken(Token):
         try:
             return cls(encoded)  # type: ignore[arg-type]
         except TokenError as error:
-            raise InvalidToken from error
+            raise InvalidToken(_fault(error)) from error
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

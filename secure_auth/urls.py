@@ -65,6 +65,7 @@ urlpatterns = [
     path(".well-known/security.txt", pages.security_txt),
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
+    path("metrics", probes.metrics, name="metrics"),
 ]
 
 handler400 = "secure_auth.web.pages.bad_request"

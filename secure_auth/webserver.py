@@ -33,7 +33,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
-from secure_auth import passwords
+from secure_auth import metrics, passwords
 from secure_auth.errors import Code
 from secure_auth.supervisor import end_with_parent
 
@@ -74,6 +74,7 @@ class ProblemTask(ErrorTask):
             ("X-Content-Type-Options", "nosniff"),
             ("X-Request-ID", request_id),
         ]
+        metrics.count_answer(code.status)
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
@@ -218,12 +219,18 @@ def configuration(socket_number: int) -> dict[str, Any]:
         "control_socket_disable": True,
         "worker_tmp_dir": str(settings.DATA_DIR),
         "logger_class": JSONLog,
-        "post_fork": _end_with_arbiter,
+        "post_fork": _begin_worker,
+        "child_exit": _bury_worker,
     }
 
 
-def _end_with_arbiter(arbiter: Any, worker: Any) -> None:
+def _begin_worker(arbiter: Any, worker: Any) -> None:
     end_with_parent(arbiter.pid)
+    metrics.begin()
+
+
+def _bury_worker(arbiter: Any, worker: Any) -> None:
+    metrics.bury(worker.pid)
 
 
 def allow_files() -> None:

@@ -1,11 +1,17 @@
 """Looking at limits without reserving anything: for use cases that ask, operators and tests."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
 from django.conf import settings
 
 from throttling.limiter import claim, moment
 from throttling.reservations import BucketStatus, Claim, StoreUnavailable
 from throttling.stores import database, redis, routing
 from throttling.stores.bucket import rule_of
+
+BATCH = 200
 
 
 def look(*claims: Claim) -> tuple[bool, ...]:
@@ -17,18 +23,35 @@ def look(*claims: Claim) -> tuple[bool, ...]:
 
 
 def status(owner: str) -> list[BucketStatus]:
-    """Return every bucket of ``owner`` that counts something."""
+    """Return every bucket of ``owner`` that counts something; those in Redis only while it answers."""
     kept = [claim(purpose, owner, key) for purpose, key in database.keys(owner) if purpose in settings.LIMITS]
-    answer = database.reserve([rule_of(found) for found in kept], None, 0) if kept else {"verdicts": []}
-    found = list(zip(kept, answer["verdicts"], strict=True))
+    found = _in_database(kept)
     if routing.is_volatile(owner):
         every = tuple(claim(purpose, owner) for purpose in settings.LIMITS)
-        for group in routing.redis_groups(every):
-            (answer,) = redis.reserve([group], None, 0)
-            found += zip(group, answer["verdicts"], strict=True)
+        with suppress(StoreUnavailable):
+            for group in routing.redis_groups(every):
+                (answer,) = redis.reserve([group], None, 0)
+                found += _counting(group, answer)
+    return found
+
+
+def survey(*purposes: str, key: str | None = None) -> Iterator[BucketStatus]:
+    """Yield the buckets of all owners that count something for these purposes, which are durable; in the
+    order of locks.
+    """
+    found = [claim(purpose, owner, own_key) for owner, purpose, own_key in database.find(purposes, key)]
+    for start in range(0, len(found), BATCH):
+        yield from _in_database(found[start : start + BATCH])
+
+
+def _in_database(claims: Sequence[Claim]) -> list[BucketStatus]:
+    return _counting(claims, database.reserve([rule_of(one) for one in claims], None, 0)) if claims else []
+
+
+def _counting(claims: Sequence[Claim], answer: dict[str, Any]) -> list[BucketStatus]:
     return [
         _status(one, verdict)
-        for one, verdict in found
+        for one, verdict in zip(claims, answer["verdicts"], strict=True)
         if any(verdict[name] for name in ("used", "pending", "level"))
     ]
 

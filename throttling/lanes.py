@@ -99,9 +99,10 @@ def unlock_clears(account: str, user: str) -> tuple[Clear, ...]:
 
 
 def source_clears(ip: str) -> tuple[Clear, ...]:
-    """What an operator's reset of a source clears: its limits of the password step."""
-    source = source_key(ip)
-    return (
+    """What an operator's reset of a source clears: its limits of the password step, and its /48's."""
+    source, wide = source_key(ip), wide_source_key(ip)
+    clears = (
         Clear(f"source:{source}", ("password_source",)),
         Clear(spraying_owner(source), ("spraying",)),
     )
+    return (*clears, Clear(f"source:{wide}", ("password_source_wide",))) if wide else clears

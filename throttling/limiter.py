@@ -8,11 +8,13 @@ LimitExceeded; without a store that can decide, with StoreUnavailable, never wit
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
+from throttling import metrics
 from throttling.headers import note_usage
 from throttling.limits import Counts
 from throttling.reservations import (
@@ -42,12 +44,18 @@ def reserve(*claims: Claim) -> Reservation:
 
     Raises LimitExceeded, StoreUnavailable; ValueError when two claims share a bucket.
     """
+    with metrics.decision(claims):
+        return decide(*claims)
+
+
+def decide(*claims: Claim) -> Reservation:
+    """Like ``reserve``, for who may ask again before it is a refusal: nothing is counted as a decision."""
     ordered = sorted(claims, key=lambda claim: claim.bucket)
     if not ordered or len({claim.bucket for claim in ordered}) < len(ordered):
         raise ValueError("a reservation takes one or more claims, each on its own bucket")
     refusals.check(ordered)
     try:
-        return _decide(ordered)
+        return _ask_stores(ordered)
     except LimitExceeded as refusal:
         refusals.remember(refusal)
         raise
@@ -55,7 +63,7 @@ def reserve(*claims: Claim) -> Reservation:
         routing.announce()
 
 
-def _decide(pending: list[Claim]) -> Reservation:
+def _ask_stores(pending: list[Claim]) -> Reservation:
     held = Reservation(secrets.token_hex(8), tuple(pending), (), ())
     groups = routing.redis_groups(pending)
     if groups:
@@ -87,6 +95,7 @@ def _add(
     store: str, held: Reservation, decided: list[tuple[tuple[Claim, ...], dict[str, Any]]]
 ) -> Reservation:
     """Add a store's grants to ``held``; a refusal among them gives back all that was granted."""
+    metrics.count(metrics.STORE_DECISIONS, store)
     usage, parts = held.usage, held.parts
     refused: list[tuple[Claim, dict[str, int]]] = []
     for claims, answer in decided:
@@ -117,12 +126,11 @@ def _usage(claim: Claim, verdict: dict[str, int], granted: bool) -> Usage:
 
 def _refusal(refused: list[tuple[Claim, dict[str, int]]], usage: tuple[Usage, ...]) -> LimitExceeded:
     claim, verdict = max(refused, key=lambda pair: (pair[1]["wait"] > 0, abs(pair[1]["wait"])))
+    in_flight, count = verdict["wait"] < 0, verdict["used"]
+    if not in_flight:
+        count = max(count, claim.limit.allowed)  # a lock forgets the failures that began it
     return LimitExceeded(
-        claim,
-        wait_seconds=verdict["wait"] / 1000,
-        count=verdict["used"],
-        in_flight=verdict["wait"] < 0,
-        usage=usage,
+        claim, wait_seconds=verdict["wait"] / 1000, count=count, in_flight=in_flight, usage=usage
     )
 
 
@@ -144,6 +152,9 @@ def settle(reservation: Reservation, *, failed: bool, clear: tuple[Clear, ...] =
         for claim, answer in zip(_settled(part, outcome), answers, strict=False)
         if failed and answer["hit"]
     ]
+    for one in locked:
+        counted = partial(metrics.count, metrics.LOCKOUTS, one.limit.purpose)
+        transaction.on_commit(counted, robust=True)
     return Settlement(tuple(locked))
 
 

@@ -79,6 +79,26 @@ _ALL = (
     Limit("mail_address", 3, 3600, Counts.ATTEMPTS),
     Limit("requests", 600, 60, Counts.ATTEMPTS),
 )
+# What a count of each limit is kept for, without saying for which one. A source is an IPv4 address or an IPv6 /64, a
+# wide one an IPv6 /48; an address is one that mails go to.
+KEY_KINDS = {
+    "password_account_source": "account_source",
+    "password_account": "account",
+    "password_device": "device",
+    "password_device_attempts": "device",
+    "second_factor_login": "login",
+    "totp_account": "account",
+    "totp_consecutive": "account",
+    "totp_device": "device",
+    "recovery_account": "account",
+    "password_source": "source",
+    "password_source_wide": "source_wide",
+    "spraying": "source",
+    "refresh": "session",
+    "mail_source": "source",
+    "mail_address": "address",
+    "requests": "source",
+}
 DEFAULTS: dict[str, Limit] = {limit.purpose: limit for limit in _ALL}
 
 

@@ -13,12 +13,12 @@ from axes.handlers.proxy import AxesProxyHandler
 from axes.signals import user_locked_out
 from django.http import HttpRequest
 
-from throttling import inspection, lanes, limiter
+from throttling import inspection, lanes, limiter, metrics, resets
 from throttling.address import source_key, source_owner
 from throttling.lanes import PasswordAttempt
 from throttling.limiter import claim
 from throttling.limits import Counts
-from throttling.reservations import Claim, Clear, LimitExceeded, Reservation, Settlement, StoreUnavailable
+from throttling.reservations import Claim, LimitExceeded, Reservation, Settlement, StoreUnavailable
 from throttling.stores.refusals import check
 from throttling.waiting import reserve_waiting
 
@@ -77,20 +77,14 @@ class ReservingHandler(AxesHandler):
     def reset_attempts(
         self, *, ip_address: str | None = None, username: str | None = None, ip_or_username: bool = False
     ) -> int:
-        """Clear an account (at one source, when both are given), or a source. Returns how many buckets held
-        something.
+        """Lift the password's locks of an account (``username`` is its opaque id), at a source, of an account
+        at a source or (``ip_or_username``) of both, or of all accounts. Returns how many buckets held something.
         """
-        key = source_key(ip_address) if username and ip_address else None
-        of_account = Clear(f"account:{username}", lanes.PASSWORD_PURPOSES, key)
-        clears = (of_account,) if username else lanes.source_clears(ip_address or "")
-        held = [
-            one
-            for clear in clears
-            for one in inspection.status(clear.owner)
-            if one.purpose in clear.purposes and clear.key in (None, one.key)
-        ]
-        limiter.clear_all(clears)
-        return len(held)
+        if username is None:
+            return resets.reset_all() if ip_address is None else resets.reset_source(ip_address)
+        if ip_address is not None and ip_or_username:
+            return resets.reset_account(username) + resets.reset_source(ip_address)
+        return resets.reset_account(username, ip_address)
 
 
 def reserve_password_attempt(attempt: PasswordAttempt, *, by_source: bool = True) -> Reservation:
@@ -170,6 +164,11 @@ def clear_after_reset(account: str) -> None:
     limiter.clear_all(lanes.reset_clears(account))
 
 
+def reset(*, account: str | None = None, ip: str | None = None) -> int:
+    """What ``axes.utils.reset`` does, through the configured handler."""
+    return int(AxesProxyHandler.reset_attempts(username=account, ip_address=ip))
+
+
 def unlock(account: str, user: str) -> None:
     """Open every lock of an account, of both steps."""
     limiter.clear_all(lanes.unlock_clears(account, user))
@@ -193,7 +192,8 @@ def reserve_request(ip: str) -> Reservation:
 
 def refuse_request_again(ip: str) -> None:
     """Refuse a source that was refused its requests a moment ago, asking no store."""
-    check([claim("requests", source_owner(ip))])
+    with metrics.decision(()):
+        check([claim("requests", source_owner(ip))])
 
 
 def reserve_mail_source(ip: str) -> Reservation:

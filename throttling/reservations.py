@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
-from throttling.limits import Limit
+from throttling.limits import KEY_KINDS, Limit
 
 MOST_RETRY_SECONDS = 86400
 
@@ -40,6 +40,11 @@ class Claim:
     def bucket(self) -> tuple[str, str, str]:
         """Identity and lock order of the state."""
         return (self.owner, self.limit.purpose, self.key)
+
+    @property
+    def kind(self) -> str:
+        """What the count is kept for, without saying for which one."""
+        return KEY_KINDS[self.limit.purpose]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import Generic, Literal, TypeVar
 from django.conf import settings
 from django.db import close_old_connections
 
-from throttling.limiter import reserve
+from throttling import metrics
+from throttling.limiter import decide
 from throttling.reservations import Claim, LimitExceeded, Reservation
 
 WAIT_SECONDS = 1.0
@@ -68,9 +69,14 @@ def run_or_follow(
 
 def reserve_waiting(*claims: Claim) -> Reservation:
     """Like ``reserve``, but waits up to a second while only reservations in flight stand in the way."""
+    with metrics.decision(claims):
+        return _decide_waiting(claims)
+
+
+def _decide_waiting(claims: tuple[Claim, ...]) -> Reservation:
     deadline = time.monotonic() + WAIT_SECONDS
     try:
-        return reserve(*claims)
+        return decide(*claims)
     except LimitExceeded as error:
         refusal = error
     if not refusal.in_flight:
@@ -79,7 +85,7 @@ def reserve_waiting(*claims: Claim) -> Reservation:
         while line and refusal.in_flight and _comes_first(line, deadline):
             time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
             try:
-                return reserve(*claims)
+                return decide(*claims)
             except LimitExceeded as error:
                 refusal = error
     raise refusal

@@ -14,7 +14,7 @@ from audit.events import Source
 from secure_auth import access, pending, tokens
 from secure_auth.access import Signed
 from secure_auth.authenticators import Grant
-from secure_auth.errors import Code, Problem, invalid_token
+from secure_auth.errors import Code, invalid_token, missing_token
 from secure_auth.models import PendingLogin
 
 MAX_TOKEN_CHARACTERS = 4096
@@ -133,13 +133,6 @@ def bearer_token(request: Request | HttpRequest) -> str:
     if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARACTERS:
         raise missing_token()
     return token
-
-
-def missing_token() -> Problem:
-    """A request without a token gets a challenge without an error (RFC 6750 section 3.1)."""
-    problem = invalid_token()
-    problem.headers = {"WWW-Authenticate": "Bearer"}
-    return problem
 
 
 def read_grant(request: Request, *, source: Source) -> Grant:

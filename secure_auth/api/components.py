@@ -54,6 +54,18 @@ TOKENS = {
     "partialToken": "The partial token of login/: it opens the second step, or the enrolment of a first factor.",
     "accessToken": "The access token of a completed login. Roles in a requirement are those the account must have.",
 }
+METRICS_TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The setting `METRICS_TOKEN`. Where it is unset, the address is unknown.",
+}
+GUARDED = (
+    Code.INVALID_TOKEN,
+    Code.NOT_FOUND,
+    Code.RATE_LIMITED,
+    Code.INTERNAL_ERROR,
+    Code.SERVICE_UNAVAILABLE,
+)
 
 
 def answer_headers(*groups: Iterable[str]) -> dict[str, Any]:
@@ -123,10 +135,12 @@ def add_shared_parts(result: dict[str, Any], **_: object) -> dict[str, Any]:
         name: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": told}
         for name, told in TOKENS.items()
     }
+    components["securitySchemes"]["metricsToken"] = METRICS_TOKEN
     result["paths"] |= public_paths(
         headers=answer_headers(ANSWER_HEADERS),
         limited=answer_headers(ANSWER_HEADERS, LIMITED_HEADERS),
         failures=problem_answers([Code.RATE_LIMITED, Code.INTERNAL_ERROR, Code.SERVICE_UNAVAILABLE]),
+        guarded=problem_answers(GUARDED),
     )
     used = _problems_used(result["paths"])
     components["responses"] = {OR.join(code.slug for code in codes): _problem_answer(codes) for codes in used}

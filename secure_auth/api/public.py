@@ -59,10 +59,18 @@ FORMAT = {
 }
 
 
+COUNTERS = """# HELP secure_auth_lockouts_total Failures that exhausted a limit: locks that began.
+# TYPE secure_auth_lockouts_total counter
+secure_auth_lockouts_total{limit="password_account_source"} 3.0
+"""
+
+
 def public_paths(
-    *, headers: dict[str, Any], limited: dict[str, Any], failures: dict[str, Any]
+    *, headers: dict[str, Any], limited: dict[str, Any], failures: dict[str, Any], guarded: dict[str, Any]
 ) -> dict[str, Any]:
-    """The paths. `limited` and `failures` are the headers and problems of what counts against the source's limit."""
+    """The paths. `limited` and `failures` are the headers and problems of what counts against the source's limit,
+    `guarded` the problems of what takes the token of the metrics.
+    """
 
     def get(
         operation_id: str,
@@ -87,7 +95,7 @@ def public_paths(
         }
 
     document = {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}
-    text = {"schema": {"type": "string"}, "example": "Contact: mailto:security@auth.example.com\n"}
+    text = _example("Contact: mailto:security@auth.example.com\n")
     keys = _content("application/jwk-set+json", KEY_SET, {"keys": [KEY_EXAMPLE]})
     ready, unready = _json(READINESS, READY), _json(READINESS, UNREADY)
     return {
@@ -112,6 +120,14 @@ def public_paths(
             counted=True,
             parameters=(FORMAT,),
         ),
+        "/metrics": _guarded(
+            get(
+                "getMetrics",
+                "Counters of this node, for Prometheus",
+                {"200": _answer("The counters", {"text/plain": _example(COUNTERS)})},
+            ),
+            guarded,
+        ),
         "/healthz": get(
             "getHealthz",
             "Whether the process answers",
@@ -123,6 +139,18 @@ def public_paths(
             {"200": _answer("They do", ready), "503": _answer("The database is away", unready)},
         ),
     }
+
+
+def _guarded(path: dict[str, Any], problems: dict[str, Any]) -> dict[str, Any]:
+    """A path that takes the token of the metrics; right ones count against no limit."""
+    operation = path["get"]
+    operation["security"] = [{"metricsToken": []}]
+    operation["responses"] |= problems
+    return path
+
+
+def _example(text: str) -> dict[str, Any]:
+    return {"schema": {"type": "string"}, "example": text}
 
 
 def _answer(description: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from audit.events import SYSTEM
-from secure_auth import administration, startup
+from secure_auth import administration, lockouts, startup
 from secure_auth.administration import Actor, Refused
 from secure_auth.errors import Problem
 from secure_auth.models import User
+from throttling.reservations import StoreUnavailable
 
 
 class OperatorCommand(BaseCommand):
@@ -28,6 +31,50 @@ class OperatorCommand(BaseCommand):
 
     def act(self, **options: Any) -> None:
         """What the command does."""
+        raise NotImplementedError
+
+
+class ReadingCommand(BaseCommand):
+    """A command that only looks: it makes nothing where nothing is. Subclasses implement read()."""
+
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Look; what stands in the way is one line and a non-zero status."""
+        try:
+            self.read(**options)
+        except Refused as error:
+            raise CommandError(str(error)) from error
+        except (DatabaseError, StoreUnavailable, ImproperlyConfigured) as error:
+            raise CommandError(
+                f"no installation answers here ({error}); give the service's environment"
+            ) from error
+
+    def read(self, **options: Any) -> None:
+        """What the command shows."""
+        raise NotImplementedError
+
+
+class ResetCommand(OperatorCommand):
+    """A command of django-axes that lifts locks of the password, here with its event."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--reason."""
+        parser.add_argument("--reason", default="", help="why, for the audit log")
+
+    def act(self, **options: Any) -> None:
+        """Reset what each of targets() names and say how much that was, in axes' words."""
+        command, actor = (
+            type(self).__module__.rpartition(".")[2],
+            Actor(SYSTEM, reason=options["reason"][:500]),
+        )
+        count = sum(
+            lockouts.reset(command=command, actor=actor, **target) for target in self.targets(options)
+        )
+        self.stdout.write(f"{count} attempts removed." if count else "No attempts found.")
+
+    def targets(self, options: dict[str, Any]) -> list[dict[str, str]]:
+        """The `username` and `ip` of each reset."""
         raise NotImplementedError
 
 

@@ -1,14 +1,19 @@
-"""/healthz (the process answers) and /readyz (its stores do too)."""
+"""/healthz (the process answers), /readyz (its stores do too) and /metrics (what the node counted)."""
 
 import contextlib
+import hmac
 import time
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
+from secure_auth import metrics as counters
+from secure_auth.errors import invalid_token, missing_token
 from secure_auth.methods import safe_methods
-from throttling import inspection
+from secure_auth.problem_details import problem_response
+from throttling import inspection, lockout
+from throttling.reservations import StoreUnavailable
 
 NOTE_EVERY_SECONDS = 60
 WARN_FOR_SECONDS = 3600
@@ -30,6 +35,31 @@ def readyz(request: HttpRequest) -> JsonResponse:
     ready = checks["database"] == "ok"
     body = {"status": "ready" if ready else "unavailable", "checks": checks, "warnings": _warnings()}
     return JsonResponse(body, status=200 if ready else 503)
+
+
+def metrics(request: HttpRequest) -> HttpResponseBase:
+    """The counters, to whoever shows METRICS_TOKEN; where that is unset, an unknown address like any other."""
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    return _scrape(request)
+
+
+@safe_methods
+def _scrape(request: HttpRequest) -> HttpResponseBase:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        return problem_response(missing_token(), request)
+    if not hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode()):
+        return problem_response(invalid_token(), request)
+    _give_back(request)
+    return HttpResponse(counters.expose(), content_type=counters.CONTENT_TYPE)
+
+
+def _give_back(request: HttpRequest) -> None:
+    """A scrape counts against no limit. It was counted before its token was looked at: guesses are limited exactly."""
+    with contextlib.suppress(StoreUnavailable):
+        lockout.release(request.reservation)  # type: ignore[attr-defined]
+    request.usages.clear()  # type: ignore[attr-defined]
 
 
 def _database_answers() -> bool:

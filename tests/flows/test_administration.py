@@ -168,7 +168,23 @@ def test_operators_commands_do_what_they_say(server: Server, client: Client) -> 
 @pytest.mark.xdist_group("sqlite")
 @pytest.mark.parametrize(
     "command",
-    ["serve", "worker", "demo", "create_user", "unlock", "reset_mfa", "disable", "enable", "revoke_sessions"],
+    [
+        "serve",
+        "worker",
+        "demo",
+        "create_user",
+        "unlock",
+        "reset_mfa",
+        "disable",
+        "enable",
+        "revoke_sessions",
+        "limits",
+        "axes_list_attempts",
+        "axes_reset",
+        "axes_reset_ip",
+        "axes_reset_username",
+        "axes_reset_ip_username",
+    ],
 )
 @pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 def test_help_of_each_command_tells_what_it_does(server: Server, command: str) -> None:

@@ -131,6 +131,14 @@ def test_probes_answer(server: Server, client: Client) -> None:
     assert set(ready["checks"].values()) == {"ok"}
 
 
+def test_metrics_without_a_token_set_are_an_unknown_address(client: Client) -> None:
+    for method in ("GET", "POST"):
+        answers = [client.request(method, path, "some token of sixteen") for path in ("/metrics", "/nowhere")]
+        told = [problem(answer, "not_found") for answer in answers]
+        assert {**told[0], "request_id": ""} == {**told[1], "request_id": ""}
+        assert answers[0].headers.keys() == answers[1].headers.keys()
+
+
 def test_foreign_host_is_refused(client: Client) -> None:
     problem(client.get("/", headers={"Host": "evil.example"}), "validation_failed")
 

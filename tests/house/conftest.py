@@ -12,6 +12,8 @@ from tests.client import Client
 from tests.conftest import new_address
 from tests.server import Server, running_server
 
+METRICS_TOKEN = "the-house-may-look-at-counters"
+
 if not apps.ready:
     before = os.environ.get("DATA_DIR")
     os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="secure-auth-test-")
@@ -25,7 +27,8 @@ if not apps.ready:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One node on the embedded database."""
-    with running_server("sqlite", tmp_path_factory.mktemp("house")) as running:
+    environment = {"METRICS_TOKEN": METRICS_TOKEN}
+    with running_server("sqlite", tmp_path_factory.mktemp("house"), environment=environment) as running:
         yield running
 
 

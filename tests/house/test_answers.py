@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.client import Client, Person, code_of, expect, new_email
+from tests.house.conftest import METRICS_TOKEN
 from tests.house.schema import Judge, operations
 from tests.server import Server
 
@@ -140,6 +141,8 @@ def look_around(client: Client) -> None:
     for path in ("/healthz", "/readyz", "/.well-known/jwks.json", "/.well-known/security.txt"):
         assert client.get(path).status_code == 200
         assert code_of(client.post(path, {})) == "method_not_allowed"
+    assert code_of(client.get("/metrics")) == "invalid_token"
+    assert client.get("/metrics", METRICS_TOKEN).status_code == 200
     expect(client.get("/api/schema/", params={"format": "json"}), 200)
 
 

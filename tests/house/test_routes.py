@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from axes.handlers.proxy import AxesProxyHandler
+from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver
 
 from secure_auth import urls
@@ -85,3 +87,9 @@ def test_every_route_is_documented_and_nothing_else_is() -> None:
         )
         existing |= {(name, path) for name in methods if name != "OPTIONS" and path not in PAGES}
     assert documented == existing
+
+
+def test_no_address_is_that_of_an_admin_site() -> None:
+    request = HttpRequest()
+    for request.path in ("/", "/admin/", "/api/v1/admin/users/"):
+        assert not AxesProxyHandler.get_implementation().is_admin_request(request)

@@ -43,6 +43,9 @@ WRONG = [
     ("LOG_LEVEL", "SILLY"),
     ("ARGON2_MEMORY_KIB", "8192"),
     ("SECURITY_CONTACT", "somebody"),
+    ("METRICS_TOKEN", "fifteen-letters"),
+    ("METRICS_TOKEN", "sixteen letters and blanks"),
+    ("METRICS_TOKEN", "sechzehn-zeichen-ü"),
 ]
 
 
@@ -75,7 +78,7 @@ def test_wrong_setting_stops_the_start_with_one_line_that_names_it(
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith(name), lines
-    if name in ("MASTER_KEY", "DATABASE_URL", "EMAIL_URL") and value:
+    if name in ("MASTER_KEY", "DATABASE_URL", "EMAIL_URL", "METRICS_TOKEN") and value:
         assert value not in done.stderr
 
 

@@ -79,6 +79,17 @@ def keys(owner: str) -> list[tuple[str, str]]:
         )
 
 
+def find(purposes: tuple[str, ...], key: str | None) -> list[tuple[str, str, str]]:
+    """Return (owner, purpose, key) of every bucket of these purposes, in the order of locks; ``key`` None
+    means all keys.
+    """
+    found = Bucket.objects.filter(purpose__in=purposes)
+    if key is not None:
+        found = found.filter(key=key)
+    with _unavailable():
+        return sorted(found.values_list("owner", "purpose", "key"))
+
+
 def prune() -> int:
     """Delete up to 10,000 buckets whose state equals no state; never waits for one in use."""
     with _unavailable():

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.dispatch import Signal
 
+from throttling import metrics
 from throttling.reservations import Claim
 from throttling.stores import redis
 
@@ -60,6 +61,7 @@ def trip(seconds: float | None = None) -> None:
     with _lock:
         if not _tripped:
             logger.error("limits: Redis is away, the database takes over")
+            metrics.count(metrics.FAILOVERS, "redis")
             _tripped = _unsaid = True
         _retry_at = time.monotonic() + (redis.longest_window_seconds() if seconds is None else seconds)
 

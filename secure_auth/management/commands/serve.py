@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from secure_auth import startup, webserver
+from secure_auth import metrics, startup, webserver
 from secure_auth.supervisor import Child, Supervisor
 
 MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
@@ -41,6 +41,7 @@ class Command(BaseCommand):
     def _serve(self, *, with_worker: bool) -> int:
         with _listen() as listener:
             startup.prepare()
+            _share_metrics()
             _close_database()
             supervisor = Supervisor(_children(listener.fileno(), with_worker), _is_ready, self._announce)
             status = supervisor.run()
@@ -70,6 +71,14 @@ def _invitation() -> str:
         return ""
     port = "" if settings.PORT == 8000 else f"PORT={settings.PORT} "
     return f'    Try    {port}make manage ARGS="demo"   (in another terminal)\n'
+
+
+def _share_metrics() -> None:
+    """A directory for each port: nodes that share DATA_DIR are asked one by one and count apart."""
+    try:
+        metrics.share(settings.DATA_DIR / "metrics" / str(settings.PORT))
+    except OSError as error:
+        raise CommandError(f"DATA_DIR is not usable: {error.strerror}: {error.filename}") from error
 
 
 def _close_database() -> None:

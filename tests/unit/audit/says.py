@@ -30,7 +30,7 @@ def limit_hit(ip: str = "192.0.2.1", **changes: Any) -> NewEvent:
         "outcome": Outcome.FAILURE,
         "reason": Reason.RATE_LIMITED,
         "source": Source(ip=ip, request_id=secrets.token_hex(4)),
-        "details": {"limit": "password_source"},
+        "details": {"limit": "password_source", "key": "source", "count": 30},
     }
     return NewEvent(**{**values, **changes})
 

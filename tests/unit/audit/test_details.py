@@ -9,7 +9,7 @@ import pytest
 from audit.details import DETAILS, Id, LimitHit, Lock, Login
 from audit.events import EventType, Outcome, Severity, default_severity
 from audit.validation import UnknownDetail, check_details, check_text
-from audit.vocabulary import LimitPurpose, Text
+from audit.vocabulary import LimitKey, LimitPurpose, Text
 
 
 def test_every_type_has_details_and_a_severity() -> None:
@@ -24,9 +24,10 @@ def test_details_and_free_text_share_no_name() -> None:
 
 
 def test_a_mapping_and_its_dataclass_say_the_same() -> None:
-    said = {"limit": "requests", "count": 3}
+    said = {"limit": "requests", "key": "source", "count": 3}
+    hit = LimitHit(limit=LimitPurpose.REQUESTS, key=LimitKey.SOURCE, count=3)
     assert check_details(EventType.LIMIT_EXCEEDED, said) == said
-    assert check_details(EventType.LIMIT_EXCEEDED, LimitHit(limit=LimitPurpose.REQUESTS, count=3)) == said
+    assert check_details(EventType.LIMIT_EXCEEDED, hit) == said
 
 
 def test_none_is_left_out() -> None:
@@ -56,10 +57,13 @@ def test_moments_are_rfc_3339_in_utc() -> None:
         ("login.password", "next=verify"),
         ("limit.exceeded", {}),
         ("limit.exceeded", {"limit": None}),
-        ("limit.exceeded", {"limit": "requests", "count": "3"}),
-        ("limit.exceeded", {"limit": "requests", "count": True}),
-        ("limit.exceeded", {"limit": "requests", "count": 2.0}),
-        ("limit.exceeded", {"limit": "requests", "count": 2**53}),
+        ("limit.exceeded", {"limit": "requests", "count": 3}),
+        ("limit.exceeded", {"limit": "requests", "key": "source"}),
+        ("limit.exceeded", {"limit": "requests", "key": "192.0.2.1", "count": 3}),
+        ("limit.exceeded", {"limit": "requests", "key": "source", "count": "3"}),
+        ("limit.exceeded", {"limit": "requests", "key": "source", "count": True}),
+        ("limit.exceeded", {"limit": "requests", "key": "source", "count": 2.0}),
+        ("limit.exceeded", {"limit": "requests", "key": "source", "count": 2**53}),
         ("token.refresh", {"replayed": 1}),
         ("account.lock", {"until": "2026-01-02T03:04:05Z"}),
         ("account.lock", {"until": datetime(2026, 1, 2)}),  # noqa: DTZ001 the fault under test

@@ -13,7 +13,7 @@ from audit.vocabulary import Text
 
 PAGE = (Path(__file__).parents[3] / "docs" / "audit-log.md").read_text()
 REQUIRED = {
-    EventType.LIMIT_EXCEEDED: {"limit"},
+    EventType.LIMIT_EXCEEDED: {"limit", "key", "count"},
     EventType.LIMIT_STORE: {"store"},
     EventType.KEY_CREATE: {"key_id", "purpose"},
     EventType.KEY_ROTATE: {"key_id", "purpose"},

@@ -124,6 +124,9 @@ def point_at(values: dict[str, object]) -> None:
 
 @pytest.fixture(autouse=True)
 def unbroken_circuit(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Whoever listens because another test imported it has no tables here.
+    monkeypatch.setattr(routing.store_changed, "receivers", [])
+    monkeypatch.setattr(routing, "_unsaid", False)
     monkeypatch.setattr(routing, "_tripped", False)
     monkeypatch.setattr(routing, "_retry_at", 0.0)
     monkeypatch.setattr(refusals, "MEMORY_SECONDS", 0.0)  # the clock of a test runs faster

@@ -55,7 +55,7 @@ def _is_token_of(device: KnownDevice, token: str) -> bool:
     """Whether this is the last token or the one before it: the answer that carried the last one may be lost."""
     generations = (device.generation, max(0, device.generation - 1))
     tokens = [derive_token(device.id, device.key_id, generation) for generation in generations]
-    return any([hmac.compare_digest(one, token) for one in tokens])
+    return any(hmac.compare_digest(one, token) for one in tokens)
 
 
 def lane_of(session: Session, *, now: datetime) -> str | None:

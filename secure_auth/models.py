@@ -94,7 +94,7 @@ class MailToken(models.Model):
 class KnownDevice(models.Model):
     """A device that completed a full login and was asked to be remembered. It opens a lane of the limits, no door.
 
-    Its token names a `generation`: each login that remembers it again advances that, and the token before the last dies.
+    Its token names a `generation`: each login that remembers it again advances that; the token before the last dies.
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)

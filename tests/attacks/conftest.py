@@ -15,7 +15,9 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     alone = request.param == "sqlite"
     directory = tmp_path_factory.mktemp(f"fleet-{request.param.replace('+', '-')}")
     environment = {"SERVER_WORKERS": "4" if alone else "2"}
-    with running_server(request.param, directory, nodes=1 if alone else 2, environment=environment) as running:
+    with running_server(
+        request.param, directory, nodes=1 if alone else 2, environment=environment
+    ) as running:
         yield running
 
 

@@ -1,8 +1,8 @@
 """A guesser fires many passwords at one account in one moment, hoping that checks overtake the count.
 
 Attacker: knows an address, has many connections. Move: hundreds of wrong passwords at once over four server processes,
-from one source, or a few each from many. Refusal: exactly five are evaluated for account and source, exactly 100 for the account from
-anywhere; everything else is 429, for unknown addresses too.
+from one source, or a few each from many. Refusal: exactly five are evaluated for account and source, exactly 100 for
+the account from anywhere; everything else is 429, for unknown addresses too.
 """
 
 from collections import Counter

@@ -42,7 +42,11 @@ def fire(fleet: Server, path: str, bodies: list[dict[str, str]], tokens: list[st
         fleet,
         [
             shot(
-                fleet, path, body, token=tokens[number % len(tokens)], address=addresses[number % len(addresses)]
+                fleet,
+                path,
+                body,
+                token=tokens[number % len(tokens)],
+                address=addresses[number % len(addresses)],
             )
             for number, body in enumerate(bodies)
         ],

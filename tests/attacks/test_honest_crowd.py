@@ -51,19 +51,20 @@ def test_fifty_correct_logins_at_once_pass_over_four_processes(
 def test_correct_logins_pass_among_wrong_guesses_from_elsewhere(
     fleet: Server, visit: Callable[..., Client]
 ) -> None:
-    """Five of ten sources' guesses are evaluated each: fewer than the hundred that close the account."""
+    """Ten guesses are evaluated, and no more hashes are under way at once than a node has places for."""
     person, own = visit(fleet).sign_up(), new_address()
-    strangers = [new_address() for _ in range(10)]
+    strangers = [new_address() for _ in range(2)]
     shots = []
     for number in range(100):
-        password, address = f"wrong {number}", strangers[number % 10]
+        password, address = f"wrong {number}", strangers[number % 2]
         if number % 5 == 0:
             password, address = person.password, own
         shots.append(guess(fleet, person.email, password, address=address))
     hits = barrage(fleet, shots)
     assert tally(hits[::5]) == {"ok": 20}
     wrong = tally(hit for number, hit in enumerate(hits) if number % 5)
-    assert set(wrong) <= {"invalid_credentials", "temporarily_locked", "rate_limited", "service_unavailable"}
+    assert set(wrong) <= {"invalid_credentials", "temporarily_locked", "rate_limited"}, wrong
+    assert wrong["invalid_credentials"] == 10
 
 
 def test_flood_at_one_account_fails_no_other_accounts_login(

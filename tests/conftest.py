@@ -66,7 +66,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One xdist group a backend; before xdist reads the marks."""
     for item in items:
         parameters = getattr(item, "callspec", None)
-        backend = parameters.params.get("server") if parameters else None
+        named = parameters.params if parameters else {}
+        backend = named.get("server") or named.get("fleet")
         if backend:
             item.add_marker(pytest.mark.xdist_group(str(backend)))
 

@@ -1,4 +1,4 @@
-"""Fixtures of the attacks: an admin of the shared service, and clients of a service of a test's own."""
+"""Fixtures of the attacks: four server processes, an admin of the shared service, clients of any service."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,7 +6,19 @@ import pytest
 
 from tests.client import Client, Person
 from tests.conftest import new_address
-from tests.server import Server
+from tests.server import BACKENDS, Server, running_server
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Four server processes: two nodes of two over shared stores; one of four on SQLite, which nodes cannot share."""
+    alone = request.param == "sqlite"
+    directory = tmp_path_factory.mktemp(f"fleet-{request.param.replace('+', '-')}")
+    environment = {"SERVER_WORKERS": "4" if alone else "2"}
+    with running_server(
+        request.param, directory, nodes=1 if alone else 2, environment=environment
+    ) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

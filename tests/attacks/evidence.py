@@ -66,3 +66,15 @@ def change_bucket(server: Server, purpose: str, key: str, **changes: Any) -> Non
     cast = "%s::jsonb" if server.environment.get("DATABASE_URL") else "%s"
     statement = f"UPDATE throttling_bucket SET state = {cast} WHERE owner = %s AND purpose = %s AND key = %s"
     server.rows(statement, [state, owner, purpose, key])
+
+
+def spend_all_but_one(server: Server, purpose: str, *, seen_from: str, allowed: int) -> None:
+    """Make a consecutive limit of an account look as if all its failures but one had come; a guess came from there."""
+    ((owner, _, _, _),) = server.rows(BUCKETS, ["password_account_source", seen_from])
+    where = "WHERE owner = %s AND purpose = %s"
+    ((state,),) = server.rows(f"SELECT state FROM throttling_bucket {where}", [owner, purpose])
+    changed = _loaded(state)
+    ((name, (until, _)),) = changed["marks"].items()
+    changed["marks"] = {name: [until, allowed - 1]}
+    cast = "%s::jsonb" if server.environment.get("DATABASE_URL") else "%s"
+    server.rows(f"UPDATE throttling_bucket SET state = {cast} {where}", [json.dumps(changed), owner, purpose])

@@ -5,16 +5,19 @@ lockout too. Refusal: an account that exists, one that does not, a disabled and 
 status, body, header fields and lockout, with the right password of a disabled or unconfirmed one as with a wrong one.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.attacks.evidence import change_bucket
 from tests.client import Client, Person, expect, new_email
 from tests.server import Server
 
 VARYING = {"date", "x-request-id"}
+LOCK = "password_account_source"
 
 
 def shape(answer: httpx.Response) -> tuple[Any, ...]:
@@ -56,6 +59,43 @@ def test_login_answers_alike_through_the_lockout(
     for number in range(8):
         password = f"wrong {number}" if make is known else person.password
         assert shape(here.login(person, password)) == shape(there.login(nobody, password))
+
+
+@pytest.mark.parametrize("make", [known, disabled])
+def test_login_answers_alike_after_the_lock_and_in_the_next(
+    server: Server, new_client: Callable[..., Client], make: Callable[[Client], Person]
+) -> None:
+    """No lane of an account that exists remembers more, or less, than one of an account that does not."""
+    person, nobody = make(new_client()), Person(new_email("nobody"))
+    here, there = new_client(), new_client()
+    for _ in range(5):
+        assert here.login(person, "wrong").status_code == there.login(nobody, "wrong").status_code == 401
+    for client in (here, there):
+        change_bucket(server, LOCK, client.address, locked=int(time.time() * 1000) - 1000)
+    for number in range(7):
+        seen = shape(here.login(person, "wrong"))
+        assert seen == shape(there.login(nobody, "wrong"))
+        assert seen[0] == (401 if number < 5 else 429)
+    assert seen[1]["retry-after"] == "2", "the second lock is twice as long"
+
+
+def test_unknown_account_takes_the_time_of_a_wrong_password(new_client: Callable[..., Client]) -> None:
+    """The least of many times, alternately: what the hash takes, which nobody's luck shortens."""
+    person = new_client().sign_up()
+    times: dict[str, list[float]] = {"known": [], "unknown": [], "malformed": []}
+    for _ in range(3):
+        client = new_client()
+        for number in range(4):
+            for kind, email in (
+                ("known", person.email),
+                ("unknown", new_email()),
+                ("malformed", f"n{number}"),
+            ):
+                answer = client.login(Person(email), "wrong")
+                assert answer.status_code == 401
+                times[kind].append(answer.elapsed.total_seconds())
+    least = {kind: min(taken) for kind, taken in times.items()}
+    assert max(least.values()) < 1.5 * min(least.values()), least
 
 
 def test_register_and_reset_answer_alike(server: Server, new_client: Callable[..., Client]) -> None:

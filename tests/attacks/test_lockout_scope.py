@@ -7,9 +7,13 @@ wrong passwords in it forget the device, and another account's token opens no la
 
 from collections.abc import Callable
 
+from tests.attacks.barrage import barrage, guess, tally
 from tests.attacks.evidence import events
 from tests.client import Client, Person, code_of, expect
+from tests.conftest import new_address, scaled
 from tests.server import Server
+
+GUESSES = scaled(100, 1000)
 
 
 def lock(attacker: Client, victim: Person) -> None:
@@ -64,6 +68,39 @@ def test_device_token_of_another_account_opens_no_lane(new_client: Callable[...,
     assert code_of(attacker.login(victim, headers={"X-Device-Token": own})) == "temporarily_locked"
     altered = own[:-1] + ("0" if own[-1] != "0" else "1")
     assert code_of(attacker.login(victim, headers={"X-Device-Token": altered})) == "temporarily_locked"
+
+
+def test_device_that_its_owner_forgot_has_no_lane(new_client: Callable[..., Client]) -> None:
+    owner = new_client()
+    person = owner.sign_up()
+    kept, lost = remember(owner, person), remember(owner, person)
+    listed = {row["id"] for row in expect(owner.get("devices/", person.access), 200)["results"]}
+    assert listed == {token.partition(".")[0] for token in (kept, lost)}
+    expect(owner.delete(f"devices/{lost.partition('.')[0]}/", person.access), 204)
+    lock(owner, person)
+    assert code_of(owner.login(person, headers={"X-Device-Token": lost})) == "temporarily_locked"
+    expect(owner.login(person, headers={"X-Device-Token": kept}), 200)
+
+
+def test_token_of_a_known_device_has_five_guesses_at_once(
+    fleet: Server, visit: Callable[..., Client]
+) -> None:
+    """What is refused in the device's lane after that has the five of any stranger at its source."""
+    owner = visit(fleet)
+    person = owner.sign_up()
+    device, thief = remember(owner, person), new_address()
+    shots = [guess(fleet, person.email, f"wrong {n}", address=thief, device=device) for n in range(GUESSES)]
+    seen = tally(barrage(fleet, shots))
+    assert 5 <= seen["invalid_credentials"] <= 10
+    assert set(seen) <= {"invalid_credentials", "temporarily_locked", "rate_limited"}, seen
+    late = visit(fleet, thief)
+    while code_of(late.login(person, "wrong", headers={"X-Device-Token": device})) == "invalid_credentials":
+        seen["invalid_credentials"] += 1
+    assert seen["invalid_credentials"] == 10
+    locks = [event.details["limit"] for event in events(fleet, type="account.lock", ip=thief)]
+    assert sorted(locks) == ["password_account_source", "password_device"]
+    assert len(events(fleet, type="device.forget", ip=thief, reason="too_many_failures")) == 1
+    expect(owner.login(person, headers={}), 200)
 
 
 def test_device_token_skips_no_step(new_client: Callable[..., Client]) -> None:

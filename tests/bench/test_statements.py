@@ -6,12 +6,13 @@ are read at most every KEY_CACHE_SECONDS in each process, so they are no cost of
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 import pytest
 
 from tests.bench.wire import Relay, is_transaction_control, relay
-from tests.client import Client, Person, expect
+from tests.client import Client, Person, expect, new_email
 from tests.conftest import new_address
 from tests.server import running_server
 from tests.services import private_database, require
@@ -77,6 +78,14 @@ def test_password_step_costs_four_statements(meter: Meter) -> None:
 def test_wrong_password_costs_no_more_than_a_right_one(meter: Meter) -> None:
     cost = meter.count(lambda: meter.client.login(meter.person, "not the password"), 401)
     assert_cost(cost, own=4, limiter=2)
+
+
+def test_unknown_account_costs_the_statements_of_a_wrong_password(meter: Meter) -> None:
+    """In number, order and shape: neither time nor load tells whether there is an account."""
+    unknown = Person(new_email("nobody"))
+    costs = [meter.count(partial(meter.client.login, who, "no"), 401) for who in (meter.person, unknown)]
+    shapes = [[text[:30] for text in [*cost.own, *cost.limiter]] for cost in costs]
+    assert shapes[0] == shapes[1]
 
 
 def test_second_step_costs_seven_statements(meter: Meter) -> None:

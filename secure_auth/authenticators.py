@@ -40,6 +40,10 @@ class Grant:
         """The session, empty before there is one."""
         return self.session.id if self.session else ""
 
+    def device_lane(self) -> str | None:
+        """The known device whose limits apply, if the session was opened from one."""
+        return devices.lane_of(self.session, now=timezone.now()) if self.session else None
+
 
 @dataclass(frozen=True)
 class TotpBegun:
@@ -101,7 +105,7 @@ def _demand_open_second_step(grant: Grant, source: Source) -> None:
     """
     if grant.session is None:
         return
-    device = devices.lane_of(grant.session, now=timezone.now())
+    device = grant.device_lane()
     with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
         lockout.release(
             lockout.reserve_second_factor(login=None, user=grant.user.pk, device=device, totp=True)
@@ -176,7 +180,11 @@ def _reserve_confirmation(grant: Grant, authenticator_id: str, source: Source) -
         raise Problem(Code.NOT_FOUND)
     with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
         return lockout.reserve_second_factor(
-            login=f"enrol:{authenticator_id}", user=grant.user.pk, device=None, totp=False, ip=source.ip
+            login=f"enrol:{authenticator_id}",
+            user=grant.user.pk,
+            device=grant.device_lane(),
+            totp=True,  # a lock of the second step binds this door too, and wrong codes here count for it
+            ip=source.ip,
         )
 
 
@@ -185,8 +193,10 @@ def _settle_wrong_code(
 ) -> list[NewEvent]:
     if grant.login:
         return pending.settle_wrong_code(reservation, grant.login, source=source, now=now)
-    lockout.settle_second_factor(reservation, failed=True)
-    return []
+    settlement = lockout.settle_second_factor(reservation, failed=True)
+    if any(lock.limit.purpose in pending.SECOND_STEP_LOCKS for lock in settlement.locked):
+        pending.close_all_pending(grant.user.pk, now=now)
+    return refusals.lock_events(settlement, source=source, user=grant.user.pk)
 
 
 def _own_unconfirmed(grant: Grant, authenticator_id: str) -> TotpAuthenticator | None:

@@ -115,18 +115,30 @@ _lock = threading.Lock()
 
 
 def ring(purpose: str) -> Ring:
-    """The ring of a purpose, at most KEY_CACHE_SECONDS old."""
+    """The ring of a purpose, KEY_CACHE_SECONDS old, and for the time of one more reading."""
     cached = _rings.get(purpose)
     now = time.monotonic()
     if cached and cached[0] > now:
         return cached[1]
-    with _lock:
+    # One thread reads, the others go on with what was good a moment ago: a thread that holds one of the pool's
+    # connections and waited here for one that waits for a connection would stand still, and all others behind it.
+    if not _lock.acquire(blocking=cached is None):
+        return cached[1]  # type: ignore[index] # only a ring that is there is not waited for
+    try:
         cached = _rings.get(purpose)
         if cached and cached[0] > now:
             return cached[1]
         fresh = read_ring(purpose)
         _rings[purpose] = (now + settings.KEY_CACHE_SECONDS, fresh)
         return fresh
+    finally:
+        _lock.release()
+
+
+def read_rings() -> None:
+    """Read every ring before the first request of this process, so that none waits for another's reading."""
+    for purpose in Key.Purpose:
+        ring(purpose)
 
 
 def read_ring(purpose: str) -> Ring:

@@ -20,8 +20,6 @@ from secure_auth.pending import LoginCompleted, PasswordProved
 from throttling import lockout
 from throttling.reservations import Reservation
 
-SECOND_STEP_LOCKS = frozenset({"totp_account", "totp_consecutive", "totp_device"})
-
 
 @dataclass(frozen=True)
 class SecondFactor:
@@ -181,7 +179,7 @@ def reauthenticate(
             append(_reauthentication(user, session, factor, source), *spent)
         else:
             settlement = lockout.settle_second_factor(reservation, failed=True)
-            if any(lock.limit.purpose in SECOND_STEP_LOCKS for lock in settlement.locked):
+            if any(lock.limit.purpose in pending.SECOND_STEP_LOCKS for lock in settlement.locked):
                 pending.close_all_pending(user.pk, now=now)
             locks = refusals.lock_events(settlement, source=source, user=user.pk)
             append(_reauthentication(user, session, factor, source, Reason.WRONG_CODE), *locks)

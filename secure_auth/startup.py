@@ -41,8 +41,7 @@ def prepare() -> None:
             _migrate()
             _ensure_master_key()
             _ensure_rings()
-        for purpose in Key.Purpose:
-            keys.ring(purpose)
+        keys.read_rings()
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     except DatabaseError as error:

@@ -10,6 +10,7 @@ Refuses: heads over 16 KiB, bodies over 1 MiB (the middleware refuses at 64 KiB;
 still read that answer), and requests that take longer than READ_SECONDS to arrive.
 """
 
+import contextlib
 import gc
 import json
 import logging
@@ -21,6 +22,7 @@ from typing import Any
 import uuid_utils
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.db import DatabaseError, connection
 from django.urls import get_resolver
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -33,7 +35,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
-from secure_auth import metrics, passwords
+from secure_auth import keys, metrics, passwords
 from secure_auth.errors import Code
 from secure_auth.supervisor import end_with_parent
 
@@ -126,6 +128,9 @@ class WaitressWorker(Worker):
 
     def run(self) -> None:
         """Serve until a signal says stop or the arbiter is gone, then finish what was begun."""
+        with contextlib.suppress(DatabaseError):  # it is away: requests will say so
+            keys.read_rings()
+            connection.close()
         sockets: dict[int, Any] = {}
         threads = ThreadedTaskDispatcher()
         threads.set_thread_count(settings.SERVER_THREADS)

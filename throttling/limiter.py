@@ -70,7 +70,7 @@ def _ask_stores(pending: list[Claim]) -> Reservation:
         try:
             answers = redis.reserve(groups, held.id, RESERVATION_SECONDS * 1000)
         except StoreUnavailable as error:
-            routing.trip(error.seconds)
+            routing.note_failure(error)
         else:
             routing.note_answer()
             held = _add("redis", held, list(zip(groups, answers, strict=True)))
@@ -182,7 +182,7 @@ def clear_all(clears: tuple[Clear, ...]) -> None:
             try:
                 redis.clear(one)
             except StoreUnavailable as error:
-                routing.trip(error.seconds)
+                routing.note_failure(error)
     database.settle(_clears(clears), "", 0)
 
 
@@ -209,7 +209,7 @@ def _settle_redis(part: Part, claims: list[Claim], id_: str, outcome: str) -> li
     try:
         return redis.settle(claims, id_, part.at_ms, outcome)
     except StoreUnavailable as error:
-        routing.trip(error.seconds)
+        routing.note_failure(error)
         return []
 
 

@@ -17,12 +17,13 @@ MOST_RETRY_SECONDS = 86400
 class StoreUnavailable(Exception):
     """No store could decide, or this one must not. Without another one nothing is allowed; the answer is 503.
 
-    ``seconds``: after how long this store may be asked again, where it said so.
+    ``seconds``: after how long this store may be asked again, where it said so. ``is_slow``: it may only be busy.
     """
 
-    def __init__(self, message: str, *, seconds: float | None = None) -> None:
+    def __init__(self, message: str, *, seconds: float | None = None, is_slow: bool = False) -> None:
         super().__init__(message)
         self.seconds = seconds
+        self.is_slow = is_slow
 
 
 @dataclass(frozen=True)

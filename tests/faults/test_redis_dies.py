@@ -34,6 +34,7 @@ def service(redis: RedisProcess, directory: Path, **environment: str) -> Iterato
     believe(redis.client())
     with private_database() as url:
         urls = {"DATABASE_URL": url, "REDIS_URL": redis.url, "LIMIT_REQUESTS": f"{ALLOWED}/min"}
+        urls["REDIS_TIMEOUT_MILLISECONDS"] = "80"
         with running_server("sqlite", directory, environment={**urls, **environment}) as server:
             yield server
 

@@ -24,7 +24,14 @@ LIMITS = {
 
 def service(url: str, database: str, directory: Path) -> AbstractContextManager[Server]:
     return running_server(
-        "sqlite", directory, environment={"DATABASE_URL": database, "REDIS_URL": url, **LIMITS}
+        "sqlite",
+        directory,
+        environment={
+            "DATABASE_URL": database,
+            "REDIS_URL": url,
+            "REDIS_TIMEOUT_MILLISECONDS": "80",
+            **LIMITS,
+        },
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from redis import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from throttling.limits import Limit
 from throttling.reservations import Claim, Clear, StoreUnavailable
@@ -81,6 +82,8 @@ def _call(call: str, owners: Sequence[tuple[str, str]], id_: str, number: int) -
     calls = [(place_of(owner), (call, id_, number, trust_ms, rules)) for owner, rules in owners]
     try:
         found = servers.call_script(settings.REDIS_URL, SCRIPT, calls)
+    except RedisTimeoutError as error:
+        raise StoreUnavailable("Redis is slow", is_slow=True) from error
     except (RedisError, OSError) as error:
         raise StoreUnavailable("Redis is away") from error
     answers = [answer if isinstance(answer, str) else answer.decode() for answer in found]

@@ -15,17 +15,19 @@ from django.conf import settings
 from django.dispatch import Signal
 
 from throttling import metrics
-from throttling.reservations import Claim
+from throttling.reservations import Claim, StoreUnavailable
 from throttling.stores import redis
 
 logger = logging.getLogger(__name__)
 VOLATILE_OWNERS = ("source:", "session:")
 PROBE_SECONDS = 1.0
+SLOW_ANSWERS = 3  # so many late ones in a row are an outage
 store_changed = Signal()  # `store`: database or redis, sent by a process once it decides there
 
 _lock = threading.Lock()
 _retry_at = 0.0  # monotonic; before it Redis is not asked
 _tripped = False
+_slow = 0  # late answers without one in time between them
 _unsaid = False
 
 
@@ -55,6 +57,15 @@ def _may_probe() -> bool:
         return True
 
 
+def note_failure(error: StoreUnavailable) -> None:
+    """Redis did not decide. One late answer is no outage: on a busy machine each burst would go to the database."""
+    global _slow
+    _slow += 1
+    if error.is_slow and not _tripped and _slow < SLOW_ANSWERS:
+        return
+    trip(error.seconds)
+
+
 def trip(seconds: float | None = None) -> None:
     """Leave Redis alone until the longest window has passed, or for ``seconds`` where the server itself said so."""
     global _retry_at, _tripped, _unsaid
@@ -68,7 +79,8 @@ def trip(seconds: float | None = None) -> None:
 
 def note_answer() -> None:
     """Redis decided: it is back, if it was away."""
-    global _tripped, _unsaid
+    global _slow, _tripped, _unsaid
+    _slow = 0
     if _tripped:
         with _lock:
             if _tripped:

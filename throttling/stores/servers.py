@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
@@ -23,7 +24,7 @@ from redis.sentinel import Sentinel
 
 from throttling.stores.location import parse_location
 
-TIMEOUT_SECONDS = 0.08
+TIMEOUT_SECONDS = settings.REDIS_TIMEOUT_MILLISECONDS / 1000
 
 Command = tuple[Any, ...]
 Call = tuple[Sequence[str], Sequence[Any]]  # keys, arguments

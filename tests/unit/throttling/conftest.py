@@ -128,6 +128,7 @@ def unbroken_circuit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing.store_changed, "receivers", [])
     monkeypatch.setattr(routing, "_unsaid", False)
     monkeypatch.setattr(routing, "_tripped", False)
+    monkeypatch.setattr(routing, "_slow", 0)
     monkeypatch.setattr(routing, "_retry_at", 0.0)
     monkeypatch.setattr(refusals, "MEMORY_SECONDS", 0.0)  # the clock of a test runs faster
     refusals.forget()

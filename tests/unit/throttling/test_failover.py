@@ -48,8 +48,20 @@ def test_database_takes_over_within_100_ms_and_keeps_the_limit(store: Store, dea
         began = time.monotonic()
         limiter.reserve(claim)
         assert time.monotonic() - began < 0.5  # 0.1 and a busy test machine
-        assert routing.is_tripped()
         assert granted(claim, 10) == 4
+        assert routing.is_tripped()
+
+
+@only("redis")
+def test_late_answers_are_an_outage_only_three_in_a_row(store: Store) -> None:
+    late = StoreUnavailable("late", is_slow=True)
+    for error in (late, late):
+        routing.note_failure(error)
+    assert limiter.reserve(Claim(ATTEMPTS, store.owner())).parts[0].store == "redis"
+    for _ in range(3):
+        assert not routing.is_tripped()
+        routing.note_failure(late)
+    assert routing.is_tripped()
 
 
 @only("redis")

@@ -10,8 +10,15 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from secure_auth import keys
+from secure_auth import keys, rows
 from secure_auth.models import KnownDevice, Session, User
+
+ROTATE = """
+UPDATE secure_auth_knowndevice
+   SET generation = generation + 1, user_agent = %s, last_used_at = %s, expires_at = %s
+ WHERE id = %s AND user_id = %s AND revoked_at IS NULL AND expires_at > %s
+RETURNING {columns}
+"""
 
 
 def remember_device(user: User, *, known_id: str, user_agent: str, now: datetime) -> tuple[str, str]:
@@ -20,20 +27,20 @@ def remember_device(user: User, *, known_id: str, user_agent: str, now: datetime
     A device that is known already (`known_id`) keeps its id and its failures, and gets its next token.
     """
     expires_at = now + timedelta(seconds=settings.DEVICE_SECONDS)
-    known = live_devices(now).filter(pk=known_id, user=user).first() if known_id else None
-    if known is None:
-        known = KnownDevice.objects.create(
+    device = None
+    if known_id:
+        values = [user_agent, now, expires_at, known_id, user.pk, now]
+        device = rows.fetch_row(KnownDevice, ROTATE.format(columns=rows.columns(KnownDevice)), values)
+    if device is None:
+        device = KnownDevice(
             user=user,
             key_id=keys.digest_kid(),
             user_agent=user_agent,
             last_used_at=now,
             expires_at=expires_at,
         )
-        return known.id, derive_token(known.id, known.key_id, known.generation)
-    known.generation, known.user_agent = known.generation + 1, user_agent
-    known.last_used_at, known.expires_at = now, expires_at
-    known.save(update_fields=["generation", "user_agent", "last_used_at", "expires_at"])
-    return known.id, derive_token(known.id, known.key_id, known.generation)
+        rows.insert_row(device)
+    return device.id, derive_token(device.id, device.key_id, device.generation)
 
 
 def derive_token(device_id: str, key_id: str, generation: int) -> str:

@@ -119,6 +119,17 @@ def test_remembering_a_device_costs_one_more_once_and_its_logins_nothing(meter: 
     assert_cost(cost, own=7, limiter=2)
 
 
+def test_remembering_a_known_device_again_costs_one_more(meter: Meter) -> None:
+    partial = expect(meter.client.login(meter.person), 200)["partial_token"]
+    code = meter.person.recovery_codes.pop()
+    answer = expect(meter.client.verify(partial, code, "recovery_code", remember_device=True), 200)
+    device = {"X-Device-Token": answer["device_token"]}
+    partial = expect(meter.client.login(meter.person, headers=device), 200)["partial_token"]
+    code = meter.person.recovery_codes.pop()
+    cost = meter.count(lambda: meter.client.verify(partial, code, "recovery_code", remember_device=True))
+    assert_cost(cost, own=8, limiter=2)
+
+
 def test_refresh_costs_two_statements(meter: Meter) -> None:
     cost = meter.count(lambda: meter.client.refresh(meter.person.refresh))
     assert_cost(cost, own=2, limiter=1)

@@ -165,7 +165,7 @@ def test_tables_of_axes_stay_empty(account: str) -> None:
         {"AXES_NEVER_LOCKOUT_WHITELIST": True, "AXES_IP_WHITELIST": [HERE]},
         {"AXES_WHITELIST_CALLABLE": lambda *args: True},
     ],
-    ids=str,
+    ids=" ".join,
 )
 def test_switches_of_axes_open_nothing(account: str, switch: dict[str, object]) -> None:
     with override_settings(**switch):

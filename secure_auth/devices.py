@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from secure_auth import keys, rows
-from secure_auth.models import KnownDevice, Session, User
+from secure_auth.models import KnownDevice, PendingLogin, Session, User
 
 ROTATE = """
 UPDATE secure_auth_knowndevice
@@ -77,8 +77,10 @@ def live_devices(now: datetime) -> QuerySet[KnownDevice]:
 
 
 def forget_devices(user_id: str, *, now: datetime, device_id: str = "") -> int:
-    """Forget all devices of an account, or one of them; how many were live."""
+    """Forget all devices of an account, or one of them; how many were live. Logins under way leave their lanes."""
     devices = KnownDevice.objects.filter(user_id=user_id, revoked_at=None)
+    logins = PendingLogin.objects.filter(user_id=user_id, ended_at=None).exclude(device_id="")
     if device_id:
-        devices = devices.filter(pk=device_id)
+        devices, logins = devices.filter(pk=device_id), logins.filter(device_id=device_id)
+    logins.update(device_id="")
     return devices.update(revoked_at=now)

@@ -5,7 +5,7 @@ records in one transaction under the account's lock, and raises after it. A logi
 the credentials loses.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -18,7 +18,7 @@ from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted, PasswordProved
 from throttling import lockout
-from throttling.reservations import Reservation
+from throttling.reservations import LimitExceeded, Reservation
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,15 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
     device = devices.identify_device(device_token, email_key=address.key, now=now) if device_token else None
     device_id = device.id if device else ""
     attempt = lockout.PasswordAttempt(account=address.account, ip=source.ip, device=device_id or None)
+    known = device.user if device else None
     with refusals.limits_refused(source=source, address=address):
-        checked = proofs.check_password(
-            attempt, email_key=address.key, password=password, known=device.user if device else None
-        )
+        try:
+            checked = proofs.check_password(attempt, email_key=address.key, password=password, known=known)
+        except LimitExceeded as error:
+            if not proofs.forget_refused_device(error, device_id, source=source, user=known):
+                raise
+            attempt, device_id = replace(attempt, device=None), ""
+            checked = proofs.check_password(attempt, email_key=address.key, password=password)
     user, proof = checked.user, checked.proof
     with transaction.atomic():
         locked = pending.lock_account(user.pk if user else "")  # for every outcome: all cost the same

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +13,7 @@ from secure_auth import addresses, devices, passwords, refusals, rows
 from secure_auth.errors import Code, Problem
 from secure_auth.models import Session, User
 from throttling import lockout
-from throttling.reservations import Reservation, Settlement
+from throttling.reservations import LimitExceeded, Reservation, Settlement
 from throttling.waiting import run_or_follow
 
 _SAME_ATTEMPT = secrets.token_bytes(
@@ -57,8 +57,6 @@ def check_password(
     same = repr((attempt.account, attempt.lane, password)).encode()
     key = hashlib.blake2b(same, key=_SAME_ATTEMPT, digest_size=32).digest()
     checked, is_own = run_or_follow(key, check, is_for_all=Checked.is_right)
-    if checked is None:
-        return check()
     if is_own:
         return checked
     # The account as the other one read it: what changed since then shows under the account's lock.
@@ -99,7 +97,12 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
     device_id = devices.lane_of(session, now=timezone.now())
     attempt = lockout.PasswordAttempt(account=account, ip=source.ip, device=device_id)
     with refusals.limits_refused(source=source, user=user.pk, session=session.id):
-        reservation = lockout.reserve_password_attempt(attempt, by_source=False)
+        try:
+            reservation = lockout.reserve_password_attempt(attempt, by_source=False)
+        except LimitExceeded as refusal:
+            if not forget_refused_device(refusal, device_id or "", source=source, user=user):
+                raise
+            reservation = lockout.reserve_password_attempt(replace(attempt, device=None), by_source=False)
     checked, proof = _compare(reservation, email_key=user.email_key, password=password)
     with transaction.atomic():
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
@@ -120,12 +123,29 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
     return checked
 
 
+def forget_refused_device(
+    refusal: LimitExceeded, device_id: str, *, source: Source, user: User | None
+) -> bool:
+    """Forget a known device whose lane is used up, though nobody did when it became so: its process had died then.
+
+    False when something else refused.
+    """
+    if user is None or refusal.in_flight or refusal.limit.purpose != "password_device":
+        return False
+    _forget_device(user, device_id, source=source)
+    return True
+
+
 def forget_exhausted_device(
     settlement: Settlement, device_id: str, *, source: Source, user: User | None
 ) -> None:
     """A known device that spent its budget is forgotten: whoever holds it may be guessing."""
     if user is None or not any(lock.limit.purpose == "password_device" for lock in settlement.locked):
         return
+    _forget_device(user, device_id, source=source)
+
+
+def _forget_device(user: User, device_id: str, *, source: Source) -> None:
     with transaction.atomic():
         devices.forget_devices(user.pk, device_id=device_id, now=timezone.now())
         append(

@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Generic, Literal, TypeVar
+from contextvars import ContextVar
+from typing import Generic, TypeVar
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -26,6 +27,7 @@ MOST_WAITERS = 64
 Result = TypeVar("Result")
 _moved = threading.Condition()
 _lines: dict[Hashable, list[int]] = {}
+_deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))  # of a thread that waited already
 
 
 class _Run(Generic[Result]):
@@ -41,21 +43,17 @@ _runs: dict[bytes, _Run[object]] = {}
 
 def run_or_follow(
     key: bytes, run: Callable[[], Result], *, is_for_all: Callable[[Result], bool]
-) -> tuple[Result, Literal[True]] | tuple[Result | None, Literal[False]]:
+) -> tuple[Result, bool]:
     """Do ``run``; but while another thread of this process does it under the same key, wait for what comes of that.
 
-    Returns the result and whether it is this thread's own. Another's is None when it was not for all, did not come in
-    time, or there was no place to wait.
+    Returns the result and whether it is this thread's own. What was not for all, did not come in time or found no place
+    to wait is done here after all, within the second that waiting may take in all.
     """
     mine: _Run[object] = _Run()
     with _moved:
         found = _runs.setdefault(key, mine)
     if found is not mine:
-        with _place(key) as line:
-            if line is not None:
-                close_old_connections()
-                found.done.wait(WAIT_SECONDS)
-        return found.result, False  # type: ignore[return-value]
+        return _follow(found, key, run)
     try:
         result = run()
         if is_for_all(result):
@@ -67,6 +65,21 @@ def run_or_follow(
         mine.done.set()
 
 
+def _follow(other: _Run[object], key: bytes, run: Callable[[], Result]) -> tuple[Result, bool]:
+    deadline = time.monotonic() + WAIT_SECONDS
+    with _place(key) as line:
+        if line is not None:
+            close_old_connections()
+            other.done.wait(WAIT_SECONDS)
+    if other.result is not None:
+        return other.result, False  # type: ignore[return-value]
+    token = _deadline.set(deadline)
+    try:
+        return run(), True
+    finally:
+        _deadline.reset(token)
+
+
 def reserve_waiting(*claims: Claim) -> Reservation:
     """Like ``reserve``, but waits up to a second while only reservations in flight stand in the way."""
     with metrics.decision(claims):
@@ -74,7 +87,7 @@ def reserve_waiting(*claims: Claim) -> Reservation:
 
 
 def _decide_waiting(claims: tuple[Claim, ...]) -> Reservation:
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = min(_deadline.get(), time.monotonic() + WAIT_SECONDS)
     try:
         return decide(*claims)
     except LimitExceeded as error:

@@ -83,6 +83,40 @@ def test_limit_is_granted_once_more_at_most_when_redis_fails(tmp_path: Path, fau
         client.close()
 
 
+def evict(redis: RedisProcess) -> None:
+    """It will drop keys to make room from now on, and says so to whoever connects."""
+    client = redis.client()
+    client.config_set("maxmemory-policy", "volatile-lru")
+    client.config_set("maxmemory", 64 * 1024**2)
+    client.client_kill_filter(_type="normal")
+
+
+def test_redis_that_evicts_keys_is_not_used(tmp_path: Path) -> None:
+    with one_redis(tmp_path) as redis, service(redis, tmp_path) as server:
+        evict(redis)
+        client = Client(server, new_address())
+        assert answered(client, ALLOWED) == ALLOWED
+        assert not used_keys(redis, client) or all(b":since" in key for key in used_keys(redis, client))
+        assert client.get("/readyz").json()["checks"]["redis"] == "away"
+        client.close()
+
+
+def test_servers_that_take_turns_behind_one_address_grant_one_further_allowance_at_most(
+    tmp_path: Path,
+) -> None:
+    """Each of them has been counting for long, none has lost anything."""
+    with one_redis(tmp_path) as redis, service(redis, tmp_path) as server:
+        client = Client(server, new_address())
+        total = answered(client, ALLOWED)
+        for _ in range(3):
+            redis.stop()
+            redis.start()
+            believe(redis.client())
+            total += answered(client, ALLOWED)
+        assert ALLOWED <= total <= 2 * ALLOWED
+        client.close()
+
+
 def test_flapping_redis_grants_one_further_allowance_at_most(tmp_path: Path) -> None:
     with one_redis(tmp_path) as redis, service(redis, tmp_path) as server:
         client = Client(server, new_address())

@@ -56,7 +56,7 @@ def clear(what: Clear) -> None:
 def ping() -> None:
     """Raise StoreUnavailable unless every server answers."""
     try:
-        for server in servers.topology(settings.REDIS_URL).servers():
+        for server in _topology().servers():
             server.ask("PING")
     except (RedisError, OSError) as error:
         raise StoreUnavailable("Redis is away") from error
@@ -65,6 +65,10 @@ def ping() -> None:
 def longest_window_seconds() -> int:
     """How long a store must have counted to be believed."""
     return max(settings.LIMITS[purpose].window_seconds for purpose in VOLATILE_PURPOSES)
+
+
+def _topology() -> servers.Topology:
+    return servers.topology(settings.REDIS_URL, longest_window_seconds())
 
 
 def place_of(owner: str) -> tuple[str, str]:
@@ -81,7 +85,7 @@ def _call(call: str, owners: Sequence[tuple[str, str]], id_: str, number: int) -
     trust_ms = longest_window_seconds() * 1000
     calls = [(place_of(owner), (call, id_, number, trust_ms, rules)) for owner, rules in owners]
     try:
-        found = servers.call_script(settings.REDIS_URL, SCRIPT, calls)
+        found = servers.call_script(_topology(), SCRIPT, calls)
     except RedisTimeoutError as error:
         raise StoreUnavailable("Redis is slow", is_slow=True) from error
     except (RedisError, OSError) as error:
@@ -98,7 +102,7 @@ def _mark_all(trust_ms: int) -> None:
     """Begin the wait of every slot now, not when its first owner comes: else each would be another fail-over."""
     calls = [((f"{tag}since", tag), ("look", "", 0, trust_ms, "[]")) for tag in map(_tag, range(SLOTS))]
     with contextlib.suppress(RedisError, OSError):
-        servers.call_script(settings.REDIS_URL, SCRIPT, calls)
+        servers.call_script(_topology(), SCRIPT, calls)
 
 
 def _rule(claim: Claim) -> str:

@@ -6,7 +6,9 @@ one server travel together. The pools of redis-py are not used: taking from one 
 """
 
 import hashlib
+import logging
 import os
+import time
 from collections import deque
 from collections.abc import Sequence
 from functools import cache
@@ -26,6 +28,7 @@ from throttling.stores.location import parse_location
 
 TIMEOUT_SECONDS = settings.REDIS_TIMEOUT_MILLISECONDS / 1000
 
+logger = logging.getLogger(__name__)
 Command = tuple[Any, ...]
 Call = tuple[Sequence[str], Sequence[Any]]  # keys, arguments
 
@@ -33,9 +36,12 @@ Call = tuple[Sequence[str], Sequence[Any]]  # keys, arguments
 class Server:
     """One server, and the connections to it that are idle now."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, trust_seconds: float) -> None:
         self._pool = pool
+        self._trust_seconds = trust_seconds
         self._idle: deque[Any] = deque()
+        self._identity = ""
+        self._other, self._other_since = "", 0.0
 
     def call(self, commands: Sequence[Command]) -> list[Any]:
         """The answers to commands, to each of which the server's identity is appended; errors stand in their place.
@@ -53,6 +59,19 @@ class Server:
         except RedisConnectionError:
             self.close()
             return self._exchange(self._connect(), commands)
+
+    def _is_the_known_one(self, identity: str) -> bool:
+        """Whether this is the server known so far, or one that took its place a full window ago.
+
+        It was asked all the same, so that its own marks begin to wait. But behind one name may stand several servers,
+        each with marks that are good: whoever comes from one to the next must not be granted its limits anew.
+        """
+        now = time.monotonic()
+        if identity not in (self._identity, self._other):
+            self._other, self._other_since = identity, now
+        if not self._identity or (identity == self._other and now - self._other_since >= self._trust_seconds):
+            self._identity = identity
+        return identity == self._identity
 
     def ask(self, *command: Any) -> Any:
         """The answer to one plain command, on a connection of its own."""
@@ -82,6 +101,9 @@ class Server:
             connection.disconnect()
             raise
         self._idle.append(connection)
+        if not self._is_the_known_one(identity):
+            self.close()
+            raise RedisConnectionError("another Redis answers than before")
         return answers
 
 
@@ -101,7 +123,8 @@ def _read(connection: Any) -> Any:
 class Topology:
     """The servers behind one REDIS_URL: one, or one for each part of a cluster."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, trust_seconds: float) -> None:
+        self._trust_seconds = trust_seconds
         self._location = parse_location(url)
         self._cluster: RedisCluster | None = None
         self._servers: dict[str, Server] = {}
@@ -111,7 +134,7 @@ class Topology:
         if self._location.kind == "cluster":
             return self._server_at(self._connected().get_node_from_key(key))
         if "" not in self._servers:
-            self._servers[""] = Server(self._pool())
+            self._servers[""] = Server(self._pool(), self._trust_seconds)
         return self._servers[""]
 
     def servers(self) -> list[Server]:
@@ -133,7 +156,7 @@ class Topology:
     def _server_at(self, node: Any) -> Server:
         if node.name not in self._servers:
             pool = self._connected().get_redis_connection(node).connection_pool
-            self._servers[node.name] = Server(pool)
+            self._servers[node.name] = Server(pool, self._trust_seconds)
         return self._servers[node.name]
 
     def learn_anew(self) -> None:
@@ -180,17 +203,28 @@ def _connect(connection: Any) -> None:
 
 
 def _identify(connection: Any) -> None:
-    """Learn the run id of the server: a new one each time it starts, another one on each machine."""
-    connection.send_command("INFO", "server")
+    """Learn the run id of the server: a new one each time it starts, another one on each machine.
+
+    A server that evicts keys to make room is refused: it would forget counts and tell nobody.
+    """
+    server, memory = _info(connection, "server"), _info(connection, "memory")
+    if memory.get("maxmemory", "0") != "0" and memory.get("maxmemory_policy") != "noeviction":
+        logger.error("limits: Redis evicts keys (maxmemory-policy is not noeviction) and is not used")
+        raise RedisConnectionError("this Redis evicts keys")
+    connection.server_identity = server["run_id"]
+
+
+def _info(connection: Any, section: str) -> dict[str, str]:
+    connection.send_command("INFO", section)
     answer = connection.read_response()
     text = answer if isinstance(answer, str) else answer.decode()
-    connection.server_identity = text.partition("run_id:")[2].split("\r")[0]
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
 
 @cache
-def topology(url: str) -> Topology:
-    """This process's connections to a REDIS_URL."""
-    return Topology(url)
+def topology(url: str, trust_seconds: float) -> Topology:
+    """This process's connections to a REDIS_URL. A server that takes another's place is believed after so long."""
+    return Topology(url, trust_seconds)
 
 
 os.register_at_fork(after_in_child=topology.cache_clear)  # a socket shared by two processes answers either
@@ -201,12 +235,11 @@ def _digest(script: str) -> str:
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
-def call_script(url: str, script: str, calls: Sequence[Call]) -> list[Any]:
+def call_script(known: Topology, script: str, calls: Sequence[Call]) -> list[Any]:
     """Run a script once for each (keys, arguments), all at once where one server holds them all; answers in order.
 
     Raises RedisError or OSError. A script that a server does not have is loaded, a slot that moved is followed.
     """
-    known = topology(url)
     answers: list[Any] = [None] * len(calls)
     by_server: dict[Server, list[int]] = {}
     for place, (keys, _) in enumerate(calls):

@@ -56,7 +56,7 @@ class Store:
             with connection.cursor() as cursor:
                 cursor.execute("UPDATE test_clock SET now_ms = %s", [now_ms])
         elif self.name == "redis":
-            servers.topology(self.environment["REDIS_URL"]).server_of("").ask("SET", "test:clock", now_ms)
+            servers.topology(self.environment["REDIS_URL"], 60).server_of("").ask("SET", "test:clock", now_ms)
 
     def advance(self, milliseconds: int) -> None:
         self.set_clock(self.now_ms + milliseconds)

@@ -108,7 +108,7 @@ def test_redis_that_may_have_lost_its_counts_is_not_believed_for_a_window(
     claim = Claim(ATTEMPTS, store.owner())
     assert limiter.reserve(claim).parts[0].store == "redis"
     since, _ = redis.place_of(claim.owner)
-    server = servers.topology(store.environment["REDIS_URL"]).server_of(since)
+    server = servers.topology(store.environment["REDIS_URL"], 60).server_of(since)
     if loss == "emptied":
         server.ask("DEL", since)
     else:
@@ -128,7 +128,7 @@ def test_redis_that_may_have_lost_its_counts_is_not_believed_for_a_window(
 def test_idle_connection_that_the_server_closed_is_no_outage(store: Store) -> None:
     claim = Claim(ATTEMPTS, store.owner())
     limiter.reserve(claim)
-    servers.topology(store.environment["REDIS_URL"]).server_of("").ask("CLIENT", "KILL", "TYPE", "normal")
+    servers.topology(store.environment["REDIS_URL"], 60).server_of("").ask("CLIENT", "KILL", "TYPE", "normal")
     assert limiter.reserve(claim).parts[0].store == "redis"
 
 

@@ -1,0 +1,61 @@
+"""A known device's budget is used up by guesses that no process lived to settle.
+
+Attacker: holds a device token, guesses, and has the workers die (or they die by themselves). Danger: the fifth failure
+is counted when its reservation expires, by nobody who would forget the device; its owner would stand before a lock that
+nothing opens. Expected: the next login from it forgets the device and goes on as from anywhere.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.attacks.evidence import events
+from tests.client import Client, Person, code_of, expect
+from tests.server import Server
+
+USED_UP = """
+UPDATE throttling_bucket SET state = %s WHERE owner = %s AND purpose = 'password_device'
+"""
+FAR = 4_000_000_000_000  # milliseconds: a failure that stays
+
+
+def remembered(client: Client, person: Person) -> str:
+    partial = expect(client.login(person), 200)["partial_token"]
+    code = person.recovery_codes.pop()
+    body = expect(client.verify(partial, code, "recovery_code", remember_device=True), 200)
+    person.keep(body)
+    return str(body["device_token"])
+
+
+@pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
+def test_device_whose_budget_a_crash_used_up_is_forgotten(
+    server: Server, new_client: Callable[..., Client], right: bool
+) -> None:
+    client = new_client()
+    person = client.sign_up()
+    token = remembered(client, person)
+    device = token.partition(".")[0]
+    known = {"X-Device-Token": token}
+    expect(client.login(person, "wrong", headers=known), 401)
+    state = f'{{"marks": {{"-": [{FAR}, 5]}}, "flights": {{}}, "level": 0, "locked": 0}}'
+    server.rows(USED_UP, [state, f"device:{device}"])
+    answer = client.login(person, None if right else "wrong", headers=known)
+    assert answer.status_code == (200 if right else 401)
+    assert expect(client.get("devices/", person.access), 200)["results"] == []
+    (forgotten,) = events(server, type="device.forget", reason="too_many_failures")[-1:]
+    assert forgotten.details["device"] == device
+
+
+def test_login_under_way_leaves_the_lane_of_a_device_that_is_forgotten(
+    new_client: Callable[..., Client],
+) -> None:
+    client, stranger = new_client(), new_client()
+    person = client.sign_up()
+    known = {"X-Device-Token": remembered(client, person)}
+    stolen = expect(stranger.login(person, headers=known), 200)["partial_token"]
+    for _ in range(2):
+        partial = expect(client.login(person), 200)["partial_token"]
+        assert {client.verify(partial, "000000").status_code for _ in range(5)} <= {401, 429}
+    device = known["X-Device-Token"].partition(".")[0]
+    expect(client.delete(f"devices/{device}/", person.access), 204)
+    assert code_of(stranger.verify(stolen, "000000")) == "temporarily_locked"

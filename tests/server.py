@@ -183,7 +183,7 @@ def running_server(
             "DATA_DIR": str(directory / "data"),
             "TRUSTED_PROXIES": "127.0.0.1/32",
             "SERVER_WORKERS": "2",
-            "DATABASE_POOL_SIZE": "6",
+            "DATABASE_POOL_SIZE": "4",
             "REDIS_TIMEOUT_MILLISECONDS": "3000",  # a busy test machine is no outage
         }
         server = Server(backend, directory, {**inherited, **ours, **variables, **(environment or {})})

@@ -28,6 +28,7 @@ from secure_auth.errors import FieldError, service_unavailable
 
 HASHES_PER_CORE = 8
 MEMORY_SHARE = 4  # a quarter of the memory that is free
+TRIMMINGS = "0123456789!?.,-_*#@$ "  # what people put around a word to make it a password
 CONTEXT_WORDS = ("secureauth", "secure-auth", "secure auth", "password", "passwort")
 
 
@@ -170,10 +171,10 @@ def is_blocked(password: str, *, email: str = "") -> bool:
     folded = password.casefold()
     if len(set(folded)) <= 2:
         return True
-    core = folded.strip("0123456789!?.,-_*#@$ ")
     local, _, domain = email.casefold().partition("@")
-    context = {*CONTEXT_WORDS, settings.PRODUCT_NAME.casefold(), local, domain, email.casefold()}
-    return core in context or _is_common(folded)
+    words = {*CONTEXT_WORDS, settings.PRODUCT_NAME.casefold(), local, domain, email.casefold()}
+    context = words | {word.strip(TRIMMINGS) for word in words}
+    return folded in context or folded.strip(TRIMMINGS) in context or _is_common(folded)
 
 
 def _is_common(candidate: str) -> bool:

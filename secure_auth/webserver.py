@@ -83,13 +83,20 @@ class ProblemTask(ErrorTask):
 
 
 class RequestParser(HTTPRequestParser):
-    """Refuses a request whose length is told twice, which two servers may read as two different requests."""
+    """Refuses a request whose length is told twice, which two servers may read as two different requests.
+
+    One without a body that expects "100-continue" is answered at once.
+    """
 
     def parse_header(self, header_plus: bytes) -> None:
         """RFC 9112 section 6.1: both fields together ought to be handled as an error."""
         super().parse_header(header_plus)
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Content-Length beside Transfer-Encoding")
+        if not self.chunked and not self.content_length:
+            self.expect_continue = (
+                False  # nothing will come: to ask for it would be to wait for ever (RFC 9110 10.1.1)
+            )
 
 
 class Channel(HTTPChannel):

@@ -159,3 +159,11 @@ def test_slow_senders_hold_no_threads(tmp_path: Path, beginning: bytes) -> None:
             stack.enter_context(slow).sendall(beginning)
         time.sleep(0.5)
         assert httpx.get(f"{server.url}/healthz", timeout=5, trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 0\r\n"], ids=["none", "zero"])
+def test_expectation_without_a_body_is_answered_at_once(server: Server, length: bytes) -> None:
+    head = b"POST /api/v1/logout/ HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+    with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
+        connection.sendall(head + length + b"Connection: close\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 401 ")

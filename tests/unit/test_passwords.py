@@ -63,6 +63,20 @@ def test_parts_of_ones_own_address_are_refused(password: str) -> None:
     assert faults(password, "ada.lovelace@example.org") == ["too_common"]
 
 
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [
+        ("anna1990@example.org", "anna1990"),
+        ("1anna@example.org", "1anna@example.org"),
+        ("2024-anna@example.org", "2024-anna"),
+        ("anna.1990@example.org", "!anna.1990!"),
+        ("annabell1990@example.org", "annabell1990!"),
+    ],
+)
+def test_ones_own_address_is_refused_whatever_it_begins_and_ends_with(email: str, password: str) -> None:
+    assert [fault.code for fault in passwords.find_faults(password, email=email)] == ["too_common"]
+
+
 def test_refusal_never_repeats_the_password() -> None:
     for password in ("hunter2", "x1y" * 43, "password1"):
         assert all(password not in fault.detail for fault in passwords.find_faults(password))

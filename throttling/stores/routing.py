@@ -71,7 +71,10 @@ def trip(seconds: float | None = None) -> None:
     global _retry_at, _tripped, _unsaid
     with _lock:
         if not _tripped:
-            logger.error("limits: Redis is away, the database takes over")
+            if seconds is None:
+                logger.error("limits: Redis is away, the database takes over")
+            else:
+                logger.warning("limits: Redis has not been counting for a full window, the database decides")
             metrics.count(metrics.FAILOVERS, "redis")
             _tripped = _unsaid = True
         _retry_at = time.monotonic() + (redis.longest_window_seconds() if seconds is None else seconds)

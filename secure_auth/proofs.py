@@ -147,7 +147,8 @@ def forget_exhausted_device(
 
 def _forget_device(user: User, device_id: str, *, source: Source) -> None:
     with transaction.atomic():
-        devices.forget_devices(user.pk, device_id=device_id, now=timezone.now())
+        if not devices.forget_devices(user.pk, device_id=device_id, now=timezone.now()):
+            return  # another request of the same burst did
         append(
             NewEvent(
                 type=EventType.DEVICE_FORGET,

@@ -21,12 +21,10 @@ manage: install ## run a management command: make manage ARGS="create_user me@ex
 	@$(BIN)/python manage.py $(ARGS)
 
 test: install-dev ## install what is missing, then lint, types, import rules and all tests
-	@checks=0; sh deploy/checks.sh || checks=1; \
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) -m "not long" $(PYTEST_ARGS) && exit $$checks
+	@PYTEST_WORKERS=$(PYTEST_WORKERS) PYTEST_ARGS="$(PYTEST_ARGS)" sh deploy/tests.sh "not long"
 
 test-long: install-dev ## the same tests with larger numbers, and the long ones
-	@checks=0; sh deploy/checks.sh || checks=1; \
-	TEST_LONG=1 $(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PYTEST_ARGS) && exit $$checks
+	@TEST_LONG=1 PYTEST_WORKERS=$(PYTEST_WORKERS) PYTEST_ARGS="$(PYTEST_ARGS)" sh deploy/tests.sh "long or not long"
 
 bench: install-dev ## measure cost, throughput, web servers, limiter and floods (PostgreSQL and Redis wanted)
 	@$(BIN)/python -m tests.bench

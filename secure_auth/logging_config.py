@@ -1,5 +1,6 @@
-"""structlog: one JSON line an event on standard output, with secrets redacted.
+"""structlog: one JSON line an event, with secrets redacted.
 
+A server's lines go to standard output; those of a command to standard error, for its output belongs to its answer.
 Redaction is the second net: callers pass no secret in the first place. It covers keys whose names say so and
 anything that looks like a JWT, wherever it stands in a line.
 """
@@ -52,19 +53,48 @@ RENDER: list[Any] = [
 ]
 
 
+class _Lines:
+    """Where this process writes its lines: a stream's name in `sys`, looked up for each line."""
+
+    stream = "stderr"
+
+
+def write_to_standard_output() -> None:
+    """Called by what serves until it is stopped: the web server and the background worker."""
+    _Lines.stream = "stdout"
+
+
+def write_line(line: str) -> None:
+    """One call a line, so that lines of threads do not mix.
+
+    A closed or full stream must fail nothing: the database is the truth.
+    """
+    with suppress(OSError, ValueError):
+        stream = getattr(sys, _Lines.stream)
+        stream.write(line + "\n")
+        stream.flush()
+
+
 class LineWriter:
-    """Writes rendered lines to standard output. A closed or full one must fail nothing: the database is the truth."""
+    """What structlog calls a logger: takes rendered lines."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
 
     def write(self, line: str) -> None:
-        """One call a line, so that lines of threads do not mix."""
-        with suppress(OSError, ValueError):
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
+        write_line(line)
 
     debug = info = warning = error = critical = write
+
+
+class LineHandler(logging.Handler):
+    """The standard library's records, to the same place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            write_line(self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler does: a line must fail nothing
+            self.handleError(record)
 
 
 def _is_fault(record: logging.LogRecord) -> bool:
@@ -84,7 +114,7 @@ def configure(config: Mapping[str, str]) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = LineHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=SHARED,

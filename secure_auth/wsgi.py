@@ -4,6 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from secure_auth.logging_config import write_to_standard_output
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
 
+write_to_standard_output()
 application = get_wsgi_application()

@@ -1,7 +1,8 @@
 """Fixtures: a running service on each backend, and clients that each come from an address of their own.
 
-Tests that use `server` run once a backend, as [sqlite], [postgres] and [postgres+redis]. pytest-xdist keeps
-the tests of one backend in one process, so that each backend's server starts once.
+Tests that use `server` run once a backend, as [sqlite], [postgres+redis] and, in the long run, [postgres]. pytest-xdist
+keeps the tests of one backend in one process, so that each backend's server starts once. What needs the whole machine
+is marked `alone` and runs after all others.
 """
 
 import itertools
@@ -12,9 +13,8 @@ from typing import Any
 import pytest
 
 from tests.client import Client
-from tests.server import BACKENDS, Server, running_server
+from tests.server import LONG, TESTED_BACKENDS, Server, running_server
 
-LONG = bool(os.environ.get("TEST_LONG"))
 _addresses = itertools.count(1)
 
 
@@ -34,7 +34,7 @@ def scaled(short: int, long: int) -> int:
     return long if LONG else short
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
+@pytest.fixture(scope="session", params=TESTED_BACKENDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One node on each backend, shared by the tests of this process."""
     directory = tmp_path_factory.mktemp(request.param.replace("+", "-"))
@@ -63,13 +63,15 @@ def client(new_client: Callable[..., Client]) -> Client:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One xdist group a backend; before xdist reads the marks."""
+    """One xdist group a backend, and barrages alone; before pytest and xdist read the marks."""
     for item in items:
         parameters = getattr(item, "callspec", None)
         named = parameters.params if parameters else {}
         backend = named.get("server") or named.get("fleet")
         if backend:
             item.add_marker(pytest.mark.xdist_group(str(backend)))
+        if "fleet" in named:
+            item.add_marker(pytest.mark.alone)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -19,7 +19,9 @@ import psycopg
 from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG = bool(os.environ.get("TEST_LONG"))
 BACKENDS = ("sqlite", "postgres", "postgres+redis")
+TESTED_BACKENDS = BACKENDS if LONG else ("sqlite", "postgres+redis")
 NEEDS = {"sqlite": (), "postgres": ("postgres",), "postgres+redis": ("postgres", "redis")}
 START_SECONDS = 90
 STOP_SECONDS = 12

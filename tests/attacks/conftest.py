@@ -6,10 +6,10 @@ import pytest
 
 from tests.client import Client, Person
 from tests.conftest import new_address
-from tests.server import BACKENDS, Server, running_server
+from tests.server import TESTED_BACKENDS, Server, running_server
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
+@pytest.fixture(scope="session", params=TESTED_BACKENDS)
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Four server processes: two nodes of two over shared stores; one of four on SQLite, which nodes cannot share."""
     alone = request.param == "sqlite"

@@ -14,10 +14,10 @@ from tests.attacks.canary import Canary, assert_nothing_leaked, passphrase
 from tests.attacks.mails import wait_for_link
 from tests.client import Person, expect, new_email
 from tests.conftest import new_address
-from tests.server import BACKENDS, running_server
+from tests.server import TESTED_BACKENDS, running_server
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=TESTED_BACKENDS)
 def canary(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Canary]:
     with running_server(request.param, tmp_path) as server:
         client = Canary(server, new_address())

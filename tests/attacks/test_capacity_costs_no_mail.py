@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.client import Client, Person, code_of, expect, new_email
-from tests.server import BACKENDS, running_server
+from tests.server import TESTED_BACKENDS, running_server
 
 ATTEMPTS = 6  # more than an address and a source may have mailed in an hour
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", TESTED_BACKENDS)
 def test_registration_refused_for_want_of_capacity_costs_no_mail(
     backend: str, tmp_path: Path, visit: Callable[..., Client]
 ) -> None:

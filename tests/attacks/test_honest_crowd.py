@@ -14,9 +14,10 @@ import pytest
 from tests.attacks.barrage import Hit, barrage, guess, shot, tally
 from tests.attacks.evidence import events
 from tests.client import Client, Person, expect, new_email
-from tests.conftest import LONG, new_address, scaled
-from tests.server import Server, running_server
+from tests.conftest import new_address, scaled
+from tests.server import LONG, Server, running_server
 
+pytestmark = pytest.mark.alone
 CROWD = 50
 FLOOD = scaled(200, 1000)
 OTHERS = 8  # with the flood's five hashes fewer than a node has places

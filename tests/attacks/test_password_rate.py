@@ -14,8 +14,8 @@ import pytest
 from tests.attacks.evidence import events
 from tests.attacks.volley import codes, statuses, stream
 from tests.client import Client, code_of, expect
-from tests.conftest import LONG, new_address_v6
-from tests.server import running_server
+from tests.conftest import new_address_v6
+from tests.server import LONG, running_server
 
 # One account and source bear five checks at the same moment before others have to wait.
 UNHINDERED = 4

@@ -14,8 +14,8 @@ import pytest
 
 from tests.attacks.barrage import barrage, shot, tally
 from tests.client import Client
-from tests.conftest import LONG, new_address
-from tests.server import running_server
+from tests.conftest import new_address
+from tests.server import LONG, running_server
 
 REQUESTS = 240
 POOL_SECONDS = 5

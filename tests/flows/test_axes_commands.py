@@ -123,10 +123,10 @@ def test_what_is_no_address_is_refused(server: Server, command: str) -> None:
 
 def test_logs_of_axes_are_empty_and_so_are_its_tables(server: Server, client: Client, person: Person) -> None:
     lock(client, person)
-    count = len(events(server))
+    count = len(unlocks(server))
     for command in ("axes_reset_logs", "axes_reset_failure_logs"):
         assert server.manage(command, "--age", "0").stdout == "No logs found.\n"
-    assert len(events(server)) == count
+    assert len(unlocks(server)) == count
     for table in TABLES:
         assert server.rows(f"SELECT count(*) FROM {table}") == [(0,)]
     problem(client.login(person), "temporarily_locked")

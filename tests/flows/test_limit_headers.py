@@ -9,13 +9,13 @@ import pytest
 
 from tests.client import Client
 from tests.conftest import new_address
-from tests.server import BACKENDS, Server, running_server
+from tests.server import TESTED_BACKENDS, Server, running_server
 
 ALLOWED, WINDOW_SECONDS = 3, 5
 SLACK_SECONDS = 1.2  # a request on a busy machine, and whole seconds
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=TESTED_BACKENDS)
 def strict(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     limit = {"LIMIT_REQUESTS": f"{ALLOWED}/{WINDOW_SECONDS}"}
     with running_server(request.param, tmp_path, environment=limit) as server:

@@ -15,14 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.client import Client, Person, new_email
 from tests.conftest import new_address
 from tests.problems import problem
-from tests.server import BACKENDS, Server, running_server
+from tests.server import TESTED_BACKENDS, Server, running_server
 
 pytestmark = pytest.mark.xdist_group("metrics")
 TOKEN = "read-what-was-counted-here"
 PER_MINUTE = 40
 
 
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(scope="module", params=TESTED_BACKENDS)
 def counting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A node whose metrics can be read."""
     environment = {"METRICS_TOKEN": TOKEN, "HASH_CONCURRENCY": "1", "LIMIT_REQUESTS": f"{PER_MINUTE}/min"}

@@ -80,7 +80,9 @@ def test_killed_supervisor_leaves_no_orphan(own_server: Server) -> None:
 
 @needs_proc
 def test_killed_child_is_started_again(own_server: Server) -> None:
+    """Once the node has been announced: a death before that is a broken start and ends it."""
     node = own_server.nodes[0]
+    wait_for_banner(own_server)
     for child in children_of(node.process.pid):
         os.kill(child, signal.SIGKILL)
     deadline = time.monotonic() + 30
@@ -88,6 +90,14 @@ def test_killed_child_is_started_again(own_server: Server) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     node.wait_until_ready()
+
+
+def wait_for_banner(server: Server) -> str:
+    deadline = time.monotonic() + 30
+    while "Ctrl-C" not in (written := server.logs()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return written
 
 
 def children_of(parent: int) -> list[int]:
@@ -115,9 +125,7 @@ def test_first_start_makes_a_private_data_directory(quiet_server: Server) -> Non
     for path in quiet_server.data_dir.rglob("*"):
         if path.is_file() and "key" in path.name:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    deadline = time.monotonic() + 10
-    while "Ctrl-C" not in (banner := quiet_server.logs()) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    banner = wait_for_banner(quiet_server)
     assert f"Open   {quiet_server.origin}" in banner
     assert str(quiet_server.data_dir) in banner
 

@@ -1,7 +1,6 @@
 """manage.py demo."""
 
 import contextlib
-import logging
 import secrets
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from audit.events import SYSTEM
-from secure_auth import administration, keys, startup
+from secure_auth import administration, keys, logging_config, startup
 from secure_auth.administration import Actor, Refused
 from secure_auth.demo.client import Stopped, no_answer, server_url
 from secure_auth.demo.evidence import show_evidence
@@ -37,9 +36,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Tell the story; what stops it is one line and a non-zero status."""
-        # Standard output belongs to the story; the few events of this process are in the database like all others.
-        for name in ("audit", "httpx"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        # The screen belongs to the story; the few events of this process are in the database like all others.
+        logging_config.configure({"level": "WARNING"})
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="replace")
         try:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from secure_auth import metrics, startup, webserver
+from secure_auth import logging_config, metrics, startup, webserver
 from secure_auth.supervisor import Child, Supervisor
 
 MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
@@ -29,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--listener", type=int, help=argparse.SUPPRESS)
 
     def handle(self, *, listener: int | None = None, no_worker: bool = False, **options: Any) -> None:
+        logging_config.write_to_standard_output()
         if listener is not None:
             webserver.serve(listener)
             return

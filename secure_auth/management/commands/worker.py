@@ -4,7 +4,7 @@ import signal
 import threading
 from typing import Any
 
-from secure_auth import worker
+from secure_auth import logging_config, worker
 from secure_auth.management.operator import OperatorCommand
 
 
@@ -15,6 +15,7 @@ class Command(OperatorCommand):
 
     def act(self, **options: Any) -> None:
         """Work until SIGTERM or SIGINT."""
+        logging_config.write_to_standard_output()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -1,0 +1,22 @@
+#!/bin/sh
+# The checks and the tests: first what can share the machine, in PYTEST_WORKERS processes, then what needs all of it, one
+# at a time. Everything runs, whatever fails. `sh deploy/tests.sh "not long"` leaves out what that mark expression does.
+set -u
+bin=.venv/bin
+failed=0
+ran=0
+
+tests() { # mark expression, number of processes; pytest's status 5 is "nothing selected"
+    # shellcheck disable=SC2086 # PYTEST_ARGS are words
+    eval "\"$bin/python\" -m pytest -n \"$2\" -m \"$1\" ${PYTEST_ARGS:-}"
+    status=$?
+    [ $status = 5 ] && return
+    ran=1
+    [ $status = 0 ] || failed=1
+}
+
+sh deploy/checks.sh || failed=1
+tests "($1) and not alone" "${PYTEST_WORKERS:-auto}"
+tests "($1) and alone" 0
+[ $ran = 1 ] || { echo "no test was selected" >&2; failed=1; }
+exit $failed

@@ -10,12 +10,12 @@ from functools import cache
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F
+from django.db.models import Exists, F
 from django.utils import timezone
 
 from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import addresses, devices, factors, links, outbox, refusals, rows, sessions, tokens
+from secure_auth import addresses, devices, factors, keys, links, outbox, refusals, rows, sessions, tokens
 from secure_auth.errors import Problem, invalid_token
 from secure_auth.models import MailToken, PendingLogin, User
 from secure_auth.tokens import InvalidToken, PartialToken, TokenPair
@@ -41,6 +41,7 @@ class PasswordProved:
     expires_in: int
     next: str
     methods: tuple[str, ...]
+    login_id: str
 
     def __repr__(self) -> str:
         return f"<PasswordProved next={self.next}>"
@@ -92,7 +93,11 @@ def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> Passw
         outbox.queue_mail("enrol", to=user.email, token=links.create_link(MailToken.Purpose.ENROL, user=user))
     methods = ["totp"] * verify + ["recovery_code"] * (verify and user.has_codes)  # type: ignore[attr-defined]
     return PasswordProved(
-        tokens.issue_partial(pending), settings.PARTIAL_TOKEN_SECONDS, pending.next, tuple(methods)
+        tokens.issue_partial(pending),
+        settings.PARTIAL_TOKEN_SECONDS,
+        pending.next,
+        tuple(methods),
+        pending.id,
     )
 
 
@@ -112,9 +117,8 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
         claims = PartialToken.read(partial_token)
     except InvalidToken as error:
         raise invalid_token() from error
-    pending = (
-        PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"]).first()
-    )
+    found = PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"])
+    pending = found.filter(Exists(keys.live_key(claims["kid"]))).first()
     if pending is None or not is_live(pending, pending.user, timezone.now()):
         raise dead_partial(source=source, user=claims["sub"])
     return pending

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Field, Model
 
 Row = TypeVar("Row", bound=Model)
+Related = TypeVar("Related", bound=Model)
 Converter = Any
 
 
@@ -32,15 +33,33 @@ def fetch_row(
         found = cursor.fetchone()
     if found is None:
         return None
+    instance, rest = _instance(model, found)
+    for name, value in zip(extra, rest, strict=True):
+        setattr(instance, name, value)
+    return instance
+
+
+def fetch_pair(
+    first: type[Row], second: type[Related], statement: str, values: Sequence[Any]
+) -> tuple[Row, Related] | None:
+    """The first row of a statement that answers the columns of two models, one behind the other."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    one, rest = _instance(first, found)
+    return one, _instance(second, rest)[0]
+
+
+def _instance(model: type[Row], values: Sequence[Any]) -> tuple[Row, Sequence[Any]]:
+    """An instance of the first values, and the values that are left."""
     names, converters = _plan(model, connection.vendor)
-    row = list(found[: len(names)])
+    row = list(values[: len(names)])
     for place, column, convert in converters:
         for one in convert:
             row[place] = one(row[place], column, connection)
-    instance = model.from_db(connection.alias, names, row)
-    for name, value in zip(extra, found[len(names) :], strict=True):
-        setattr(instance, name, value)
-    return instance
+    return model.from_db(connection.alias, names, row), values[len(names) :]
 
 
 @cache

@@ -14,15 +14,23 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from secure_auth.api.common import ServiceView
-from secure_auth.api.components import ANSWER_HEADERS, LIMITED_HEADERS, answer_headers, problem_answers
+from secure_auth.api.components import (
+    ANSWER_HEADERS,
+    LIMITED_HEADERS,
+    answer_headers,
+    oauth_answers,
+    problem_answers,
+)
 from secure_auth.api.examples import EXAMPLES
+from secure_auth.api.parameters import DELIVERY
 from secure_auth.errors import Code
 
 BEARERS = {
     "": (),
-    "partial": ("partialToken",),
-    "access": ("accessToken",),
-    "grant": ("partialToken", "accessToken"),
+    "partial": ("partialToken", "partialCookie"),
+    "access": ("accessToken", "accessCookie"),
+    "grant": ("partialToken", "accessToken", "partialCookie", "accessCookie"),
+    "client": ("clientCredentials",),
 }
 METHODS_WITH_BODY = ("POST", "PUT", "PATCH")
 
@@ -104,16 +112,24 @@ class ContractSchema(AutoSchema):
             answer["headers"] = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
             _add_examples(answer.get("content", {}))
         operation["responses"].update(problem_answers(self._problems()))
+        operation["responses"].update(oauth_answers(getattr(self.view, "oauth_errors", ())))
         return operation
 
     def _needs_fresh(self) -> bool:
         return bool(self.view.fresh) or self.view.bearer == "grant"
 
+    def _may_come_by_cookie(self) -> bool:
+        """Whether another site might make a browser send this: a cookie opens it, or its tokens become cookies."""
+        by_cookie = self.view.bearer not in ("", "client") or DELIVERY in self.view.parameters
+        return by_cookie and self.method != "GET"
+
     def _problems(self) -> Iterable[Code]:
         """Every problem that the operation can answer."""
         yield from (Code.RATE_LIMITED, Code.INTERNAL_ERROR, Code.SERVICE_UNAVAILABLE, *self.view.problems)
-        if self.view.bearer:
+        if self.view.bearer not in ("", "client"):
             yield Code.INVALID_TOKEN
+        if self._may_come_by_cookie():
+            yield Code.CSRF_FAILED
         if self._needs_fresh():
             yield Code.REAUTHENTICATION_REQUIRED
         if self.view.role:

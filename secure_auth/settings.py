@@ -193,7 +193,7 @@ AXES_COOLOFF_TIME = timedelta(seconds=LIMITS["password_account_source"].lock_sec
 SILENCED_SYSTEM_CHECKS = [
     "axes.W001",  # the cache is not used: the handler keeps its state in the limiter
     "axes.W002",  # no middleware: the use cases speak to the handler
-    "security.W003",  # no CSRF middleware: no cookie authenticates an unsafe request
+    "security.W003",  # no CSRF middleware: api.cookies judges what a cookie authenticates
     *([] if PRODUCTION else ["security.W004", "security.W008"]),  # there is no TLS on a loopback name
 ]
 

@@ -103,12 +103,16 @@ def answer_headers(*groups: Iterable[str]) -> dict[str, Any]:
 
 def oauth_answers(statuses: Iterable[int]) -> dict[str, Any]:
     """The errors of RFC 6749 section 5.2."""
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/OAuthError"}}}
+    schema = {"$ref": "#/components/schemas/OAuthError"}
     headers = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
     challenged = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS, ["WWW-Authenticate"])
-    told = {400: ("`invalid_request`", headers), 401: ("`invalid_client`", challenged)}
+    told = {400: ("invalid_request", headers), 401: ("invalid_client", challenged)}
     return {
-        str(status): {"description": told[status][0], "headers": told[status][1], "content": content}
+        str(status): {
+            "description": f"`{told[status][0]}`",
+            "headers": told[status][1],
+            "content": {"application/json": {"schema": schema, "example": {"error": told[status][0]}}},
+        }
         for status in statuses
     }
 

@@ -137,7 +137,9 @@ class ContractSchema(AutoSchema):
         if "{" in self.path:
             yield Code.NOT_FOUND
         if self.get_request_serializer() and self.method in METHODS_WITH_BODY:
-            yield from (Code.VALIDATION_FAILED, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+            yield from (Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+            if not hasattr(self.view, "oauth_errors"):
+                yield Code.VALIDATION_FAILED
         elif any(one.location == OpenApiParameter.QUERY for one in self.view.parameters):
             yield Code.VALIDATION_FAILED
 

@@ -12,6 +12,8 @@ from tests.attacks.evidence import events
 from tests.client import Client, Person, code_of, expect, new_email
 from tests.server import Server
 
+FORM = "application/x-www-form-urlencoded"
+
 
 @pytest.fixture
 def credentials(server: Server) -> dict[str, str]:
@@ -51,7 +53,11 @@ def test_form_and_json_and_both_kinds_of_credentials_are_taken(
     form = {"token": person.access, "token_type_hint": "access_token", "unknown": "is passed over"}
     basic = httpx.BasicAuth(credentials["client_id"], credentials["client_secret"])
     assert expect(client.post("token/introspect/", data=form, auth=basic), 200)["active"]
-    for body in ({"data": form | credentials}, {"json": {"token": person.access} | credentials}):
+    bodies: list[dict[str, Any]] = [
+        {"data": form | credentials},
+        {"json": {"token": person.access} | credentials},
+    ]
+    for body in bodies:
         assert expect(client.request("POST", "token/introspect/", **body), 200)["active"]
 
 
@@ -144,13 +150,14 @@ def test_revocation_ends_a_login_under_way(client: Client, person: Person) -> No
 
 
 def test_malformed_requests_are_answered_in_oauths_words(client: Client) -> None:
+    malformed: list[dict[str, Any]] = [
+        {"json": {}},
+        {"content": b"token=a&token=b", "headers": {"Content-Type": FORM}},
+        {"content": b"token=%ff", "headers": {"Content-Type": FORM}},
+        {"content": b"{", "headers": {"Content-Type": "application/json"}},
+    ]
     for path in ("token/revoke/", "token/introspect/"):
-        for options in (
-            {"json": {}},
-            {"content": b"token=a&token=b", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
-            {"content": b"token=%ff", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
-            {"content": b"{", "headers": {"Content-Type": "application/json"}},
-        ):
+        for options in malformed:
             assert expect(client.request("POST", path, **options), 400)["error"] == "invalid_request"
         assert code_of(client.request("POST", path, content=b"x")) == "unsupported_media_type"
         assert code_of(client.get(path)) == "method_not_allowed"

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.attacks.evidence import events
+from tests.authenticator import Authenticator
 from tests.client import Client, Person, code_of, expect
 from tests.server import Server
 
@@ -92,8 +93,7 @@ def test_first_login_enrols_by_cookie(browser: Browser, client: Client, server: 
     server.create_user(person.email, person.password)
     expect(browser.post("login/", {"email": person.email, "password": person.password}), 200)
     begun = expect(browser.post("mfa/totp/", {}), 201)
-    from_app = client.server and begun["secret"]
-    person.authenticator = type(client.create_person().authenticator)(from_app)
+    person.authenticator = Authenticator(begun["secret"])
     bound = expect(browser.post(f"mfa/totp/{begun['id']}/confirm/", {"code": person.code()}), 200)
     assert len(bound["recovery_codes"]) == 10
     assert not TOKENS & set(bound)
@@ -123,7 +123,7 @@ def test_unsafe_requests_need_the_sessions_own_csrf_token(
     other.sign_in(client.create_person())
     for headers in ({}, {"X_CSRF_Token": "x"}, {"X_CSRF_Token": other.csrf}, {"X_CSRF_Token": "."}):
         for method, path in (("POST", "logout/"), ("DELETE", "sessions/"), ("POST", "token/refresh/")):
-            body = {} if path == "token/refresh/" else None
+            body: Any = {} if path == "token/refresh/" else None
             assert code_of(browser.send(method, path, body, **headers)) == "csrf_failed"
     session = events(server, type="session.open", user=expect(browser.send("GET", "me/"), 200)["id"])[-1]
     denied = events(server, type="permission.denied", session=session.session)

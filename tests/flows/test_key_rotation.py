@@ -116,19 +116,21 @@ def test_too_young_a_next_key_is_one_clear_line(service: Server) -> None:
 def test_rotation_under_load_fails_no_request(service: Server, clients: list[Client]) -> None:
     """Every person refreshes, asks and verifies on all nodes in turn while the ring moves on."""
     people = [clients[0].create_person() for _ in range(4)]
-    stop, faults, answered = threading.Event(), [], [0] * len(people)
+    stop, answered = threading.Event(), [0] * len(people)
+    faults: list[str] = []
 
     def use(number: int) -> None:
         own = [Client(service, new_address(), node=one) for one in range(len(service.nodes))]
         person, turn = people[number], 0
         while not stop.is_set():
             here = own[turn % len(own)]
-            asked = [here.refresh(person.refresh), None]
-            if asked[0].status_code == 200:
-                person.keep(asked[0].json())
+            refreshed = here.refresh(person.refresh)
+            asked = [refreshed]
+            if refreshed.status_code == 200:
+                person.keep(refreshed.json())
                 turn += 1
-                asked[1] = own[turn % len(own)].me(person.access)
-            faults.extend(one.text for one in asked if one is not None and one.status_code != 200)
+                asked.append(own[turn % len(own)].me(person.access))
+            faults.extend(one.text for one in asked if one.status_code != 200)
             answered[number] += 1
         for one in own:
             one.close()

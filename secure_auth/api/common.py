@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import MethodNotAllowed
@@ -13,8 +12,9 @@ from rest_framework.views import APIView
 from audit.events import Source
 from secure_auth import access, pending, tokens
 from secure_auth.access import Signed
+from secure_auth.api.bearer import bearer_token
 from secure_auth.authenticators import Grant
-from secure_auth.errors import Code, invalid_token, missing_token
+from secure_auth.errors import Code, invalid_token
 from secure_auth.models import PendingLogin
 
 MAX_TOKEN_CHARACTERS = 4096
@@ -75,6 +75,8 @@ class ServiceView(APIView):
     """
 
     content_negotiation_class = JSONOnly
+    authentication_classes = ()  # whatever an adopting project's defaults are
+    permission_classes = ()
     body_class: ClassVar[type[Body]]
     limits_source_itself: ClassVar[bool] = False
     bearer: ClassVar[str] = ""
@@ -121,18 +123,6 @@ def read_source(request: Request) -> Source:
     """The source that RequestMiddleware found."""
     source: Source = request._request.source  # type: ignore[attr-defined]
     return source
-
-
-def bearer_token(request: Request | HttpRequest) -> str:
-    """The token of the Authorization header (RFC 6750 section 2.1).
-
-    Raises:
-        Problem: invalid_token, there is none.
-    """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARACTERS:
-        raise missing_token()
-    return token
 
 
 def read_grant(request: Request, *, source: Source) -> Grant:

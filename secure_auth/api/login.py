@@ -6,7 +6,8 @@ from rest_framework.response import Response
 
 from secure_auth import login
 from secure_auth.api.answers import FreshAccess, LoginAnswer, SessionOpened
-from secure_auth.api.common import Body, Flag, ServiceView, Text, bearer_token
+from secure_auth.api.bearer import bearer_token
+from secure_auth.api.common import Body, Flag, ServiceView, Text
 from secure_auth.api.parameters import DEVICE_TOKEN
 from secure_auth.api.shapes import login_answer, pair_answer
 from secure_auth.errors import Code

@@ -13,7 +13,7 @@ from audit.events import Source
 from secure_auth import access, pending, tokens
 from secure_auth.access import Signed
 from secure_auth.api import cookies
-from secure_auth.api.cookies import Presented
+from secure_auth.api.bearer import Presented, read_token
 from secure_auth.authenticators import Grant
 from secure_auth.errors import Code, invalid_token
 from secure_auth.models import PendingLogin
@@ -74,6 +74,8 @@ class ServiceView(APIView):
     """
 
     content_negotiation_class = JSONOnly
+    authentication_classes = ()  # whatever an adopting project's defaults are
+    permission_classes = ()
     body_class: ClassVar[type[Body]]
     limits_source_itself: ClassVar[bool] = False
     bearer: ClassVar[str] = ""
@@ -95,7 +97,7 @@ class ServiceView(APIView):
                 source=self.source
             )  # nobody is to be signed in to somebody else's account
         if self.bearer == "access":
-            shown = cookies.read_token(request, cookies.ACCESS)
+            shown = read_token(request, cookies.ACCESS)
             self.signed = access.authenticate_access(shown.token, source=self.source)
             session = self.signed.session
             self.demand_own_site(shown, session.id, user=session.user_id, session=session.id)
@@ -121,7 +123,7 @@ class ServiceView(APIView):
         Raises:
             Problem: invalid_token, csrf_failed, reauthentication_required.
         """
-        shown = cookies.read_token(request, cookies.PARTIAL, cookies.ACCESS)
+        shown = read_token(request, cookies.PARTIAL, cookies.ACCESS)
         if not tokens.is_partial(shown.token):
             signed = access.authenticate_access(shown.token, source=self.source)
             session = signed.session

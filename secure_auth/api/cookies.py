@@ -7,7 +7,6 @@ Authorization header, that alone counts.
 """
 
 import hmac
-from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
@@ -17,7 +16,7 @@ from rest_framework.response import Response
 
 from secure_auth import keys
 from secure_auth.env import is_loopback
-from secure_auth.errors import missing_token, validation_failed
+from secure_auth.errors import validation_failed
 
 ACCESS: Final = "__Host-access"
 REFRESH: Final = "__Secure-refresh"
@@ -26,18 +25,6 @@ DEVICE: Final = "__Host-device"
 CSRF: Final = "__Host-csrf"
 REFRESH_PATH: Final = "/api/v1/token/"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
-MAX_TOKEN_CHARACTERS: Final = 4096
-
-
-@dataclass(frozen=True)
-class Presented:
-    """A token as a request shows it, and whether a browser added it by itself."""
-
-    token: str
-    by_cookie: bool = False
-
-    def __repr__(self) -> str:
-        return f"<Presented by_cookie={self.by_cookie}>"
 
 
 def wants_cookies(request: Request) -> bool:
@@ -50,23 +37,6 @@ def wants_cookies(request: Request) -> bool:
     if wanted not in ("body", "cookie"):
         raise validation_failed("X-Token-Delivery", "invalid", "Not one of: body, cookie.")
     return wanted == "cookie"
-
-
-def read_token(request: Request | HttpRequest, *names: str) -> Presented:
-    """The token of the Authorization header (RFC 6750 section 2.1), else of the first of these cookies.
-
-    Raises:
-        Problem: invalid_token, there is none.
-    """
-    if "Authorization" in request.headers:
-        scheme, _, token = request.headers["Authorization"].partition(" ")
-        shown = Presented(token if scheme.lower() == "bearer" else "")
-    else:
-        found = next((request.COOKIES[name] for name in names if request.COOKIES.get(name)), "")
-        shown = Presented(found, by_cookie=True)
-    if not shown.token or len(shown.token) > MAX_TOKEN_CHARACTERS:
-        raise missing_token()
-    return shown
 
 
 def read_device_token(request: Request) -> str:

@@ -7,6 +7,7 @@ from rest_framework.response import Response
 from secure_auth import login
 from secure_auth.api import cookies
 from secure_auth.api.answers import FreshAccess, LoginAnswer, SessionOpened
+from secure_auth.api.bearer import read_token
 from secure_auth.api.common import Body, Flag, ServiceView, Text
 from secure_auth.api.parameters import DELIVERY, DEVICE_TOKEN
 from secure_auth.api.shapes import login_answer, pair_answer
@@ -74,7 +75,7 @@ class VerifyView(ServiceView):
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """The token is judged before the body; the use case judges its login."""
         super().initial(request, *args, **kwargs)
-        shown = cookies.read_token(request, cookies.PARTIAL)
+        shown = read_token(request, cookies.PARTIAL)
         self.pending = login.open_second_step(shown.token, source=self.source)
         self.demand_own_site(shown, self.pending.id, user=self.pending.user_id)
 

@@ -7,18 +7,19 @@ from rest_framework.response import Response
 from secure_auth import access, devices, sessions
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
+from secure_auth.api.bearer import Presented
 from secure_auth.api.common import Body, ServiceView, Text
-from secure_auth.api.cookies import MAX_TOKEN_CHARACTERS, Presented
 from secure_auth.api.parameters import DELIVERY, IDEMPOTENCY_KEY
 from secure_auth.api.shapes import device_answer, listing, pair_answer, session_answer
 from secure_auth.errors import Code, validation_failed
+from secure_auth.tokens import MAX_TOKEN_LENGTH
 
 
 class RefreshBody(Body):
     """A refresh token."""
 
     refresh = Text(
-        max_length=MAX_TOKEN_CHARACTERS,
+        max_length=MAX_TOKEN_LENGTH,
         write_only=True,
         required=False,
         help_text="Left out where the refresh token comes as a cookie.",
@@ -28,7 +29,7 @@ class RefreshBody(Body):
 class TokenBody(Body):
     """An access token."""
 
-    token = Text(max_length=MAX_TOKEN_CHARACTERS, write_only=True)
+    token = Text(max_length=MAX_TOKEN_LENGTH, write_only=True)
 
 
 class RefreshView(ServiceView):

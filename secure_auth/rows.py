@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Field, Model
 
 Row = TypeVar("Row", bound=Model)
+Other = TypeVar("Other", bound=Model)
 Converter = Any
 
 
@@ -32,15 +33,33 @@ def fetch_row(
         found = cursor.fetchone()
     if found is None:
         return None
+    width = len(model._meta.concrete_fields)
+    instance = _instance(model, found[:width])
+    for name, value in zip(extra, found[width:], strict=True):
+        setattr(instance, name, value)
+    return instance
+
+
+def fetch_joined(
+    model: type[Row], other: type[Other], statement: str, values: Sequence[Any]
+) -> tuple[Row, Other] | None:
+    """The first row of a statement that answers the columns() of two models in turn, as one instance of each."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    width = len(model._meta.concrete_fields)
+    return _instance(model, found[:width]), _instance(other, found[width:])
+
+
+def _instance(model: type[Row], found: Sequence[Any]) -> Row:
     names, converters = _plan(model, connection.vendor)
-    row = list(found[: len(names)])
+    row = list(found)
     for place, column, convert in converters:
         for one in convert:
             row[place] = one(row[place], column, connection)
-    instance = model.from_db(connection.alias, names, row)
-    for name, value in zip(extra, found[len(names) :], strict=True):
-        setattr(instance, name, value)
-    return instance
+    return model.from_db(connection.alias, names, row)
 
 
 @cache

@@ -27,6 +27,11 @@ UPDATE secure_auth_session
    AND revoked_at IS NULL AND idle_expires_at > %s AND expires_at > %s AND (%s = '' OR key_digest <> %s)
 RETURNING {columns}, (SELECT role FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS role
 """
+FIND = """
+SELECT {session}, {account} FROM secure_auth_session AS session
+  JOIN secure_auth_user AS account ON account.id = session.user_id
+ WHERE session.id = %s
+"""
 
 
 class Verdict(Enum):
@@ -136,7 +141,13 @@ def live_sessions(user_id: str, now: datetime) -> QuerySet[Session]:
 
 def find_session(session_id: str) -> Session | None:
     """A session with its user, live or not; one statement."""
-    return Session.objects.select_related("user").filter(pk=session_id).first()
+    columns = {"session": rows.columns(Session, "session"), "account": rows.columns(User, "account")}
+    found = rows.fetch_joined(Session, User, FIND.format(**columns), [session_id])
+    if found is None:
+        return None
+    session, user = found
+    session.user = user
+    return session
 
 
 def end_session(session: Session, *, reason: str, now: datetime) -> bool:

@@ -81,6 +81,7 @@ class Session:
     device: Id | None = None
     amr: tuple[vocabulary.Amr, ...] | None = None
     count: int | None = None
+    new_device: bool | None = None  # no familiar device or network: the owner is told by mail
     actor: Id | None = None  # who did it, where that is not the `user` of the event
 
 

@@ -19,6 +19,7 @@ from secure_auth import (
     addresses,
     devices,
     factors,
+    familiar,
     links,
     outbox,
     passwords,
@@ -212,6 +213,7 @@ def change_password(
             pending.bump_credentials(user.pk, password=encoded)
             links.kill_links(user.pk, MailToken.Purpose.RESET, now=now)
             ended = sessions.end_sessions(user.pk, reason="password_changed", now=now, keep=session.pk)
+            familiar.forget_sources(user.pk, keep=source)
             outbox.queue_mail("password_changed", to=user.email)
             done = _event(EventType.PASSWORD_CHANGE, source=source, user=user.pk)
             append(done, *revocations(ended, user.pk, Reason.PASSWORD_CHANGED, source))

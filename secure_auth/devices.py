@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import QuerySet
 
-from secure_auth import keys, rows
+from secure_auth import familiar, keys, rows
 from secure_auth.models import KnownDevice, PendingLogin, Session, User
 
 ROTATE = """
@@ -36,6 +36,7 @@ def remember_device(user: User, *, known_id: str, user_agent: str, now: datetime
             user=user,
             key_id=keys.digest_kid(),
             user_agent=user_agent,
+            created_at=now,
             last_used_at=now,
             expires_at=expires_at,
         )
@@ -77,10 +78,15 @@ def live_devices(now: datetime) -> QuerySet[KnownDevice]:
 
 
 def forget_devices(user_id: str, *, now: datetime, device_id: str = "") -> int:
-    """Forget all devices of an account, or one of them; how many were live. Logins under way leave their lanes."""
+    """Forget all devices and sources of an account, or one device; how many devices were live.
+
+    Logins under way leave their lanes.
+    """
     devices = KnownDevice.objects.filter(user_id=user_id, revoked_at=None)
     logins = PendingLogin.objects.filter(user_id=user_id, ended_at=None).exclude(device_id="")
     if device_id:
         devices, logins = devices.filter(pk=device_id), logins.filter(device_id=device_id)
+    else:
+        familiar.forget_sources(user_id)
     logins.update(device_id="")
     return devices.update(revoked_at=now)

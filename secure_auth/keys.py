@@ -114,7 +114,7 @@ class OpenKey:
     @property
     def verifying(self) -> Any:
         """The public half."""
-        return _private_key(self.secret).public_key()
+        return _public_key(self.secret)
 
 
 @lru_cache(maxsize=64)
@@ -123,6 +123,11 @@ def _private_key(der: bytes) -> PrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
         raise ImproperlyConfigured("a key ring holds a key of an unknown type")
     return key
+
+
+@lru_cache(maxsize=64)
+def _public_key(der: bytes) -> ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey:
+    return _private_key(der).public_key()
 
 
 @dataclass(frozen=True)

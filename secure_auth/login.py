@@ -114,7 +114,7 @@ def prove_second_factor(
     reservation = pending.reserve_second_step(found, totp=factor.method == "totp", source=source)
     now = timezone.now()
     with transaction.atomic():
-        locked = pending.lock_pending(found)
+        locked = pending.lock_pending(found, source=source)
         live = locked is not None and pending.is_live(locked, locked.user, now)
         accepted = live and factors.accept(found.user, factor.method, factor.code, now=now)
         completed = None

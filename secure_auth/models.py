@@ -1,4 +1,4 @@
-"""Accounts, pending logins, sessions, devices, mailed tokens, mail rows and keys.
+"""Accounts, pending logins, sessions, devices, familiar sources, mailed tokens, mail rows and keys.
 
 Ids are UUIDv7 strings: opaque to clients, ordered for the index. No table holds a password, code, token or secret
 that works by itself: passwords are Argon2id hashes, mailed and device tokens are derived from a row's id by a keyed
@@ -102,13 +102,24 @@ class KnownDevice(models.Model):
     key_id = models.CharField(max_length=64)
     generation = models.PositiveIntegerField(default=0)
     user_agent = models.CharField(max_length=256, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(db_index=True)
     revoked_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.id
+
+
+class FamiliarSource(models.Model):
+    """A kind of browser in a network that completed a login of an account, known by a keyed digest of the three."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    seen_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.digest
 
 
 class PendingLogin(models.Model):
@@ -146,7 +157,7 @@ class Session(models.Model):
     refresh_digest = models.CharField(max_length=64)
     key_digest = models.CharField(max_length=64, blank=True)
     previous_key_digest = models.CharField(max_length=64, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField()
     auth_time = models.DateTimeField()
     amr = models.CharField(max_length=64)
     rotated_at = models.DateTimeField()

@@ -5,7 +5,7 @@ ends its sessions also kills every login that was under way.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from django.conf import settings
@@ -15,7 +15,20 @@ from django.utils import timezone
 
 from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import addresses, devices, factors, keys, links, outbox, refusals, rows, sessions, tokens
+from secure_auth import (
+    addresses,
+    agents,
+    devices,
+    factors,
+    familiar,
+    keys,
+    links,
+    outbox,
+    refusals,
+    rows,
+    sessions,
+    tokens,
+)
 from secure_auth.errors import Problem, invalid_token
 from secure_auth.models import MailToken, PendingLogin, User
 from secure_auth.tokens import InvalidToken, PartialToken, TokenPair
@@ -147,14 +160,17 @@ def dead_partial(*, source: Source, user: str) -> Exception:
     return invalid_token()
 
 
-def lock_pending(pending: PendingLogin) -> PendingLogin | None:
+def lock_pending(pending: PendingLogin, *, source: Source) -> PendingLogin | None:
     """Read a pending login again with its account, whose row is locked until the transaction ends; one statement.
+
+    It also says when the account was last signed in to from this source.
 
     Only the account's row is locked: everything that ends pending logins holds that lock, or is a conditional UPDATE
     like close_pending(), which decides in the end.
     """
     locked = PendingLogin.objects.select_related("user").select_for_update(of=("user",))
-    return locked.filter(pk=pending.pk).first()
+    read = locked.annotate(familiar_at=familiar.last_seen(pending.user_id, source))
+    return read.filter(pk=pending.pk).first()
 
 
 def complete_login(
@@ -179,10 +195,26 @@ def complete_login(
         device_id=device_id,
         now=now,
     )
+    new_device = familiar.is_new(login, now=now)
+    familiar.note_source(login, source, now=now)
+    if new_device:
+        _tell_owner(user, source, now)
     opened = factors.plain_event(
-        EventType.SESSION_OPEN, user.pk, source=source, session=session.id, amr=amr, login=login.id
+        EventType.SESSION_OPEN,
+        user.pk,
+        source=source,
+        session=session.id,
+        amr=amr,
+        login=login.id,
+        new_device=new_device or None,
     )
     return LoginCompleted(tokens.issue_pair(session, user, now=now), device_token), [*events, opened]
+
+
+def _tell_owner(user: User, source: Source, now: datetime) -> None:
+    device = agents.describe_agent(source.user_agent).words
+    time = f"{now.astimezone(UTC):%Y-%m-%d %H:%M}"
+    outbox.queue_mail("new_device", to=user.email, device=device, address=source.ip, time=time)
 
 
 def reserve_second_step(login: PendingLogin, *, totp: bool, source: Source) -> Reservation:

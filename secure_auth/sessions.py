@@ -60,6 +60,7 @@ def open_session(
     """A session for a login completed now, at generation 0."""
     session = Session(
         user=user,
+        created_at=now,
         auth_time=now,
         amr=" ".join(amr),
         rotated_at=now,

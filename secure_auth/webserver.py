@@ -35,7 +35,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
-from secure_auth import keys, metrics, passwords
+from secure_auth import agents, keys, metrics, passwords
 from secure_auth.errors import Code
 from secure_auth.supervisor import end_with_parent
 
@@ -193,6 +193,7 @@ class WebServer(BaseApplication):
         application = get_wsgi_application()
         get_resolver().url_patterns  # noqa: B018 imports every view: a broken one stops the start
         passwords.dummy_hash()
+        agents.describe_agent("")  # compiles the rules, once for all workers
         # What is loaded now lives as long as the process: looking through it again and again cost a login some 5 %.
         gc.collect()
         gc.freeze()

@@ -17,7 +17,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
 from audit.append import close_tallies
-from secure_auth import outbox, rings
+from secure_auth import familiar, outbox, rings
 from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
 from throttling import limiter
 
@@ -121,3 +121,4 @@ def prune() -> None:
     ).delete()
     Session.objects.filter(expires_at__lt=ended).delete()
     KnownDevice.objects.filter(expires_at__lt=ended).delete()
+    familiar.prune(timezone.now())

@@ -146,10 +146,11 @@ class Session(Answer):
 
     id = serializers.CharField()
     current = serializers.BooleanField(help_text="The one that asks.")
-    created_at = serializers.DateTimeField()
-    last_seen_at = serializers.DateTimeField()
-    ip = serializers.CharField(allow_blank=True)
-    device = serializers.CharField(allow_blank=True, help_text="The User-Agent of the login.")
+    created_at = serializers.DateTimeField(help_text="The login.")
+    last_seen_at = serializers.DateTimeField(help_text="The login or the last refresh.")
+    ip = serializers.CharField(allow_blank=True, help_text="Where the login came from.")
+    device = serializers.CharField(help_text="What signed in, in words, as it calls itself.")
+    user_agent = serializers.CharField(allow_blank=True, help_text="The User-Agent of the login as it came.")
 
 
 class Sessions(Listing):
@@ -162,7 +163,10 @@ class Device(Answer):
     """A known device of mine."""
 
     id = serializers.CharField()
-    device = serializers.CharField(allow_blank=True, help_text="Its User-Agent when it was remembered.")
+    device = serializers.CharField(help_text="What it is, in words, as it calls itself.")
+    user_agent = serializers.CharField(
+        allow_blank=True, help_text="Its User-Agent when it was last remembered, as it came."
+    )
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField()

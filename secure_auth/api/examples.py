@@ -11,7 +11,8 @@ PASSWORD = "a phrase that only Anna knows"  # noqa: S105 an example
 NEW_PASSWORD = "another phrase of Anna's"  # noqa: S105 an example
 JWT = "eyJhbGciOiJFUzI1NiIsImtpZCI6Ii4uLiIsInR5cCI6IuKApiJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl"
 MAILED = "Zb3rJ0xq5t8mC1uN7vYkQe2hLw9aTsDf"
-AGENT = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
+AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0"
+DEVICE = "Firefox 143 on Windows"
 CODES = ["ABCD-EFGH-IJKL-MNOP-QRST-UVWX", "23AB-45CD-67EF-GHIJ-KLMN-OPQR"]
 PAIR = {
     "access": JWT,
@@ -126,7 +127,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
                     "created_at": WHEN,
                     "last_seen_at": LATER,
                     "ip": "192.0.2.17",
-                    "device": AGENT,
+                    "device": DEVICE,
+                    "user_agent": AGENT,
                 }
             ],
             **NO_MORE,
@@ -137,7 +139,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "results": [
                 {
                     "id": ID,
-                    "device": AGENT,
+                    "device": DEVICE,
+                    "user_agent": AGENT,
                     "created_at": WHEN,
                     "last_used_at": None,
                     "expires_at": "2026-04-15T09:30:00.123456Z",

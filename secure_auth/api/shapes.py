@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from secure_auth.agents import describe_agent
 from secure_auth.models import KnownDevice, Session
 from secure_auth.pending import PasswordProved
 from secure_auth.tokens import TokenPair
@@ -37,7 +38,8 @@ def session_answer(session: Session, *, current: str) -> dict[str, Any]:
         "created_at": session.created_at,
         "last_seen_at": session.last_seen_at,
         "ip": session.ip,
-        "device": session.user_agent,
+        "device": describe_agent(session.user_agent).words,
+        "user_agent": session.user_agent,
     }
 
 
@@ -45,7 +47,8 @@ def device_answer(device: KnownDevice) -> dict[str, Any]:
     """A known device as its owner sees it."""
     return {
         "id": device.id,
-        "device": device.user_agent,
+        "device": describe_agent(device.user_agent).words,
+        "user_agent": device.user_agent,
         "created_at": device.created_at,
         "last_used_at": device.last_used_at,
         "expires_at": device.expires_at,

@@ -7,8 +7,8 @@ import contextlib
 import itertools
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from tests.bench import load
@@ -37,27 +37,33 @@ class Figure:
     def cells(self) -> list[object]:
         return [f"{self.rate:.0f}", f"{self.median_ms:.1f}", f"{self.p99_ms:.1f}", f"{self.cpu_ms:.1f}"]
 
+    @classmethod
+    def median(cls, runs: Iterable["Figure"]) -> "Figure":
+        return cls(*(statistics.median(values) for values in zip(*map(astuple, runs), strict=True)))
 
-def measure(url: str, pid: int, scripts: Scripts, requests: int) -> Figure:
+
+def play(url: str, pid: int, scripts: Scripts) -> Figure:
+    """One run."""
+    playing = scripts()
+    pids = descendants(pid)
+    began = cpu_seconds(pids)
+    result = load.run(url, playing, concurrency=CONCURRENCY)
+    cpu = 1000 * (cpu_seconds(pids) - began) / len(result.latencies)
+    assert set(result.statuses) == {200}, result.statuses
+    return Figure(result.rate, result.median_ms, result.percentile_ms(0.99), cpu)
+
+
+def measure(url: str, pid: int, scripts: Scripts) -> Figure:
     """Play the same scripts RUNS times, after once to warm up."""
-    runs = []
-    for number in range(RUNS + 1):
-        playing = scripts()
-        pids = descendants(pid)
-        began = cpu_seconds(pids)
-        result = load.run(url, playing, concurrency=CONCURRENCY)
-        cpu = 1000 * (cpu_seconds(pids) - began) / requests
-        assert set(result.statuses) == {200}, result.statuses
-        if number:
-            runs.append((result.rate, result.median_ms, result.percentile_ms(0.99), cpu))
-    return Figure(*(statistics.median(values) for values in zip(*runs, strict=True)))
+    play(url, pid, scripts)
+    return Figure.median(play(url, pid, scripts) for _ in range(RUNS))
 
 
-def repeat(request: Callable[[], bytes]) -> Scripts:
-    """REQUESTS requests over CONCURRENCY connections."""
+def repeat(request: Callable[[], bytes], requests: int = REQUESTS) -> Scripts:
+    """So many requests over CONCURRENCY connections."""
 
     def script() -> load.Script:
-        for _ in range(REQUESTS // CONCURRENCY):
+        for _ in range(requests // CONCURRENCY):
             yield request()
 
     return lambda: [script() for _ in range(CONCURRENCY)]
@@ -87,9 +93,9 @@ def answers(url: str, requests: list[bytes]) -> list[dict[str, str]]:
     return found
 
 
-def refreshing(pair: dict[str, str]) -> load.Script:
+def refreshing(pair: dict[str, str], refreshes: int = REQUESTS // CONCURRENCY) -> load.Script:
     """One session, refreshed again and again; `pair` holds its newest token afterwards."""
-    for _ in range(REQUESTS // CONCURRENCY):
+    for _ in range(refreshes):
         body = {"refresh": pair["refresh"]}
         answer = yield load.build("POST", "/api/v1/token/refresh/", body=body, address=new_source())
         pair["refresh"] = answer.json()["refresh"]
@@ -127,10 +133,10 @@ def ours(backend: str) -> Iterator[tuple[str, Figure]]:
         def me() -> bytes:
             return load.build("GET", "/api/v1/me/", token=access, address=new_source())
 
-        yield "login/", measure(url, pid, repeat(lambda: password_step(next(cycle))), REQUESTS)
-        yield "me/", measure(url, pid, repeat(me), REQUESTS)
-        yield "token/refresh/", measure(url, pid, refreshes, REQUESTS)
-        yield "login/verify/", measure(url, pid, verifying, REQUESTS)
+        yield "login/", measure(url, pid, repeat(lambda: password_step(next(cycle))))
+        yield "me/", measure(url, pid, repeat(me))
+        yield "token/refresh/", measure(url, pid, refreshes)
+        yield "login/verify/", measure(url, pid, verifying)
 
 
 def stock(backend: str) -> Iterator[tuple[str, Figure]]:
@@ -145,12 +151,10 @@ def stock(backend: str) -> Iterator[tuple[str, Figure]]:
             return load.build("POST", "/api/v1/login/", body=body)
 
         access = answers(node.url, [login()])[0]["access"]
-        yield "login/", measure(node.url, node.pid, repeat(login), REQUESTS)
+        yield "login/", measure(node.url, node.pid, repeat(login))
         yield (
             "me/",
-            measure(
-                node.url, node.pid, repeat(lambda: load.build("GET", "/api/v1/me/", token=access)), REQUESTS
-            ),
+            measure(node.url, node.pid, repeat(lambda: load.build("GET", "/api/v1/me/", token=access))),
         )
 
 

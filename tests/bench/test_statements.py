@@ -101,6 +101,17 @@ def test_recovery_code_costs_seven_statements(meter: Meter) -> None:
     assert_cost(cost, own=7, limiter=2)
 
 
+def test_second_step_from_a_new_device_costs_two_more_once(meter: Meter) -> None:
+    """The source that is familiar from now on, and the mail."""
+    stranger = Client(meter.client.server, meter.client.address)
+    stranger.http.headers["User-Agent"] = "curl/8.5.0"
+    for own in (9, 7):
+        partial = expect(stranger.login(meter.person), 200)["partial_token"]
+        code = meter.person.recovery_codes.pop()
+        assert_cost(meter.count(lambda: stranger.verify(partial, code, "recovery_code")), own, limiter=2)  # noqa: B023
+    stranger.close()
+
+
 def test_remembering_a_device_costs_one_more_once_and_its_logins_nothing(meter: Meter) -> None:
     partial = expect(meter.client.login(meter.person), 200)["partial_token"]
     answers: list[httpx.Response] = []

@@ -109,7 +109,7 @@ def test_remembered_device_is_listed_and_forgotten(client: Client) -> None:
     listed = expect(client.get("devices/", person.access), 200)
     assert set(listed) == {"results", "next", "previous"}
     (device,) = listed["results"]
-    assert set(device) == {"id", "device", "created_at", "last_used_at", "expires_at"}
+    assert set(device) == {"id", "device", "user_agent", "created_at", "last_used_at", "expires_at"}
     assert person.device_token.startswith(device["id"])
     expect(client.delete(f"devices/{device['id']}/", person.access), 204)
     assert expect(client.get("devices/", person.access), 200)["results"] == []

@@ -159,7 +159,7 @@ def test_sessions_are_listed_and_ended_by_their_owner(
     assert (listed["next"], listed["previous"]) == (None, None)
     rows = {row["id"]: row for row in listed["results"]}
     assert set(rows) == {first, person.session_id}
-    assert set(rows[first]) == {"id", "current", "created_at", "last_seen_at", "ip", "device"}
+    assert set(rows[first]) == {"id", "current", "created_at", "last_seen_at", "ip", "device", "user_agent"}
     assert (rows[first]["current"], rows[person.session_id]["current"]) == (False, True)
     assert (rows[first]["ip"], rows[person.session_id]["ip"]) == (client.address, elsewhere.address)
     expect(elsewhere.delete(f"sessions/{first}/", person.access), 204)

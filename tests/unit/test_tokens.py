@@ -1,7 +1,9 @@
 """Tokens: what this service takes for its own, and nothing else."""
 
 import base64
+import contextlib
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -163,3 +165,17 @@ def test_tokens_do_not_show_in_a_representation(key: OpenKey, session: Session) 
     assert issued.access not in repr(issued)
     assert repr(AccessToken.read(issued.access)) == "<AccessToken>"
     assert key.secret.hex()[:16] not in repr(key)
+
+
+def test_a_segment_is_the_one_base64url_form_of_its_bytes() -> None:
+    """The pattern says what decoding and encoding again would say, for every short segment."""
+    alphabet = "ABEIQUYcgkosw048-_/+=. \n"
+    for length in (1, 2, 3, 4, 5):
+        for letters in itertools.product(alphabet if length < 4 else "Aw-4+=", repeat=length):
+            segment = "".join(letters)
+            canonical = False
+            with contextlib.suppress(ValueError):
+                decoded = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+                canonical = base64.urlsafe_b64encode(decoded).rstrip(b"=").decode() == segment
+            found = tokens.COMPACT.fullmatch(f"{segment}.AA.AA")
+            assert bool(found) == canonical, segment

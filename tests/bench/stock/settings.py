@@ -1,6 +1,7 @@
 """A stock project for comparison: Django, REST framework, simplejwt and axes, set up as their manuals say.
 
-One step only, HS256, no audit log, no session state: less than this service does. Argon2id has the same parameters.
+One step only, HS256, no audit log, no limits on requests: less than this service does. Refresh tokens rotate and the
+used one is blacklisted, simplejwt's nearest to sessions; an access token lives on. Argon2id has the same parameters.
 """
 
 import os
@@ -17,6 +18,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "axes",
     "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -34,3 +36,4 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
+SIMPLE_JWT = {"ROTATE_REFRESH_TOKENS": True, "BLACKLIST_AFTER_ROTATION": True}

@@ -1,4 +1,4 @@
-"""The two endpoints that both projects have: password to token, and who am I."""
+"""The endpoints that both projects have: password to token, refresh, and who am I."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
-from rest_framework_simplejwt.views import TokenObtainPairView
+from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 
 class Me(APIView):
@@ -19,5 +19,6 @@ class Me(APIView):
 
 urlpatterns = [
     path("api/v1/login/", TokenObtainPairView.as_view()),
+    path("api/v1/token/refresh/", TokenRefreshView.as_view()),
     path("api/v1/me/", Me.as_view()),
 ]

@@ -17,6 +17,7 @@ REQUIRED = {
     EventType.LIMIT_STORE: {"store"},
     EventType.KEY_CREATE: {"key_id", "purpose"},
     EventType.KEY_ROTATE: {"key_id", "purpose"},
+    EventType.KEY_DESTROY: {"key_id", "purpose"},
     EventType.AUDIT_READ: {"view"},
     EventType.AUDIT_PRUNE: {"events"},
     EventType.AUDIT_ERASE: {"events"},

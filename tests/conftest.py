@@ -7,6 +7,7 @@ is marked `alone` and runs after all others.
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -75,15 +76,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name and count the tests that a missing service kept from running."""
+    """Name and count the tests that a missing service or program kept from running."""
     skipped = [
         report
         for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report.longrepr, tuple) and "server answers" in report.longrepr[2]
+        if isinstance(report.longrepr, tuple)
+        and re.search(r"no \S+ (server|program) answers", report.longrepr[2])
     ]
     if not skipped:
         return
-    terminalreporter.section("skipped: a service did not answer")
+    terminalreporter.section("skipped: a service or program did not answer")
     for report in sorted(skipped, key=lambda report: str(report.nodeid)):
         terminalreporter.write_line(f"{report.nodeid}: {report.longrepr[2].removeprefix('Skipped: ')}")
-    terminalreporter.write_line(f"{len(skipped)} tests skipped for want of PostgreSQL or Redis")
+    terminalreporter.write_line(f"{len(skipped)} tests skipped for want of PostgreSQL, Redis or spin")

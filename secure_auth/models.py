@@ -147,8 +147,8 @@ class PendingLogin(models.Model):
 class Session(models.Model):
     """One completed login and one refresh-token family: one row, however often it is refreshed.
 
-    The refresh token of `generation` is the live one. `key_digest` belongs to the Idempotency-Key that made it,
-    `previous_key_digest` to the one before.
+    The refresh token of `generation` is the live one. `key_digest` belongs to the Idempotency-Key that made it;
+    `superseded_keys` holds the beginnings of the digests before, newest first, all of one length.
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
@@ -156,7 +156,7 @@ class Session(models.Model):
     generation = models.PositiveIntegerField(default=0)
     refresh_digest = models.CharField(max_length=64)
     key_digest = models.CharField(max_length=64, blank=True)
-    previous_key_digest = models.CharField(max_length=64, blank=True)
+    superseded_keys = models.CharField(max_length=512, blank=True)
     created_at = models.DateTimeField()
     auth_time = models.DateTimeField()
     amr = models.CharField(max_length=64)

@@ -2,14 +2,16 @@
 
 Rotation is one conditional UPDATE on the generation, so of any number of requests with one refresh token at most one
 advances it. A token of an older generation is reuse and ends the session, unless the same client asks for the same
-successor again: it proves that by the Idempotency-Key that made the successor. Session state is read from the
-database on every request, never cached.
+successor again: it proves that by the Idempotency-Key that made the successor. So that no late double of a request ends
+a session, the row remembers the keys of its last KEYS_REMEMBERED rotations. Session state is read from the database on
+every request, never cached.
 """
 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import cache
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -18,9 +20,15 @@ from secure_auth import keys, rows
 from secure_auth.models import Key, Session, User
 from secure_auth.tokens import refresh_jti
 
+KEYS_REMEMBERED = 64  # as many as a minute's refreshes: a message late by a minute is known at any pace
+# 32 bits of each: a match yields nothing, and the first miss ends the session.
+KEY_MARK = 8
+NO_KEY = "-" * KEY_MARK
+
 ROTATE = """
 UPDATE secure_auth_session
-   SET generation = generation + 1, refresh_digest = %s, previous_key_digest = key_digest, key_digest = %s,
+   SET generation = generation + 1, refresh_digest = %s, key_digest = %s,
+       superseded_keys = substr(substr(key_digest || '{no_key}', 1, {mark}) || superseded_keys, 1, {length}),
        rotated_at = %s, last_seen_at = %s,
        idle_expires_at = CASE WHEN expires_at < %s THEN expires_at ELSE %s END
  WHERE id = %s AND generation = %s AND refresh_digest = %s
@@ -97,14 +105,19 @@ def rotate_session(
     idle = now + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     values = [_jti_digest(session_id, generation + 1), key, now, now, idle, idle]
     condition = [session_id, generation, _jti_digest(session_id, generation), now, now, key, key, kid]
-    rotate = ROTATE.format(columns=rows.columns(Session))
-    session = rows.fetch_row(Session, rotate, [*values, *condition], extra=("role",))
+    session = rows.fetch_row(Session, _rotate_statement(), [*values, *condition], extra=("role",))
     if session:
         session.user = User(id=session.user_id, role=session.role)  # type: ignore[attr-defined]
         return Rotation(Verdict.ROTATED, session)
     if not keys.is_live(kid):
         return Rotation(Verdict.ENDED, None)
     return _judge(session_id, generation=generation, key=key, now=now)
+
+
+@cache
+def _rotate_statement() -> str:
+    length = KEYS_REMEMBERED * KEY_MARK
+    return ROTATE.format(columns=rows.columns(Session), no_key=NO_KEY, mark=KEY_MARK, length=length)
 
 
 def _judge(session_id: str, *, generation: int, key: str, now: datetime) -> Rotation:
@@ -118,7 +131,7 @@ def _judge(session_id: str, *, generation: int, key: str, now: datetime) -> Rota
         return Rotation(Verdict.KEY_REPEATED, session)
     if behind == 1 and _asks_again(session, key, now):
         return Rotation(Verdict.REPLAYED, session)
-    if behind == 2 and key and key == session.previous_key_digest:
+    if behind >= 2 and key and key[:KEY_MARK] == _superseded_key(session, behind):
         return Rotation(Verdict.SUPERSEDED, session)
     end_session(session, reason="reuse", now=now)
     return Rotation(Verdict.REUSED, session)
@@ -130,6 +143,12 @@ def _asks_again(session: Session, key: str, now: datetime) -> bool:
     # `now` may lie before the rotation that won the race: without a grace that is reuse all the same
     grace = settings.REFRESH_GRACE_SECONDS
     return grace > 0 and now - session.rotated_at < timedelta(seconds=grace)
+
+
+def _superseded_key(session: Session, behind: int) -> str:
+    """What is remembered of the key that made the successor of a generation so far behind; empty when forgotten."""
+    begin = (behind - 2) * KEY_MARK
+    return session.superseded_keys[begin : begin + KEY_MARK]
 
 
 def is_live(session: Session, now: datetime) -> bool:

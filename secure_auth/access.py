@@ -23,11 +23,12 @@ IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 
 @dataclass(frozen=True)
 class Signed:
-    """Whose request this is: an account, its session, and when its token says that a second factor was proved."""
+    """Whose request this is: an account, its session, and when and how strongly its token says that it signed in."""
 
     user: User
     session: Session
-    auth_time: int  # Unix seconds
+    auth_time: int  # Unix seconds, of the last second factor
+    acr: str
 
 
 def authenticate_access(encoded: str, *, source: Source) -> Signed:
@@ -50,7 +51,7 @@ def authenticate_access(encoded: str, *, source: Source) -> Signed:
         event = _refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
         refusals.record_collapsed(event, key=session.id)
         raise invalid_token()
-    return Signed(session.user, session, claims["auth_time"])
+    return Signed(session.user, session, claims["auth_time"], claims["acr"])
 
 
 def is_open(session: Session, subject: str, now: datetime) -> bool:
@@ -59,19 +60,25 @@ def is_open(session: Session, subject: str, now: datetime) -> bool:
     return is_own and sessions.is_live(session, now) and session.user.disabled_at is None
 
 
-def demand_fresh(signed: Signed, *, source: Source) -> None:
+def demand_fresh(
+    signed: Signed, *, source: Source, max_age: int | None = None, acr_values: tuple[str, ...] = ()
+) -> None:
     """Refuse what needs a second factor proved lately, by the word of the token (RFC 9470 section 4).
+
+    `max_age` is in seconds, REAUTHENTICATION_SECONDS when None; of `acr_values`, if any, the login has to meet one.
 
     The session's own time would do for the thief of an older token as soon as its owner reauthenticates.
 
     Raises:
         Problem: reauthentication_required.
     """
-    max_age = settings.REAUTHENTICATION_SECONDS
-    if time.time() - signed.auth_time <= max_age:
+    if max_age is None:
+        max_age = settings.REAUTHENTICATION_SECONDS
+    is_strong = not acr_values or signed.acr in acr_values
+    if is_strong and time.time() - signed.auth_time <= max_age:
         return
     _record_denial(signed, Reason.REAUTHENTICATION_REQUIRED, source)
-    raise reauthentication_required(max_age)
+    raise reauthentication_required(max_age, acr_values)
 
 
 def demand_role(signed: Signed, role: str, *, source: Source) -> None:

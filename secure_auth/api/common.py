@@ -74,6 +74,8 @@ class ServiceView(APIView):
     """
 
     content_negotiation_class = JSONOnly
+    authentication_classes = ()  # whatever an adopting project's defaults are
+    permission_classes = ()
     body_class: ClassVar[type[Body]]
     limits_source_itself: ClassVar[bool] = False
     bearer: ClassVar[str] = ""

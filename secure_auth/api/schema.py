@@ -99,7 +99,10 @@ class ContractSchema(AutoSchema):
         return list(self.view.parameters)
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
-        """Everything above, with headers, examples and problems."""
+        """Everything above, with headers, examples and problems. An adopting project's own views are not told here."""
+        view_class: type = type(self.view)
+        if not issubclass(view_class, ServiceView):
+            return None
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None

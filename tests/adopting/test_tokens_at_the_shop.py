@@ -84,6 +84,7 @@ def test_public_views_take_nobody_and_look_at_no_token(visitor: Client) -> None:
     for path in PUBLIC:
         for token in ("", "garbage", person.access):
             assert expect(visitor.get(path, token), 200) == {"user": None}, path
+    assert refusal(visitor.get("/shop/rest/wishes/", person.access)) == refusal(visitor.me(""))
 
 
 def test_addresses_of_the_service_need_no_exemption(visitor: Client) -> None:

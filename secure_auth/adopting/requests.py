@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 from audit.events import Source
 from secure_auth import access
 from secure_auth.access import Signed
+from secure_auth.api import cookies
 from secure_auth.api.bearer import read_token
 from secure_auth.api.problems import as_problem
 from secure_auth.problem_details import problem_response
@@ -27,14 +28,17 @@ def source_of(request: HttpRequest) -> Source:
 
 
 def authenticate_request(request: HttpRequest) -> Signed:
-    """Verify the access token; sets `request.user` and `request.auth_session`.
+    """Verify the access token, of the header or the cookie; sets `request.user` and `request.auth_session`.
 
     Raises:
-        Problem: invalid_token.
+        Problem: invalid_token, csrf_failed.
     """
     signed: Signed | None = getattr(request, "signed", None)
     if signed is None:
-        signed = access.authenticate_access(read_token(request).token, source=source_of(request))
+        source, shown = source_of(request), read_token(request, cookies.ACCESS)
+        signed = access.authenticate_access(shown.token, source=source)
+        if shown.by_cookie and cookies.is_forged(request, signed.session.id):
+            raise access.cross_site(source=source, user=signed.user.pk, session=signed.session.id)
         request.user = signed.user
         request.signed, request.auth_session = signed, signed.session  # type: ignore[attr-defined]
     return signed

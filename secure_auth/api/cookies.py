@@ -60,7 +60,7 @@ def is_own_origin(request: Request | HttpRequest) -> bool:
     return not settings.PRODUCTION and is_loopback(origin) and origin == here
 
 
-def is_forged(request: Request, owner_id: str) -> bool:
+def is_forged(request: Request | HttpRequest, owner_id: str) -> bool:
     """Whether an unsafe request that a cookie authenticated may come from another site than ours."""
     if request.method in SAFE_METHODS:
         return False

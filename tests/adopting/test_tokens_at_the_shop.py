@@ -1,5 +1,6 @@
 """An adopting project's views take what the service's own take, and refuse the rest in the same words."""
 
+from http.cookies import SimpleCookie
 from typing import Any
 
 import httpx
@@ -83,12 +84,31 @@ def test_public_views_take_nobody_and_look_at_no_token(visitor: Client) -> None:
     for path in PUBLIC:
         for token in ("", "garbage", person.access):
             assert expect(visitor.get(path, token), 200) == {"user": None}, path
+    assert refusal(visitor.get("/shop/rest/wishes/", person.access)) == refusal(visitor.me(""))
 
 
 def test_addresses_of_the_service_need_no_exemption(visitor: Client) -> None:
     for path in ("/", "/api/docs/", "/api/schema/", "/problems/gone/", "/.well-known/jwks.json", "/healthz"):
         assert visitor.get(path).status_code == 200, path
     assert code_of(visitor.get("/shop/nothing/")) == "not_found"
+
+
+def test_cookie_opens_and_what_is_not_safe_takes_the_csrf_token_too(shop: Server, visitor: Client) -> None:
+    person = visitor.sign_up()
+    refreshed = visitor.post(
+        "token/refresh/", {"refresh": person.refresh}, headers={"X-Token-Delivery": "cookie"}
+    )
+    cookies = SimpleCookie("; ".join(refreshed.headers.get_list("Set-Cookie")))
+    sent = {"Cookie": f"__Host-access={cookies['__Host-access'].value}"}
+    proved = {**sent, "X-CSRF-Token": cookies["__Host-csrf"].value, "Origin": shop.origin}
+    for path in TAKE_A_TOKEN:
+        expect(visitor.get(path, headers=sent), 200)
+    for path in ("/shop/basket/", "/shop/account/"):
+        expect(visitor.post(path, {}, headers=proved), 200)
+        for forged in (sent, proved | {"X-CSRF-Token": "x"}, proved | {"Origin": "https://evil.example"}):
+            assert code_of(visitor.post(path, {}, headers=forged)) == "csrf_failed", (path, forged)
+    (denied,) = events(shop, type="permission.denied", session=person.session_id)
+    assert (denied.reason, denied.ip) == ("csrf", visitor.address)
 
 
 def test_roles_are_demanded(shop: Server, visitor: Client) -> None:

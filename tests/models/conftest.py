@@ -19,9 +19,9 @@ from django.db import connection, connections, transaction
 import tests.ready  # noqa: F401
 from audit.events import Source
 from audit.models import Event
-from secure_auth import access, sessions, tokens
+from secure_auth import access, keys, sessions, tokens
 from secure_auth.errors import Problem
-from secure_auth.models import Session, User
+from secure_auth.models import Key, Session, User
 from secure_auth.sessions import Verdict
 from secure_auth.tokens import TokenPair
 from tests import services

@@ -19,4 +19,5 @@ urlpatterns = [
     path("rest/vaults/", views.Vaults.as_view()),
     path("rest/ledger/", views.Ledger.as_view()),
     path("rest/offers/", views.Offers.as_view()),
+    path("rest/wishes/", views.Wishes.as_view()),
 ]

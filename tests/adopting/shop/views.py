@@ -103,3 +103,13 @@ class Ledger(APIView):
 class Offers(APIView):
     def get(self, request: Request) -> Response:
         return Response(who(request))
+
+
+@public
+class Wishes(APIView):
+    """Exempt, and yet for somebody: DRF's own refusal."""
+
+    permission_classes = [IsAuthenticated]
+
+    def get(self, request: Request) -> Response:
+        return Response(who(request))

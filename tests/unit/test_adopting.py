@@ -1,0 +1,37 @@
+"""What an adopting project's views do when something is missing or away."""
+
+import json
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory, override_settings
+
+import tests.ready  # noqa: F401
+from secure_auth.adopting.middleware import AccessTokenMiddleware
+from secure_auth.adopting.requests import refusal
+
+
+def test_middleware_does_not_start_without_those_that_it_rests_on() -> None:
+    alone = override_settings(MIDDLEWARE=["secure_auth.middleware.RequestMiddleware"])
+    with alone, pytest.raises(ImproperlyConfigured, match="SourceLimitMiddleware"):
+        AccessTokenMiddleware(lambda request: HttpResponse())
+
+
+def test_store_that_is_away_refuses() -> None:
+    def demand(request: HttpRequest) -> None:
+        raise OperationalError
+
+    refused = refusal(RequestFactory().get("/"), demand)
+    assert isinstance(refused, HttpResponse)
+    assert (refused.status_code, json.loads(refused.content)["code"]) == (503, "service_unavailable")
+    assert refused.headers["Retry-After"]
+
+
+def test_fault_of_the_demand_is_no_permission() -> None:
+    def demand(request: HttpRequest) -> None:
+        raise KeyError("acr")
+
+    with pytest.raises(KeyError):
+        refusal(RequestFactory().get("/"), demand)

@@ -139,6 +139,7 @@ class Key:
 
     key_id: Id
     purpose: vocabulary.KeyPurpose
+    sessions: int | None = None  # how many ended with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +202,7 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     LimitStore: (Type.LIMIT_STORE,),
     Permission: (Type.PERMISSION_DENIED,),
     Client: (Type.CLIENT_CREATE, Type.CLIENT_REVOKE),
-    Key: (Type.KEY_CREATE, Type.KEY_ROTATE),
+    Key: (Type.KEY_CREATE, Type.KEY_ROTATE, Type.KEY_DESTROY),
     Reading: (Type.AUDIT_READ,),
     Removal: (Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
     Mail: (Type.MAIL_SEND, Type.MAIL_FAIL),

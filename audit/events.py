@@ -84,6 +84,7 @@ class EventType(StrEnum):
     CLIENT_REVOKE = "client.revoke"
     KEY_CREATE = "key.create"
     KEY_ROTATE = "key.rotate"
+    KEY_DESTROY = "key.destroy"
     AUDIT_READ = "audit.read"
     AUDIT_PRUNE = "audit.prune"
     AUDIT_ERASE = "audit.erase"
@@ -161,6 +162,8 @@ class Reason(StrEnum):
     LIFETIME = "lifetime"
     FIRST_START = "first_start"
     ROTATION = "rotation"
+    COMPROMISED = "compromised"
+    KEY_COMPROMISED = "key_compromised"
 
 
 _S, _F = Outcome.SUCCESS, Outcome.FAILURE
@@ -191,6 +194,7 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.CLIENT_REVOKE, _S): Severity.MEDIUM,
     (EventType.KEY_CREATE, _S): Severity.MEDIUM,
     (EventType.KEY_ROTATE, _S): Severity.MEDIUM,
+    (EventType.KEY_DESTROY, _S): Severity.MEDIUM,
     (EventType.AUDIT_PRUNE, _S): Severity.HIGH,
     (EventType.AUDIT_ERASE, _S): Severity.HIGH,
     (EventType.MAIL_FAIL, _F): Severity.MEDIUM,

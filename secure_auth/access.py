@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
@@ -22,11 +23,12 @@ IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 
 @dataclass(frozen=True)
 class Signed:
-    """Whose request this is: an account, its session, and when its token says that a second factor was proved."""
+    """Whose request this is: an account, its session, and when and how strongly its token says that it signed in."""
 
     user: User
     session: Session
-    auth_time: int  # Unix seconds
+    auth_time: int  # Unix seconds, of the last second factor
+    acr: str
 
 
 def authenticate_access(encoded: str, *, source: Source) -> Signed:
@@ -40,31 +42,43 @@ def authenticate_access(encoded: str, *, source: Source) -> Signed:
     except InvalidToken as error:
         metrics.count_refused_token(error.fault)
         raise invalid_token() from error
-    session = sessions.find_session(str(claims.get("sid", "")))
+    session = sessions.find_session(str(claims.get("sid", "")), kid=claims["kid"])
     if session is None or session.user_id != claims["sub"]:
-        metrics.count_refused_token("session_ended")  # so long ago that its row is gone
+        metrics.count_refused_token("session_ended")  # so long ago that its row is gone, or its key is
         raise invalid_token()
-    if not sessions.is_live(session, timezone.now()) or session.user.disabled_at is not None:
+    if not is_open(session, claims["sub"], timezone.now()):
         metrics.count_refused_token("session_ended")
         event = _refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
         refusals.record_collapsed(event, key=session.id)
         raise invalid_token()
-    return Signed(session.user, session, claims["auth_time"])
+    return Signed(session.user, session, claims["auth_time"], claims["acr"])
 
 
-def demand_fresh(signed: Signed, *, source: Source) -> None:
+def is_open(session: Session, subject: str, now: datetime) -> bool:
+    """Whether a session with its account, as read just now, opens anything to a token of this subject."""
+    is_own = session.user_id == subject
+    return is_own and sessions.is_live(session, now) and session.user.disabled_at is None
+
+
+def demand_fresh(
+    signed: Signed, *, source: Source, max_age: int | None = None, acr_values: tuple[str, ...] = ()
+) -> None:
     """Refuse what needs a second factor proved lately, by the word of the token (RFC 9470 section 4).
+
+    `max_age` is in seconds, REAUTHENTICATION_SECONDS when None; of `acr_values`, if any, the login has to meet one.
 
     The session's own time would do for the thief of an older token as soon as its owner reauthenticates.
 
     Raises:
         Problem: reauthentication_required.
     """
-    max_age = settings.REAUTHENTICATION_SECONDS
-    if time.time() - signed.auth_time <= max_age:
+    if max_age is None:
+        max_age = settings.REAUTHENTICATION_SECONDS
+    is_strong = not acr_values or signed.acr in acr_values
+    if is_strong and time.time() - signed.auth_time <= max_age:
         return
     _record_denial(signed, Reason.REAUTHENTICATION_REQUIRED, source)
-    raise reauthentication_required(max_age)
+    raise reauthentication_required(max_age, acr_values)
 
 
 def demand_role(signed: Signed, role: str, *, source: Source) -> None:
@@ -77,6 +91,20 @@ def demand_role(signed: Signed, role: str, *, source: Source) -> None:
         return
     _record_denial(signed, Reason.ROLE_MISSING, source)
     raise Problem(Code.PERMISSION_DENIED)
+
+
+def cross_site(*, source: Source, user: str = "", session: str = "") -> Problem:
+    """Record that a request may come from another site, once a window, and give the problem to raise."""
+    event = NewEvent(
+        type=EventType.PERMISSION_DENIED,
+        outcome=Outcome.FAILURE,
+        reason=Reason.CSRF,
+        source=source,
+        user=user,
+        session=session,
+    )
+    refusals.record_collapsed(event, key=session or user)
+    return Problem(Code.CSRF_FAILED)
 
 
 def _record_denial(signed: Signed, reason: Reason, source: Source) -> None:
@@ -122,7 +150,7 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         weak = _refused(Reason.WEAK_KEY, source=source, user=claims["sub"], session=session_id)
         refusals.record_collapsed(weak, key=session_id)
-        session = sessions.find_session(session_id)
+        session = sessions.find_session(session_id, kid=claims["kid"])
         if session is None or not sessions.is_live(session, timezone.now()):
             raise invalid_token()  # judged before what else is wrong with the request
         raise validation_failed(
@@ -131,7 +159,11 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
     now = timezone.now()
     with transaction.atomic():
         rotation = sessions.rotate_session(
-            session_id, generation=generation, idempotency_key=idempotency_key or "", now=now
+            session_id,
+            generation=generation,
+            kid=claims["kid"],
+            idempotency_key=idempotency_key or "",
+            now=now,
         )
         _record_rotation(rotation, user=claims["sub"], session_id=session_id, source=source)
     if rotation.session and rotation.verdict in (Verdict.ROTATED, Verdict.REPLAYED):
@@ -139,6 +171,15 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
     if rotation.verdict is Verdict.KEY_REPEATED:
         raise validation_failed("Idempotency-Key", "repeated", "Each refresh needs a new key.")
     raise invalid_token()
+
+
+def owner_of_refresh(encoded: str) -> tuple[str, str] | None:
+    """The session and the account that a genuine refresh token names; None for anything else."""
+    try:
+        claims = RefreshToken.read(encoded)
+        return str(claims["sid"]), str(claims["sub"])
+    except (InvalidToken, KeyError):
+        return None
 
 
 def _record_rotation(rotation: Rotation, *, user: str, session_id: str, source: Source) -> None:

@@ -6,9 +6,9 @@ the variable may hold a secret.
 """
 
 import base64
-import binascii
 import ipaddress
 import os
+import shlex
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from pathlib import Path
@@ -125,19 +125,31 @@ def is_loopback(url: str) -> bool:
 def master_key(name: str) -> bytes | None:
     """32 bytes as base64 or hexadecimal; None when unset."""
     value = text(name)
-    if not value:
-        return None
     try:
-        key = (
-            bytes.fromhex(value)
-            if len(value) == 2 * MASTER_KEY_BYTES
-            else base64.b64decode(value, validate=True)
-        )
-    except (ValueError, binascii.Error) as error:
+        return parse_master_key(value) if value else None
+    except ValueError as error:
         raise refuse(name, "must be 32 random bytes in base64 or hexadecimal") from error
+
+
+def parse_master_key(value: str) -> bytes:
+    """The key of its text.
+
+    Raises:
+        ValueError: not 32 random bytes in base64 or hexadecimal.
+    """
+    is_hexadecimal = len(value) == 2 * MASTER_KEY_BYTES
+    key = bytes.fromhex(value) if is_hexadecimal else base64.b64decode(value, validate=True)
     if len(key) != MASTER_KEY_BYTES or len(set(key)) < 8:
-        raise refuse(name, "must be 32 random bytes in base64 or hexadecimal")
+        raise ValueError("not 32 random bytes")
     return key
+
+
+def command(name: str) -> list[str]:
+    """A program and its arguments, divided as a shell divides them; no shell runs."""
+    try:
+        return shlex.split(text(name))
+    except ValueError as error:
+        raise refuse(name, "must be a program and its arguments") from error
 
 
 def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:

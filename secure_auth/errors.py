@@ -153,7 +153,9 @@ def service_unavailable(retry_after_seconds: int = 1) -> Problem:
     return Problem(Code.SERVICE_UNAVAILABLE, headers={"Retry-After": str(retry_after_seconds)})
 
 
-def reauthentication_required(max_age_seconds: int) -> Problem:
+def reauthentication_required(max_age_seconds: int, acr_values: tuple[str, ...] = ()) -> Problem:
     """RFC 9470 section 3."""
     challenge = f'Bearer error="insufficient_user_authentication", max_age={max_age_seconds}'
+    if acr_values:
+        challenge += f', acr_values="{" ".join(acr_values)}"'
     return Problem(Code.REAUTHENTICATION_REQUIRED, headers={"WWW-Authenticate": challenge})

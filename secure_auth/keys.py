@@ -1,6 +1,7 @@
 """Key rings: signing, encryption, audit and digest keys, in the database, sealed by the master key.
 
-Each ring has one active and one next key from the first start; retired keys still verify and decrypt. Processes keep
+Each ring has one active and one next key from the first start; retired keys still verify and decrypt; of one that is
+gone only its public half is left (`rings.py` moves them on). Processes keep
 an opened ring for KEY_CACHE_SECONDS, so that a rotation reaches all of them without a restart. A key that the master
 key cannot open stops the process: it would otherwise answer every token with a refusal, or seal secrets that no other
 node can read. `kid` is the RFC 7638 thumbprint of a public key, random for a symmetric one.
@@ -11,6 +12,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import subprocess
 import threading
 import time
 from dataclasses import dataclass
@@ -28,30 +30,51 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import QuerySet
 from django.utils import timezone
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
+from secure_auth.env import parse_master_key
 from secure_auth.models import Key
 
 NONCE_BYTES = 12
-MASTER_KEY_FILE = "master.key"
+COMMAND_SECONDS = 30
 THUMBPRINT_MEMBERS = ("crv", "e", "kty", "n", "x", "y")  # RFC 7638 section 3.2, RFC 8037 section 2
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
 @lru_cache(maxsize=1)
 def master_key() -> bytes:
-    """The key that seals the rings: MASTER_KEY, or the file in DATA_DIR."""
+    """The key that seals the rings: MASTER_KEY, what MASTER_KEY_COMMAND prints, or the file.
+
+    Raises:
+        ImproperlyConfigured: there is none, or it is not one.
+    """
     if settings.MASTER_KEY:
         return bytes(settings.MASTER_KEY)
-    path = settings.DATA_DIR / MASTER_KEY_FILE
+    if settings.MASTER_KEY_COMMAND:
+        return _master_key_of_command()
+    path = settings.MASTER_KEY_FILE
     try:
-        key = base64.b64decode(path.read_text().strip(), validate=True)
-    except (OSError, ValueError) as error:
+        return parse_master_key(path.read_text().strip())
+    except OSError as error:
         raise ImproperlyConfigured(f"MASTER_KEY is not set and {path} cannot be read") from error
-    if len(key) != 32:
-        raise ImproperlyConfigured(f"{path} does not hold a key of 32 bytes")
-    return key
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{path} does not hold a key of 32 random bytes") from error
+
+
+def _master_key_of_command() -> bytes:
+    """Ask a key management service. What the command writes to standard error is shown, its output never."""
+    command = settings.MASTER_KEY_COMMAND
+    try:
+        done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS, check=True
+        )
+        return parse_master_key(done.stdout.decode("ascii").strip())
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ImproperlyConfigured(f"MASTER_KEY_COMMAND: {command[0]} did not answer") from error
+    except ValueError as error:
+        raise ImproperlyConfigured("MASTER_KEY_COMMAND printed no key of 32 random bytes") from error
 
 
 def seal(plain: bytes, *, key: bytes, context: str) -> bytes:
@@ -140,6 +163,23 @@ def ring(purpose: str) -> Ring:
         _lock.release()
 
 
+def distrust_ring(purpose: str) -> None:
+    """Read a ring anew at its next use: a key that it holds turned out to be gone."""
+    cached = _rings.get(purpose)
+    if cached:
+        _rings[purpose] = (0.0, cached[1])
+
+
+def live_key(kid: str) -> QuerySet[Key]:
+    """The row of a key that is not gone, or none."""
+    return Key.objects.filter(kid=kid).exclude(state=Key.State.GONE)
+
+
+def is_live(kid: str) -> bool:
+    """Whether a key still vouches for anything; read from the database."""
+    return live_key(kid).exists()
+
+
 def read_rings() -> None:
     """Read every ring before the first request of this process, so that none waits for another's reading."""
     for purpose in Key.Purpose:
@@ -152,7 +192,8 @@ def read_ring(purpose: str) -> Ring:
     Raises:
         ImproperlyConfigured: there is none, or the master key does not open it.
     """
-    keys = {row.kid: _open(row) for row in Key.objects.filter(purpose=purpose)}
+    live = Key.objects.filter(purpose=purpose).exclude(state=Key.State.GONE)
+    keys = {row.kid: _open(row) for row in live}
     active = [key for key in keys.values() if key.state == Key.State.ACTIVE]
     if len(active) != 1:
         raise ImproperlyConfigured(f"the {purpose} key ring has no active key")
@@ -212,8 +253,12 @@ def thumbprint(jwk: dict[str, str]) -> str:
 
 
 def jwks() -> dict[str, list[dict[str, str]]]:
-    """The public signing keys (RFC 7517): active, next and those that tokens may still bear."""
-    return {"keys": [key.public for key in ring(Key.Purpose.SIGNING).keys.values()]}
+    """The public signing keys (RFC 7517): active, next and those that tokens may still bear.
+
+    Read from the database, so that no node publishes a set without the next key once that key's age is counted.
+    """
+    live = Key.objects.filter(purpose=Key.Purpose.SIGNING).exclude(state=Key.State.GONE)
+    return {"keys": list(live.order_by("created_at").values_list("public", flat=True))}
 
 
 def digest(label: str, *parts: str, kid: str | None = None) -> str:

@@ -26,6 +26,7 @@ UNLIMITED = frozenset({"healthz", "readyz"})
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # orchestrators ask by address, under any name
 
 RATE_LIMITED = 429
+DEVICE_COOKIE = "__Host-device"
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -131,7 +132,8 @@ class SourceLimitMiddleware:
         """Count the request against its source before the view sees it."""
         if getattr(getattr(view, "cls", None), "limits_source_itself", False):
             # A known device has a lane of its own, whatever its source did.
-            return None if "X-Device-Token" in request.headers else refuse_again(request)
+            has_lane = "X-Device-Token" in request.headers or DEVICE_COOKIE in request.COOKIES
+            return None if has_lane else refuse_again(request)
         request.is_counted = True  # type: ignore[attr-defined]
         if getattr(request.resolver_match, "url_name", "") in UNLIMITED:
             return None

@@ -177,6 +177,27 @@ class Session(models.Model):
         return self.id
 
 
+class Client(models.Model):
+    """Another service that may introspect tokens. Its secret is known by a keyed digest."""
+
+    NAME_LENGTH = 64
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    name = models.CharField(max_length=NAME_LENGTH)
+    secret_digest = models.CharField(max_length=64)
+    key_id = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["name"], condition=Q(revoked_at=None), name="one_live_client"),
+        )
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class OutboxMessage(models.Model):
     """A mail to be sent: a template and what it needs, no token. Written in the transaction of what it reports."""
 
@@ -212,9 +233,12 @@ class Key(models.Model):
         DIGEST = "digest"
 
     class State(models.TextChoices):
+        """In this order and never back. A key that is gone keeps its name and its public half, nothing else."""
+
         NEXT = "next"
         ACTIVE = "active"
         RETIRED = "retired"
+        GONE = "gone"
 
     kid = models.CharField(primary_key=True, max_length=64)
     purpose = models.CharField(max_length=16, choices=Purpose.choices)
@@ -225,6 +249,7 @@ class Key(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     activated_at = models.DateTimeField(null=True)
     retired_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (

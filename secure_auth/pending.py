@@ -10,7 +10,7 @@ from functools import cache
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F
+from django.db.models import Exists, F
 from django.utils import timezone
 
 from audit.append import NewEvent
@@ -21,6 +21,7 @@ from secure_auth import (
     devices,
     factors,
     familiar,
+    keys,
     links,
     outbox,
     refusals,
@@ -53,6 +54,7 @@ class PasswordProved:
     expires_in: int
     next: str
     methods: tuple[str, ...]
+    login_id: str
 
     def __repr__(self) -> str:
         return f"<PasswordProved next={self.next}>"
@@ -104,7 +106,11 @@ def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> Passw
         outbox.queue_mail("enrol", to=user.email, token=links.create_link(MailToken.Purpose.ENROL, user=user))
     methods = ["totp"] * verify + ["recovery_code"] * (verify and user.has_codes)  # type: ignore[attr-defined]
     return PasswordProved(
-        tokens.issue_partial(pending), settings.PARTIAL_TOKEN_SECONDS, pending.next, tuple(methods)
+        tokens.issue_partial(pending),
+        settings.PARTIAL_TOKEN_SECONDS,
+        pending.next,
+        tuple(methods),
+        pending.id,
     )
 
 
@@ -124,9 +130,8 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
         claims = PartialToken.read(partial_token)
     except InvalidToken as error:
         raise invalid_token() from error
-    pending = (
-        PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"]).first()
-    )
+    found = PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"])
+    pending = found.filter(Exists(keys.live_key(claims["kid"]))).first()
     if pending is None or not is_live(pending, pending.user, timezone.now()):
         raise dead_partial(source=source, user=claims["sub"])
     return pending

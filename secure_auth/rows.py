@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Field, Model
 
 Row = TypeVar("Row", bound=Model)
-Other = TypeVar("Other", bound=Model)
+Related = TypeVar("Related", bound=Model)
 Converter = Any
 
 
@@ -33,33 +33,33 @@ def fetch_row(
         found = cursor.fetchone()
     if found is None:
         return None
-    width = len(model._meta.concrete_fields)
-    instance = _instance(model, found[:width])
-    for name, value in zip(extra, found[width:], strict=True):
+    instance, rest = _instance(model, found)
+    for name, value in zip(extra, rest, strict=True):
         setattr(instance, name, value)
     return instance
 
 
-def fetch_joined(
-    model: type[Row], other: type[Other], statement: str, values: Sequence[Any]
-) -> tuple[Row, Other] | None:
-    """The first row of a statement that answers the columns() of two models in turn, as one instance of each."""
+def fetch_pair(
+    first: type[Row], second: type[Related], statement: str, values: Sequence[Any]
+) -> tuple[Row, Related] | None:
+    """The first row of a statement that answers the columns of two models, one behind the other."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         found = cursor.fetchone()
     if found is None:
         return None
-    width = len(model._meta.concrete_fields)
-    return _instance(model, found[:width]), _instance(other, found[width:])
+    one, rest = _instance(first, found)
+    return one, _instance(second, rest)[0]
 
 
-def _instance(model: type[Row], found: Sequence[Any]) -> Row:
+def _instance(model: type[Row], values: Sequence[Any]) -> tuple[Row, Sequence[Any]]:
+    """An instance of the first values, and the values that are left."""
     names, converters = _plan(model, connection.vendor)
-    row = list(found)
+    row = list(values[: len(names)])
     for place, column, convert in converters:
         for one in convert:
             row[place] = one(row[place], column, connection)
-    return model.from_db(connection.alias, names, row)
+    return model.from_db(connection.alias, names, row), values[len(names) :]
 
 
 @cache

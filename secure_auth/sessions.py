@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from secure_auth import keys, rows
-from secure_auth.models import Session, User
+from secure_auth.models import Key, Session, User
 from secure_auth.tokens import refresh_jti
 
 ROTATE = """
@@ -25,12 +25,13 @@ UPDATE secure_auth_session
        idle_expires_at = CASE WHEN expires_at < %s THEN expires_at ELSE %s END
  WHERE id = %s AND generation = %s AND refresh_digest = %s
    AND revoked_at IS NULL AND idle_expires_at > %s AND expires_at > %s AND (%s = '' OR key_digest <> %s)
+   AND EXISTS (SELECT 1 FROM secure_auth_key WHERE kid = %s AND state <> 'gone')
 RETURNING {columns}, (SELECT role FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS role
 """
 FIND = """
-SELECT {session}, {account} FROM secure_auth_session AS session
+SELECT {session}, {user} FROM secure_auth_session AS session
   JOIN secure_auth_user AS account ON account.id = session.user_id
- WHERE session.id = %s
+ WHERE session.id = %s AND EXISTS (SELECT 1 FROM secure_auth_key WHERE kid = %s AND state <> 'gone')
 """
 
 
@@ -84,20 +85,25 @@ def digest_key(idempotency_key: str) -> str:
     return keys.digest("idempotency", idempotency_key) if idempotency_key else ""
 
 
-def rotate_session(session_id: str, *, generation: int, idempotency_key: str, now: datetime) -> Rotation:
+def rotate_session(
+    session_id: str, *, generation: int, kid: str, idempotency_key: str, now: datetime
+) -> Rotation:
     """Advance a session by one generation, or say why not. Inside the caller's transaction.
 
-    Reuse ends the session here; the caller records it.
+    Reuse ends the session here; the caller records it. `kid` names the key that signed the token: one that is gone
+    proves nothing, so its token neither rotates nor counts as reuse.
     """
     key = digest_key(idempotency_key)
     idle = now + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     values = [_jti_digest(session_id, generation + 1), key, now, now, idle, idle]
-    condition = [session_id, generation, _jti_digest(session_id, generation), now, now, key, key]
+    condition = [session_id, generation, _jti_digest(session_id, generation), now, now, key, key, kid]
     rotate = ROTATE.format(columns=rows.columns(Session))
     session = rows.fetch_row(Session, rotate, [*values, *condition], extra=("role",))
     if session:
         session.user = User(id=session.user_id, role=session.role)  # type: ignore[attr-defined]
         return Rotation(Verdict.ROTATED, session)
+    if not keys.is_live(kid):
+        return Rotation(Verdict.ENDED, None)
     return _judge(session_id, generation=generation, key=key, now=now)
 
 
@@ -139,11 +145,15 @@ def live_sessions(user_id: str, now: datetime) -> QuerySet[Session]:
     return own.order_by("-created_at")
 
 
-def find_session(session_id: str) -> Session | None:
-    """A session with its user, live or not; one statement."""
-    columns = {"session": rows.columns(Session, "session"), "account": rows.columns(User, "account")}
-    found = rows.fetch_joined(Session, User, FIND.format(**columns), [session_id])
+def find_session(session_id: str, *, kid: str) -> Session | None:
+    """A session with its user, live or not; one statement. None as well when the key that named it is gone.
+
+    The key's state is read here, from the database: a compromised key is dead on every node at the same moment.
+    """
+    find = FIND.format(session=rows.columns(Session, "session"), user=rows.columns(User, "account"))
+    found = rows.fetch_pair(Session, User, find, [session_id, kid])
     if found is None:
+        keys.distrust_ring(Key.Purpose.SIGNING)
         return None
     session, user = found
     session.user = user

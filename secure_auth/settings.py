@@ -24,6 +24,8 @@ HOST = env.text("HOST", "127.0.0.1")
 ORIGIN = env.origin("ORIGIN", f"http://localhost:{PORT}")
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
 MASTER_KEY = env.master_key("MASTER_KEY")
+MASTER_KEY_COMMAND = env.command("MASTER_KEY_COMMAND")
+MASTER_KEY_FILE = Path(env.text("MASTER_KEY_FILE", str(DATA_DIR / "master.key")))
 PRODUCTION = not env.is_loopback(ORIGIN)
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 SERVER_WORKERS = env.integer("SERVER_WORKERS", max(2, min(8, CPUS)), most=64)
@@ -49,7 +51,7 @@ RESET_LINK_SECONDS = env.integer("RESET_LINK_SECONDS", 1800, most=86400)
 ENROLMENT_LINK_SECONDS = env.integer("ENROLMENT_LINK_SECONDS", 1800, most=86400)
 DEVICE_SECONDS = env.integer("DEVICE_SECONDS", 90 * 86400)
 KEY_CACHE_SECONDS = 10
-JWKS_MAX_AGE_SECONDS = 300
+JWKS_MAX_AGE_SECONDS = env.integer("JWKS_MAX_AGE_SECONDS", 300, most=86400)
 
 # docs/throttling.md explains each; LIMIT_<PURPOSE> overrides one
 try:
@@ -97,7 +99,8 @@ EMAIL_BACKEND = (
 PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
 
 if PRODUCTION:
-    for name, value in (("MASTER_KEY", MASTER_KEY), ("DATABASE_URL", DATABASE_URL), ("EMAIL_URL", MAIL.host)):
+    own_key = MASTER_KEY or MASTER_KEY_COMMAND or env.text("MASTER_KEY_FILE")
+    for name, value in (("MASTER_KEY", own_key), ("DATABASE_URL", DATABASE_URL), ("EMAIL_URL", MAIL.host)):
         if not value:
             raise env.refuse(name, f"must be set when ORIGIN ({ORIGIN}) is not a loopback name")
     if ARGON2_MEMORY_KIB < 19456 or ARGON2_TIME_COST < 2:
@@ -190,7 +193,7 @@ AXES_COOLOFF_TIME = timedelta(seconds=LIMITS["password_account_source"].lock_sec
 SILENCED_SYSTEM_CHECKS = [
     "axes.W001",  # the cache is not used: the handler keeps its state in the limiter
     "axes.W002",  # no middleware: the use cases speak to the handler
-    "security.W003",  # no CSRF middleware: no cookie authenticates an unsafe request
+    "security.W003",  # no CSRF middleware: api.cookies judges what a cookie authenticates
     *([] if PRODUCTION else ["security.W004", "security.W008"]),  # there is no TLS on a loopback name
 ]
 

@@ -101,8 +101,9 @@ def _ensure_master_key() -> None:
 
     The file is complete before it has its name: a crash leaves no half key behind.
     """
-    path = settings.DATA_DIR / keys.MASTER_KEY_FILE
-    if settings.MASTER_KEY or path.exists():
+    path = settings.MASTER_KEY_FILE
+    elsewhere = path.parent != settings.DATA_DIR  # somebody else's to make
+    if settings.MASTER_KEY or settings.MASTER_KEY_COMMAND or elsewhere or path.exists():
         return
     if Key.objects.exists():
         raise ImproperlyConfigured(

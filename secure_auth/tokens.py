@@ -85,6 +85,7 @@ class RingBackend(TokenBackend):
             raise TokenBackendError("Token is invalid") from error
         if not isinstance(claims["iat"], int) or claims["iat"] > time.time() + CLOCK_SKEW_SECONDS:
             raise TokenBackendError("Token is invalid")
+        claims["kid"] = key.kid  # no claim of ours: which key vouches for the others
         return claims
 
     def _key(self, token: str) -> keys.OpenKey:

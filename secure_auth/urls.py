@@ -2,7 +2,7 @@
 
 from django.urls import include, path, register_converter
 
-from secure_auth.api import accounts, administration, audit, docs, login, mfa, sessions
+from secure_auth.api import accounts, administration, audit, docs, login, mfa, oauth, sessions
 from secure_auth.web import pages, probes
 
 
@@ -34,6 +34,8 @@ api = [
     path("mfa/recovery-codes/", mfa.RecoveryCodesView.as_view()),
     path("mfa/<id:authenticator_id>/", mfa.AuthenticatorView.as_view()),
     path("token/refresh/", sessions.RefreshView.as_view()),
+    path("token/introspect/", oauth.IntrospectView.as_view()),
+    path("token/revoke/", oauth.RevokeView.as_view()),
     path("token/verify/", sessions.VerifyTokenView.as_view()),
     path("logout/", sessions.LogoutView.as_view()),
     path("sessions/", sessions.SessionsView.as_view()),

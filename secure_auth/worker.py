@@ -17,7 +17,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
 from audit.append import close_tallies
-from secure_auth import familiar, outbox
+from secure_auth import familiar, outbox, rings
 from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
 from throttling import limiter
 
@@ -111,6 +111,7 @@ def attempt(duty: Callable[[], object]) -> bool:
 def prune() -> None:
     """Delete what is over: limits, tokens, pending logins, registrations, sessions, devices, sent mail."""
     limiter.prune()
+    rings.destroy_outlived()
     outbox.prune_sent()
     ended = timezone.now() - KEEP_ENDED
     PendingLogin.objects.filter(expires_at__lt=ended).delete()

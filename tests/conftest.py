@@ -7,6 +7,7 @@ is marked `alone` and runs after all others.
 
 import itertools
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.client import Client
 from tests.server import LONG, TESTED_BACKENDS, Server, running_server
 
 _addresses = itertools.count(1)
+MISSING = re.compile("server answers|is not installed")  # what tests.services says of what it wants
 
 
 def new_address() -> str:
@@ -75,15 +77,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name and count the tests that a missing service kept from running."""
+    """Name and count the tests that a missing service or program kept from running."""
     skipped = [
         report
         for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report.longrepr, tuple) and "server answers" in report.longrepr[2]
+        if isinstance(report.longrepr, tuple) and MISSING.search(report.longrepr[2])
     ]
     if not skipped:
         return
-    terminalreporter.section("skipped: a service did not answer")
+    terminalreporter.section("skipped: a service or a program is missing")
     for report in sorted(skipped, key=lambda report: str(report.nodeid)):
         terminalreporter.write_line(f"{report.nodeid}: {report.longrepr[2].removeprefix('Skipped: ')}")
-    terminalreporter.write_line(f"{len(skipped)} tests skipped for want of PostgreSQL or Redis")
+    terminalreporter.write_line(f"{len(skipped)} tests skipped for want of a service or a program")

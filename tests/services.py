@@ -1,7 +1,7 @@
-"""The PostgreSQL and Redis servers that tests borrow, and private databases in them.
+"""The PostgreSQL and Redis servers that tests borrow, private databases in them, and programs that tests run.
 
 TEST_DATABASE_URL and TEST_REDIS_URL name them; unset, the usual loopback ports are tried. A test that needs
-one that does not answer is skipped by name, and fails with CI=true.
+one that does not answer, or a program that is not installed, is skipped by name, and fails with CI=true.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import fcntl
 import functools
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,16 @@ def require(*services: str) -> None:
         if CI:
             pytest.fail(f"no {service} server answers, and CI=true", pytrace=False)
         pytest.skip(f"no {service} server answers")
+
+
+def require_programs(*names: str) -> None:
+    """Skip the running test when a program is missing; fail it in CI."""
+    for name in names:
+        if shutil.which(name):
+            continue
+        if CI:
+            pytest.fail(f"{name} is not installed, and CI=true", pytrace=False)
+        pytest.skip(f"{name} is not installed")
 
 
 @contextlib.contextmanager

@@ -4,8 +4,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import accounts
+from secure_auth.api import cookies
 from secure_auth.api.answers import Accepted, LoginAnswer, Me
 from secure_auth.api.common import Body, ServiceView, Text
+from secure_auth.api.parameters import DELIVERY
 from secure_auth.api.shapes import login_answer
 from secure_auth.errors import Code
 
@@ -62,11 +64,13 @@ class ConfirmView(ServiceView):
 
     body_class = ConfirmBody
     answers = {"POST": (200, LoginAnswer)}
+    parameters = (DELIVERY,)
     problems = (Code.INVALID_LINK, Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
 
     def post(self, request: Request) -> Response:
         """Answer as login/ does: confirming is the first login."""
-        return Response(login_answer(accounts.confirm_registration(**self.body(), source=self.source)))
+        proved = accounts.confirm_registration(**self.body(), source=self.source)
+        return cookies.deliver_login(request, login_answer(proved), login_id=proved.login_id)
 
 
 class ChangePasswordView(ServiceView):

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from audit.events import EventType, Outcome, Reason, Severity
 
 ROLES = ("admin", "auditor")
+AS_COOKIE = "Absent where `X-Token-Delivery: cookie` asked for cookies."
 NOTHING: dict[str, object] = {"type": "object", "maxProperties": 0, "example": {}}
 
 
@@ -21,7 +22,7 @@ class Accepted(Answer):
 class LoginAnswer(Answer):
     """A proved password. The partial token opens the second step and nothing else."""
 
-    partial_token = serializers.CharField()
+    partial_token = serializers.CharField(required=False, help_text=AS_COOKIE)
     expires_in = serializers.IntegerField(min_value=1, help_text="Seconds.")
     next = serializers.ChoiceField(
         choices=["verify", "enroll"],
@@ -36,8 +37,8 @@ class LoginAnswer(Answer):
 class TokenPair(Answer):
     """An access token and the refresh token that fetches the next pair."""
 
-    access = serializers.CharField(help_text="A JWT (RFC 9068).")
-    refresh = serializers.CharField(help_text="Good for one refresh.")
+    access = serializers.CharField(required=False, help_text=f"A JWT (RFC 9068). {AS_COOKIE}")
+    refresh = serializers.CharField(required=False, help_text=f"Good for one refresh. {AS_COOKIE}")
     token_type = serializers.ChoiceField(choices=["Bearer"])
     expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
     refresh_expires_in = serializers.IntegerField(help_text="Seconds until the refresh token expires.")
@@ -55,9 +56,28 @@ class SessionOpened(TokenPair):
 class FreshAccess(Answer):
     """An access token whose auth_time is now."""
 
-    access = serializers.CharField()
+    access = serializers.CharField(required=False, help_text=AS_COOKIE)
     token_type = serializers.ChoiceField(choices=["Bearer"])
     expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class Introspection(Answer):
+    """RFC 7662. Of a token that is not live there is only `active: false`."""
+
+    active = serializers.BooleanField()
+    token_type = serializers.ChoiceField(choices=["Bearer"], required=False)
+    iss = serializers.CharField(required=False)
+    aud = serializers.CharField(required=False)
+    sub = serializers.CharField(required=False, help_text="The account's id.")
+    jti = serializers.CharField(required=False)
+    iat = serializers.IntegerField(required=False)
+    exp = serializers.IntegerField(required=False)
+    client_id = serializers.CharField(required=False)
+    sid = serializers.CharField(required=False, help_text="The session's id.")
+    auth_time = serializers.IntegerField(required=False, help_text="When a second factor was proved.")
+    amr = serializers.ListField(child=serializers.CharField(), required=False)
+    acr = serializers.CharField(required=False)
+    roles = serializers.ListField(child=serializers.ChoiceField(choices=ROLES), required=False)
 
 
 class Authenticator(Answer):

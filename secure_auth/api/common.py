@@ -1,8 +1,7 @@
-"""What the JSON views share: strict serializers, the three kinds of bearer, the source of a request."""
+"""What the JSON views share: strict serializers, the kinds of bearer, the source of a request."""
 
 from typing import Any, ClassVar
 
-from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import MethodNotAllowed
@@ -13,11 +12,11 @@ from rest_framework.views import APIView
 from audit.events import Source
 from secure_auth import access, pending, tokens
 from secure_auth.access import Signed
+from secure_auth.api import cookies
+from secure_auth.api.bearer import Presented, read_token
 from secure_auth.authenticators import Grant
-from secure_auth.errors import Code, invalid_token, missing_token
+from secure_auth.errors import Code, invalid_token
 from secure_auth.models import PendingLogin
-
-MAX_TOKEN_CHARACTERS = 4096
 
 
 class JSONOnly(BaseContentNegotiation):
@@ -75,6 +74,8 @@ class ServiceView(APIView):
     """
 
     content_negotiation_class = JSONOnly
+    authentication_classes = ()  # whatever an adopting project's defaults are
+    permission_classes = ()
     body_class: ClassVar[type[Body]]
     limits_source_itself: ClassVar[bool] = False
     bearer: ClassVar[str] = ""
@@ -91,14 +92,49 @@ class ServiceView(APIView):
         if request.method not in self.allowed_methods or request.method == "OPTIONS":
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
+        if cookies.wants_cookies(request) and not cookies.is_own_origin(request):
+            raise access.cross_site(
+                source=self.source
+            )  # nobody is to be signed in to somebody else's account
         if self.bearer == "access":
-            self.signed = access.authenticate_access(bearer_token(request), source=self.source)
+            shown = read_token(request, cookies.ACCESS)
+            self.signed = access.authenticate_access(shown.token, source=self.source)
+            session = self.signed.session
+            self.demand_own_site(shown, session.id, user=session.user_id, session=session.id)
         elif self.bearer == "grant":
-            self.grant = read_grant(request, source=self.source)
+            self.grant = self._read_grant(request)
         if self.role:
             access.demand_role(self.signed, self.role, source=self.source)
         if self.fresh:
             access.demand_fresh(self.signed, source=self.source)
+
+    def demand_own_site(self, shown: Presented, owner_id: str, *, user: str, session: str = "") -> None:
+        """Refuse an unsafe request that another site may have made a browser send.
+
+        Raises:
+            Problem: csrf_failed.
+        """
+        if shown.by_cookie and cookies.is_forged(self.request, owner_id):
+            raise access.cross_site(source=self.source, user=user, session=session)
+
+    def _read_grant(self, request: Request) -> Grant:
+        """Who may bind an authenticator: a partial token of an enrolment, or a fresh access token.
+
+        Raises:
+            Problem: invalid_token, csrf_failed, reauthentication_required.
+        """
+        shown = read_token(request, cookies.PARTIAL, cookies.ACCESS)
+        if not tokens.is_partial(shown.token):
+            signed = access.authenticate_access(shown.token, source=self.source)
+            session = signed.session
+            self.demand_own_site(shown, session.id, user=session.user_id, session=session.id)
+            access.demand_fresh(signed, source=self.source)
+            return Grant(signed.user, session=session)
+        login = pending.find_pending(shown.token, source=self.source)
+        if login.next != PendingLogin.Next.ENROLL:
+            raise invalid_token()
+        self.demand_own_site(shown, login.id, user=login.user_id)
+        return Grant(login.user, login=login)
 
     @property
     def allowed_methods(self) -> list[str]:
@@ -121,32 +157,3 @@ def read_source(request: Request) -> Source:
     """The source that RequestMiddleware found."""
     source: Source = request._request.source  # type: ignore[attr-defined]
     return source
-
-
-def bearer_token(request: Request | HttpRequest) -> str:
-    """The token of the Authorization header (RFC 6750 section 2.1).
-
-    Raises:
-        Problem: invalid_token, there is none.
-    """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARACTERS:
-        raise missing_token()
-    return token
-
-
-def read_grant(request: Request, *, source: Source) -> Grant:
-    """Who may bind an authenticator: a partial token of an enrolment, or a fresh access token.
-
-    Raises:
-        Problem: invalid_token, reauthentication_required.
-    """
-    token = bearer_token(request)
-    if not tokens.is_partial(token):
-        signed = access.authenticate_access(token, source=source)
-        access.demand_fresh(signed, source=source)
-        return Grant(signed.user, session=signed.session)
-    login = pending.find_pending(token, source=source)
-    if login.next != PendingLogin.Next.ENROLL:
-        raise invalid_token()
-    return Grant(login.user, login=login)

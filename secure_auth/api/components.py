@@ -54,6 +54,34 @@ TOKENS = {
     "partialToken": "The partial token of login/: it opens the second step, or the enrolment of a first factor.",
     "accessToken": "The access token of a completed login. Roles in a requirement are those the account must have.",
 }
+COOKIES = {
+    "partialCookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-partial",
+        "description": "The partial token where `X-Token-Delivery: cookie` asked for it, with `X-CSRF-Token`.",
+    },
+    "accessCookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-access",
+        "description": "The access token as a cookie; what is not a GET needs `X-CSRF-Token` too.",
+    },
+}
+CLIENT_CREDENTIALS = {
+    "type": "http",
+    "scheme": "basic",
+    "description": "The id and secret that `create_client` printed (RFC 6749 section 2.3.1).",
+}
+OAUTH_ERROR = {
+    "type": "object",
+    "description": "An error of RFC 6749 section 5.2.",
+    "properties": {
+        "error": {"type": "string", "enum": ["invalid_request", "invalid_client"]},
+        "error_description": {"type": "string"},
+    },
+    "required": ["error"],
+}
 METRICS_TOKEN = {
     "type": "http",
     "scheme": "bearer",
@@ -71,6 +99,22 @@ GUARDED = (
 def answer_headers(*groups: Iterable[str]) -> dict[str, Any]:
     """References to shared headers."""
     return {name: {"$ref": f"#/components/headers/{name}"} for names in groups for name in names}
+
+
+def oauth_answers(statuses: Iterable[int]) -> dict[str, Any]:
+    """The errors of RFC 6749 section 5.2."""
+    schema = {"$ref": "#/components/schemas/OAuthError"}
+    headers = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
+    challenged = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS, ["WWW-Authenticate"])
+    told = {400: ("invalid_request", headers), 401: ("invalid_client", challenged)}
+    return {
+        str(status): {
+            "description": f"`{told[status][0]}`",
+            "headers": told[status][1],
+            "content": {"application/json": {"schema": schema, "example": {"error": told[status][0]}}},
+        }
+        for status in statuses
+    }
 
 
 def problem_answers(codes: Iterable[Code]) -> dict[str, Any]:
@@ -122,6 +166,7 @@ def add_shared_parts(result: dict[str, Any], **_: object) -> dict[str, Any]:
     """drf-spectacular's postprocessing hook: what is no operation of a JSON view."""
     components: dict[str, Any] = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = PROBLEM
+    components["schemas"]["OAuthError"] = OAUTH_ERROR
     components["headers"] = {name: _header(*told) for name, told in HEADERS.items()}
     components["parameters"] = {
         "RequestId": {
@@ -135,7 +180,9 @@ def add_shared_parts(result: dict[str, Any], **_: object) -> dict[str, Any]:
         name: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": told}
         for name, told in TOKENS.items()
     }
+    components["securitySchemes"] |= COOKIES
     components["securitySchemes"]["metricsToken"] = METRICS_TOKEN
+    components["securitySchemes"]["clientCredentials"] = CLIENT_CREDENTIALS
     result["paths"] |= public_paths(
         headers=answer_headers(ANSWER_HEADERS),
         limited=answer_headers(ANSWER_HEADERS, LIMITED_HEADERS),

@@ -14,7 +14,7 @@ from django.views.decorators.vary import vary_on_headers
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 
-from secure_auth.methods import safe_methods
+from secure_auth.plain_views import at_origin, safe_methods
 
 JSON_TYPES = ("application/json", "application/vnd.oai.openapi+json")
 YAML_TYPES = ("application/vnd.oai.openapi", "application/yaml", "application/x-yaml", "text/yaml")
@@ -55,6 +55,7 @@ def schema(request: HttpRequest) -> HttpResponse:
 
 
 @safe_methods
+@at_origin
 def docs(request: HttpRequest) -> HttpResponse:
     """Swagger UI."""
     response = render(request, "api/docs.html", {"product": settings.PRODUCT_NAME})

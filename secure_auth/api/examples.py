@@ -22,6 +22,22 @@ PAIR = {
     "refresh_expires_in": 3600,
     "session_id": ID,
 }
+INTROSPECTION = {
+    "active": True,
+    "token_type": "Bearer",
+    "iss": "https://auth.example.com",
+    "aud": "https://auth.example.com",
+    "sub": ID,
+    "jti": "9f0b6a1b53f04ac1a2bb5ad1b8f4cb3e",
+    "iat": 1768469400,
+    "exp": 1768469700,
+    "client_id": "secure-auth",
+    "sid": OTHER_ID,
+    "auth_time": 1768469400,
+    "amr": ["pwd", "otp", "mfa"],
+    "acr": "aal2",
+    "roles": ["auditor"],
+}
 EVENT = {
     "id": OTHER_ID,
     "time": "2026-01-15T09:30:00.123Z",
@@ -59,6 +75,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Body": {"nothing": {}},
     "RefreshBody": {"refresh": {"refresh": JWT}},
     "TokenBody": {"access token": {"token": JWT}},
+    "OAuthBody": {"refresh token": {"token": JWT, "token_type_hint": "refresh_token"}},
+    "IntrospectBody": {"access token": {"token": JWT}},
+    "Introspection": {"live": INTROSPECTION, "dead": {"active": False}},
     "ChangePasswordBody": {"both": {"current_password": PASSWORD, "new_password": NEW_PASSWORD}},
     "ResetBody": {"forgotten": {"email": EMAIL}},
     "ConfirmResetBody": {"mailed token": {"token": MAILED, "new_password": NEW_PASSWORD}},

@@ -5,9 +5,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import login
+from secure_auth.api import cookies
 from secure_auth.api.answers import FreshAccess, LoginAnswer, SessionOpened
-from secure_auth.api.common import Body, Flag, ServiceView, Text, bearer_token
-from secure_auth.api.parameters import DEVICE_TOKEN
+from secure_auth.api.bearer import read_token
+from secure_auth.api.common import Body, Flag, ServiceView, Text
+from secure_auth.api.parameters import DELIVERY, DEVICE_TOKEN
 from secure_auth.api.shapes import login_answer, pair_answer
 from secure_auth.errors import Code
 from secure_auth.login import SecondFactor
@@ -49,14 +51,15 @@ class LoginView(ServiceView):
     limits_source_itself = True
     answers = {"POST": (200, LoginAnswer)}
     problems = (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
-    parameters = (DEVICE_TOKEN,)
+    parameters = (DEVICE_TOKEN, DELIVERY)
 
     def post(self, request: Request) -> Response:
         """Answer a partial token."""
         body = self.body()
-        device_token = request.headers.get("X-Device-Token", "")[:128]
-        proved = login.prove_password(**body, device_token=device_token, source=self.source)
-        return Response(login_answer(proved))
+        proved = login.prove_password(
+            **body, device_token=cookies.read_device_token(request), source=self.source
+        )
+        return cookies.deliver_login(request, login_answer(proved), login_id=proved.login_id)
 
 
 class VerifyView(ServiceView):
@@ -66,12 +69,15 @@ class VerifyView(ServiceView):
     limits_source_itself = True
     bearer = "partial"
     answers = {"POST": (200, SessionOpened)}
+    parameters = (DELIVERY,)
     problems = (Code.INVALID_CODE, Code.TEMPORARILY_LOCKED)
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """The token is judged before the body; the use case judges its login."""
         super().initial(request, *args, **kwargs)
-        self.pending = login.open_second_step(bearer_token(request), source=self.source)
+        shown = read_token(request, cookies.PARTIAL)
+        self.pending = login.open_second_step(shown.token, source=self.source)
+        self.demand_own_site(shown, self.pending.id, user=self.pending.user_id)
 
     def post(self, request: Request) -> Response:
         """Answer the token pair, and a device token if one was asked for."""
@@ -85,7 +91,7 @@ class VerifyView(ServiceView):
         answer = pair_answer(completed.pair)
         if completed.device_token:
             answer["device_token"] = completed.device_token
-        return Response(answer)
+        return cookies.deliver_tokens(request, answer, session_id=completed.pair.session_id)
 
 
 class ReauthenticateView(ServiceView):
@@ -94,6 +100,7 @@ class ReauthenticateView(ServiceView):
     body_class = ReauthenticateBody
     bearer = "access"
     answers = {"POST": (200, FreshAccess)}
+    parameters = (DELIVERY,)
     problems = (Code.INVALID_CODE, Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
 
     def post(self, request: Request) -> Response:
@@ -106,4 +113,5 @@ class ReauthenticateView(ServiceView):
             password=body["password"],
             source=self.source,
         )
-        return Response({"access": access, "token_type": "Bearer", "expires_in": expires_in})
+        answer = {"access": access, "token_type": "Bearer", "expires_in": expires_in}
+        return cookies.deliver_tokens(request, answer, session_id=self.signed.session.id)

@@ -6,7 +6,9 @@ from rest_framework.response import Response
 from mfa import recovery_codes
 from secure_auth import authenticators, factors
 from secure_auth.api import answers as shown
+from secure_auth.api import cookies
 from secure_auth.api.common import Body, ServiceView, Text
+from secure_auth.api.parameters import DELIVERY
 from secure_auth.api.shapes import pair_answer
 from secure_auth.errors import Code
 
@@ -96,6 +98,7 @@ class ConfirmTotpView(ServiceView):
     bearer = "grant"
     limits_source_itself = True
     answers = {"POST": (200, shown.TotpConfirmed)}
+    parameters = (DELIVERY,)
     problems = (Code.INVALID_CODE,)
 
     def post(self, request: Request, authenticator_id: str) -> Response:
@@ -105,7 +108,8 @@ class ConfirmTotpView(ServiceView):
         )
         answer = {"recovery_codes": confirmed.recovery_codes}
         if confirmed.completed:
-            answer |= pair_answer(confirmed.completed.pair)
+            pair = confirmed.completed.pair
+            return cookies.deliver_tokens(request, answer | pair_answer(pair), session_id=pair.session_id)
         return Response(answer)
 
 

@@ -33,6 +33,14 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     description="Random, new for each refresh. The same token with the same key is answered with the same "
     "successor, so that a lost answer can be asked for again.",
 )
+DELIVERY = OpenApiParameter(
+    "X-Token-Delivery",
+    {"type": "string", "default": "body"},
+    OpenApiParameter.HEADER,
+    description="`cookie`: tokens come as cookies that no script can read, and not in the body. What they authenticate "
+    "and is not a GET then needs the value of the cookie `__Host-csrf` in the header `X-CSRF-Token`.",
+    enum=["body", "cookie"],
+)
 ACTION = OpenApiParameter(
     "action", OpenApiTypes.STR, OpenApiParameter.PATH, description="What to do.", enum=list(ACTIONS)
 )

@@ -2,9 +2,36 @@
 
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
+
+MOST_FIELDS = 50
+
+
+class StrictFormParser(BaseParser):
+    """A form in UTF-8 without repeated names (RFC 6749 appendix B, section 3.2)."""
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        """The fields of a form.
+
+        Raises:
+            ParseError: the body is anything else.
+        """
+        try:
+            pairs = parse_qsl(
+                stream.read().decode("ascii"),
+                keep_blank_values=True,
+                strict_parsing=True,
+                errors="strict",
+                max_num_fields=MOST_FIELDS,
+            )
+            return _unique(pairs)
+        except ValueError as error:
+            raise ParseError from error
 
 
 class StrictJSONParser(BaseParser):

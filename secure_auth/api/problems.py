@@ -9,7 +9,7 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from secure_auth.errors import Code, FieldError, Problem, service_unavailable
+from secure_auth.errors import Code, FieldError, Problem, invalid_token, missing_token, service_unavailable
 from secure_auth.problem_details import MEDIA_TYPE, document
 from throttling.reservations import LimitExceeded, StoreUnavailable
 
@@ -51,6 +51,10 @@ def as_problem(error: Exception) -> Problem | None:
         return Problem(Code.VALIDATION_FAILED, errors=dict(_field_errors(error.detail)))
     if isinstance(error, exceptions.MethodNotAllowed):
         return Problem(Code.METHOD_NOT_ALLOWED)
+    if isinstance(error, exceptions.NotAuthenticated):
+        return missing_token()
+    if isinstance(error, exceptions.AuthenticationFailed):
+        return invalid_token()
     if isinstance(error, OperationalError | InterfaceError | StoreUnavailable):
         log.error("store.unavailable", error=type(error).__name__)
         return service_unavailable(2)

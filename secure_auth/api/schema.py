@@ -14,15 +14,23 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 from secure_auth.api.common import ServiceView
-from secure_auth.api.components import ANSWER_HEADERS, LIMITED_HEADERS, answer_headers, problem_answers
+from secure_auth.api.components import (
+    ANSWER_HEADERS,
+    LIMITED_HEADERS,
+    answer_headers,
+    oauth_answers,
+    problem_answers,
+)
 from secure_auth.api.examples import EXAMPLES
+from secure_auth.api.parameters import DELIVERY
 from secure_auth.errors import Code
 
 BEARERS = {
     "": (),
-    "partial": ("partialToken",),
-    "access": ("accessToken",),
-    "grant": ("partialToken", "accessToken"),
+    "partial": ("partialToken", "partialCookie"),
+    "access": ("accessToken", "accessCookie"),
+    "grant": ("partialToken", "accessToken", "partialCookie", "accessCookie"),
+    "client": ("clientCredentials",),
 }
 METHODS_WITH_BODY = ("POST", "PUT", "PATCH")
 
@@ -91,7 +99,10 @@ class ContractSchema(AutoSchema):
         return list(self.view.parameters)
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
-        """Everything above, with headers, examples and problems."""
+        """Everything above, with headers, examples and problems. An adopting project's own views are not told here."""
+        view_class: type = type(self.view)
+        if not issubclass(view_class, ServiceView):
+            return None
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
@@ -104,16 +115,24 @@ class ContractSchema(AutoSchema):
             answer["headers"] = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
             _add_examples(answer.get("content", {}))
         operation["responses"].update(problem_answers(self._problems()))
+        operation["responses"].update(oauth_answers(getattr(self.view, "oauth_errors", ())))
         return operation
 
     def _needs_fresh(self) -> bool:
         return bool(self.view.fresh) or self.view.bearer == "grant"
 
+    def _may_come_by_cookie(self) -> bool:
+        """Whether another site might make a browser send this: a cookie opens it, or its tokens become cookies."""
+        by_cookie = self.view.bearer not in ("", "client") or DELIVERY in self.view.parameters
+        return by_cookie and self.method != "GET"
+
     def _problems(self) -> Iterable[Code]:
         """Every problem that the operation can answer."""
         yield from (Code.RATE_LIMITED, Code.INTERNAL_ERROR, Code.SERVICE_UNAVAILABLE, *self.view.problems)
-        if self.view.bearer:
+        if self.view.bearer not in ("", "client"):
             yield Code.INVALID_TOKEN
+        if self._may_come_by_cookie():
+            yield Code.CSRF_FAILED
         if self._needs_fresh():
             yield Code.REAUTHENTICATION_REQUIRED
         if self.view.role:
@@ -121,7 +140,9 @@ class ContractSchema(AutoSchema):
         if "{" in self.path:
             yield Code.NOT_FOUND
         if self.get_request_serializer() and self.method in METHODS_WITH_BODY:
-            yield from (Code.VALIDATION_FAILED, Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+            yield from (Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
+            if not hasattr(self.view, "oauth_errors"):
+                yield Code.VALIDATION_FAILED
         elif any(one.location == OpenApiParameter.QUERY for one in self.view.parameters):
             yield Code.VALIDATION_FAILED
 

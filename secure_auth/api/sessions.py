@@ -6,22 +6,30 @@ from rest_framework.response import Response
 
 from secure_auth import access, devices, sessions
 from secure_auth.api import answers as shown
-from secure_auth.api.common import MAX_TOKEN_CHARACTERS, Body, ServiceView, Text
-from secure_auth.api.parameters import IDEMPOTENCY_KEY
+from secure_auth.api import cookies
+from secure_auth.api.bearer import Presented
+from secure_auth.api.common import Body, ServiceView, Text
+from secure_auth.api.parameters import DELIVERY, IDEMPOTENCY_KEY
 from secure_auth.api.shapes import device_answer, listing, pair_answer, session_answer
-from secure_auth.errors import Code
+from secure_auth.errors import Code, validation_failed
+from secure_auth.tokens import MAX_TOKEN_LENGTH
 
 
 class RefreshBody(Body):
     """A refresh token."""
 
-    refresh = Text(max_length=MAX_TOKEN_CHARACTERS, write_only=True)
+    refresh = Text(
+        max_length=MAX_TOKEN_LENGTH,
+        write_only=True,
+        required=False,
+        help_text="Left out where the refresh token comes as a cookie.",
+    )
 
 
 class TokenBody(Body):
     """An access token."""
 
-    token = Text(max_length=MAX_TOKEN_CHARACTERS, write_only=True)
+    token = Text(max_length=MAX_TOKEN_LENGTH, write_only=True)
 
 
 class RefreshView(ServiceView):
@@ -31,13 +39,29 @@ class RefreshView(ServiceView):
     limits_source_itself = True
     answers = {"POST": (200, shown.TokenPair)}
     problems = (Code.INVALID_TOKEN,)
-    parameters = (IDEMPOTENCY_KEY,)
+    parameters = (IDEMPOTENCY_KEY, DELIVERY)
 
     def post(self, request: Request) -> Response:
         """Answer the successor pair."""
         key = request.headers.get("Idempotency-Key")
-        pair = access.refresh_tokens(**self.body(), idempotency_key=key, source=self.source)
-        return Response(pair_answer(pair))
+        refresh = self.body().get("refresh") or self._refresh_cookie(request)
+        pair = access.refresh_tokens(refresh=refresh, idempotency_key=key, source=self.source)
+        return cookies.deliver_tokens(request, pair_answer(pair), session_id=pair.session_id)
+
+    def _refresh_cookie(self, request: Request) -> str:
+        """The refresh token that a browser sent by itself.
+
+        Raises:
+            Problem: validation_failed where there is none, csrf_failed.
+        """
+        cookie = "" if "Authorization" in request.headers else request.COOKIES.get(cookies.REFRESH, "")
+        if not cookie:
+            raise validation_failed("refresh", "required", "This field is required.")
+        owner = access.owner_of_refresh(cookie)
+        if owner:
+            session, user = owner
+            self.demand_own_site(Presented(cookie, by_cookie=True), session, user=user, session=session)
+        return cookie
 
 
 class VerifyTokenView(ServiceView):
@@ -62,7 +86,7 @@ class LogoutView(ServiceView):
     def post(self, request: Request) -> Response:
         """End this session."""
         access.log_out(signed=self.signed, source=self.source)
-        return Response(status=204)
+        return cookies.clear_cookies(request, Response(status=204))
 
 
 class SessionsView(ServiceView):

@@ -1,7 +1,6 @@
 """The few pages there are yet: where to begin, what each problem means, the public keys, whom to tell of a fault."""
 
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import (
@@ -9,16 +8,15 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
-    HttpResponseRedirect,
     JsonResponse,
 )
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.http import conditional_page
 
 from secure_auth import keys
-from secure_auth.env import is_loopback
 from secure_auth.errors import Code, Problem
-from secure_auth.methods import safe_methods
+from secure_auth.plain_views import at_origin, safe_methods
 from secure_auth.problem_details import problem_response
 
 PAGE_POLICY = (
@@ -28,28 +26,28 @@ PAGE_POLICY = (
 
 
 def page(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
-    """A page under the pages' content security policy; under another loopback name it leads to ORIGIN."""
-    host = request.get_host()
-    if host != urlsplit(settings.ORIGIN).netloc and not settings.PRODUCTION and is_loopback(f"//{host}"):
-        return HttpResponseRedirect(f"{settings.ORIGIN}{request.get_full_path()}")
+    """A page under the pages' content security policy."""
     response = render(request, f"web/{template}.html", {"product": settings.PRODUCT_NAME, **context})
     response.headers["Content-Security-Policy"] = PAGE_POLICY
     return response
 
 
 @safe_methods
+@at_origin
 def home(request: HttpRequest) -> HttpResponse:
     """Where to begin."""
     return page(request, "home", {"origin": settings.ORIGIN})
 
 
 @safe_methods
+@at_origin
 def problems(request: HttpRequest) -> HttpResponse:
     """All problems."""
     return page(request, "problems", {"codes": list(Code)})
 
 
 @safe_methods
+@at_origin
 def problem(request: HttpRequest, code: str) -> HttpResponse:
     """What a problem means to a person; the address that every problem document's type names."""
     found = next((one for one in Code if one.slug == code), None)
@@ -81,14 +79,16 @@ MAILED = {
 
 
 @safe_methods
+@at_origin
 def mailed(request: HttpRequest, purpose: str) -> HttpResponse:
     """Where a mailed link leads. The token stays in the browser: a fragment is never sent."""
     return page(request, "mailed", {"origin": settings.ORIGIN, **MAILED[purpose]})
 
 
 @safe_methods
+@conditional_page
 def jwks(request: HttpRequest) -> HttpResponse:
-    """The public signing keys (RFC 7517)."""
+    """The public signing keys (RFC 7517), with an ETag for those who ask again."""
     response = JsonResponse(keys.jwks(), content_type="application/jwk-set+json")
     response.headers["Cache-Control"] = f"public, max-age={settings.JWKS_MAX_AGE_SECONDS}"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

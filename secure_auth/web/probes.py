@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Js
 
 from secure_auth import metrics as counters
 from secure_auth.errors import invalid_token, missing_token
-from secure_auth.methods import safe_methods
+from secure_auth.plain_views import safe_methods
 from secure_auth.problem_details import problem_response
 from throttling import inspection, lockout
 from throttling.reservations import StoreUnavailable

@@ -23,8 +23,9 @@ def stopped(tmp_path: Path) -> Iterator[Server]:
 
 
 def start(server: Server, **environment: str) -> str:
-    """Prepare the installation as `serve` does at its start; what it says on standard error."""
-    return server.manage("create_user", "no address", check=False, **environment).stderr.strip()
+    """Prepare the installation as `serve` does at its start; what it says at last on standard error."""
+    said = server.manage("create_user", "no address", check=False, **environment).stderr
+    return "\n".join(line for line in said.splitlines() if not line.startswith("{"))
 
 
 READY = "CommandError: this is not an e-mail address"
@@ -122,3 +123,29 @@ def test_bad_setting_stops_the_start_with_one_line_that_names_it(
     if name == "MASTER_KEY":
         assert value not in said
     assert not stopped.data_dir.exists()
+
+
+PRINTS_KEY = "python3 -c 'import base64; print(base64.b64encode(bytes(range(32))).decode())'"
+
+
+def test_master_key_of_a_command_or_a_file_seals_the_rings(stopped: Server, tmp_path: Path) -> None:
+    assert start(stopped, MASTER_KEY_COMMAND=PRINTS_KEY) == READY
+    assert not (stopped.data_dir / MASTER_KEY).exists()
+    file = tmp_path / "mounted"
+    file.write_text(bytes(range(32)).hex() + "\n")
+    assert start(stopped, MASTER_KEY_FILE=str(file)) == READY
+    assert "does not open the key rings" in start(stopped)[:2000] or "MASTER_KEY" in start(stopped)
+
+
+@pytest.mark.parametrize("command", ["false", "/no/such/program", "echo c2hvcnQ=", "'"])
+def test_command_that_gives_no_master_key_is_one_line(stopped: Server, command: str) -> None:
+    said = start(stopped, MASTER_KEY_COMMAND=command)
+    assert said.count("\n") == 0
+    assert "MASTER_KEY_COMMAND" in said
+    assert "c2hvcnQ" not in said.replace(command, "")
+
+
+def test_master_key_file_elsewhere_is_never_made(stopped: Server, tmp_path: Path) -> None:
+    file = tmp_path / "mounted"
+    assert str(file) in start(stopped, MASTER_KEY_FILE=str(file))
+    assert not file.exists()

@@ -1,7 +1,9 @@
 """Real answers, of the whole journey and of its refusals, are those that the OpenAPI document tells."""
 
+import json
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from tests.client import Client, Person, code_of, expect, new_email
@@ -52,6 +54,7 @@ def live(client: Client) -> None:
     for path in ("sessions/", "devices/", "mfa/", "me/activity/"):
         expect(client.get(path, person.access), 200)
     expect(client.post("token/verify/", {"token": person.access}), 200)
+    introspect(client, person)
     person.keep(expect(client.refresh(person.refresh, key=KEY), 200))
     second = expect(client.post("mfa/totp/", {"name": "Tablet"}, person.access), 201)
     wrong = client.post(f"mfa/totp/{second['id']}/confirm/", {"code": "000000"}, person.access)
@@ -68,6 +71,19 @@ def live(client: Client) -> None:
     assert code_of(client.me(first)) == "invalid_token"
     expect(client.delete("sessions/", person.access), 204)
     expect(client.post("logout/", None, person.access), 204)
+
+
+def introspect(client: Client, person: Person) -> None:
+    """What another service does, and how it is refused."""
+    made = json.loads(client.server.manage("create_client", new_email("service")).stdout)
+    basic = httpx.BasicAuth(made["client_id"], made["client_secret"])
+    asked = client.post("token/introspect/", {"token": person.access}, auth=basic)
+    assert expect(asked, 200)["active"]
+    assert expect(client.post("token/introspect/", {"token": "x"}, auth=basic), 200) == {"active": False}
+    assert expect(client.post("token/introspect/", {"token": "x"}), 401)["error"] == "invalid_client"
+    assert expect(client.post("token/introspect/", {}, auth=basic), 400)["error"] == "invalid_request"
+    expect(client.post("token/revoke/", {"token": "x"}), 200)
+    assert expect(client.post("token/revoke/", {}), 400)["error"] == "invalid_request"
 
 
 def recover(client: Client) -> None:

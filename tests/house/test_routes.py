@@ -26,6 +26,8 @@ POST mfa/recovery-codes/ access fresh
 GET devices/ access
 DELETE devices/{}/ access
 POST token/refresh/ -
+POST token/introspect/ client
+POST token/revoke/ -
 POST token/verify/ -
 POST logout/ access
 GET sessions/ access
@@ -71,7 +73,7 @@ def test_routes_are_those_of_the_contract() -> None:
 def test_every_view_of_the_api_judges_its_token_in_one_place() -> None:
     for path, view in views():
         assert issubclass(view, ServiceView), path
-        assert view.bearer in ("", "partial", "access", "grant"), path
+        assert view.bearer in ("", "partial", "access", "grant", "client"), path
         assert view.bearer == "access" or not (view.role or view.fresh), path
         assert not view.authentication_classes, path
         assert not view.permission_classes, path

@@ -10,12 +10,7 @@ RESERVED = {
     EventType.ACCOUNT_ROLE,
     EventType.AUDIT_ERASE,
     EventType.AUDIT_PRUNE,
-    EventType.CLIENT_CREATE,
-    EventType.CLIENT_REVOKE,
-    EventType.KEY_ROTATE,
     EventType.MAIL_SEND,
-    EventType.TOKEN_INTROSPECT,
-    EventType.TOKEN_REVOKE,
 }
 DECLARATIONS = {ROOT / "audit" / "events.py", ROOT / "audit" / "details.py"}
 

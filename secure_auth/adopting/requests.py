@@ -1,0 +1,78 @@
+"""Whose request this is, and the one way in which it is refused.
+
+Promises: the session is read from the database once in every request and never kept for another, so a session that
+ended opens nothing from the next request on. Whatever goes wrong while a demand is judged refuses the request.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+
+from audit.events import Source
+from secure_auth import access
+from secure_auth.access import Signed
+from secure_auth.api.bearer import read_token
+from secure_auth.api.problems import as_problem
+from secure_auth.problem_details import problem_response
+
+View = Callable[..., Any]
+Demand = Callable[[HttpRequest], object]
+
+
+def source_of(request: HttpRequest) -> Source:
+    """The source that RequestMiddleware found."""
+    source: Source = request.source  # type: ignore[attr-defined]
+    return source
+
+
+def authenticate_request(request: HttpRequest) -> Signed:
+    """Verify the access token; sets `request.user` and `request.auth_session`.
+
+    Raises:
+        Problem: invalid_token.
+    """
+    signed: Signed | None = getattr(request, "signed", None)
+    if signed is None:
+        signed = access.authenticate_access(read_token(request).token, source=source_of(request))
+        request.user = signed.user
+        request.signed, request.auth_session = signed, signed.session  # type: ignore[attr-defined]
+    return signed
+
+
+def demand_fresh_login(request: HttpRequest, max_age: int, acr_values: tuple[str, ...] = ()) -> None:
+    """A second factor proved within `max_age` seconds, and one of `acr_values` where there are any (RFC 9470).
+
+    Raises:
+        Problem: invalid_token, reauthentication_required.
+    """
+    signed = authenticate_request(request)
+    access.demand_fresh(signed, source=source_of(request), max_age=max_age, acr_values=acr_values)
+
+
+def demand_role(request: HttpRequest, role: str) -> None:
+    """An account with this role.
+
+    Raises:
+        Problem: invalid_token, permission_denied.
+    """
+    access.demand_role(authenticate_request(request), role, source=source_of(request))
+
+
+def refusal(request: HttpRequest, demand: Demand) -> HttpResponseBase | None:
+    """The problem document of a demand that the request does not meet; None when it does."""
+    try:
+        demand(request)
+    except Exception as error:
+        problem = as_problem(error)
+        if problem is None:
+            raise
+        return problem_response(problem, request)
+    return None
+
+
+def is_public(view: View) -> bool:
+    """Whether `@public` stands on this very view: a class does not inherit it, so no subclass is open by accident."""
+    view_class = getattr(view, "view_class", None)
+    marked = view_class is not None and "is_public" in vars(view_class)
+    return marked or bool(getattr(view, "is_public", False))

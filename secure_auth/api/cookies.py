@@ -1,0 +1,117 @@
+"""Cookie delivery: the tokens of a browser where no script reads them (RFC 6265bis, OWASP session management).
+
+`X-Token-Delivery: cookie` asks for it. Cookies are Secure, HttpOnly and SameSite=Strict under names that bind them to
+this host; the refresh token goes to token/ only. What a cookie authenticates and is not safe needs the session's CSRF
+token in a header too and comes from this origin: SameSite alone does not stop a sibling of the same site. With an
+Authorization header, that alone counts.
+"""
+
+import hmac
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from secure_auth import keys
+from secure_auth.env import is_loopback
+from secure_auth.errors import validation_failed
+
+ACCESS: Final = "__Host-access"
+REFRESH: Final = "__Secure-refresh"
+PARTIAL: Final = "__Host-partial"
+DEVICE: Final = "__Host-device"
+CSRF: Final = "__Host-csrf"
+REFRESH_PATH: Final = "/api/v1/token/"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+
+
+def wants_cookies(request: Request) -> bool:
+    """How the tokens of this request's answer travel.
+
+    Raises:
+        Problem: validation_failed, an unknown delivery.
+    """
+    wanted = request.headers.get("X-Token-Delivery", "body")
+    if wanted not in ("body", "cookie"):
+        raise validation_failed("X-Token-Delivery", "invalid", "Not one of: body, cookie.")
+    return wanted == "cookie"
+
+
+def read_device_token(request: Request) -> str:
+    """The token of a known device, empty for none."""
+    return str(request.headers.get("X-Device-Token") or request.COOKIES.get(DEVICE, ""))[:128]
+
+
+def csrf_token(owner_id: str) -> str:
+    """The CSRF token of a session, or of a login under way, by its id."""
+    return keys.digest("csrf", owner_id)[:43]
+
+
+def is_own_origin(request: Request | HttpRequest) -> bool:
+    """Whether a browser says that a page of this service sent this; who says nothing is no browser of today."""
+    origin = request.headers.get("Origin")
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return False
+    if origin is None or origin == settings.ORIGIN:
+        return True
+    here = f"{request.scheme}://{request.get_host()}"
+    return not settings.PRODUCTION and is_loopback(origin) and origin == here
+
+
+def is_forged(request: Request, owner_id: str) -> bool:
+    """Whether an unsafe request that a cookie authenticated may come from another site than ours."""
+    if request.method in SAFE_METHODS:
+        return False
+    shown = request.headers.get("X-CSRF-Token", "").encode()
+    expected = csrf_token(owner_id).encode()
+    matches = [hmac.compare_digest(part, expected) for part in shown.split(b".")[:2]]
+    return not any(matches) or not is_own_origin(request)
+
+
+def deliver_login(request: Request, answer: dict[str, Any], *, login_id: str) -> Response:
+    """The answer to a proved password, its partial token where the client wants it."""
+    if not wants_cookies(request):
+        return Response(answer)
+    response = Response({name: value for name, value in answer.items() if name != "partial_token"})
+    _set(response, PARTIAL, answer["partial_token"], answer["expires_in"])
+    # A session that is open already keeps its token beside the login's, in case this login is given up.
+    before = request.COOKIES.get(CSRF, "").split(".")[-1]
+    both = ".".join(filter(None, [csrf_token(login_id), before]))
+    _set(response, CSRF, both, settings.SESSION_IDLE_SECONDS, readable=True)
+    return response
+
+
+def deliver_tokens(request: Request, answer: dict[str, Any], *, session_id: str) -> Response:
+    """An answer that bears tokens of a session, each where the client wants it."""
+    if not wants_cookies(request):
+        return Response(answer)
+    kept = {"access", "refresh", "device_token"}
+    response = Response({name: value for name, value in answer.items() if name not in kept})
+    _set(response, ACCESS, answer["access"], answer["expires_in"])
+    if "refresh" in answer:
+        _set(response, REFRESH, answer["refresh"], answer["refresh_expires_in"], path=REFRESH_PATH)
+        response.delete_cookie(PARTIAL, samesite="Strict")
+    if "device_token" in answer:
+        _set(response, DEVICE, answer["device_token"], settings.DEVICE_SECONDS)
+    _set(response, CSRF, csrf_token(session_id), settings.SESSION_IDLE_SECONDS, readable=True)
+    return response
+
+
+def clear_cookies(request: Request, response: Response) -> Response:
+    """Let a browser forget the session that its cookies were for; its known device stays."""
+    if "Authorization" in request.headers:
+        return response
+    for name, path in ((ACCESS, "/"), (REFRESH, REFRESH_PATH), (PARTIAL, "/"), (CSRF, "/")):
+        if name in request.COOKIES or (name == REFRESH and ACCESS in request.COOKIES):
+            response.delete_cookie(name, path=path, samesite="Strict")
+    return response
+
+
+def _set(
+    response: Response, name: str, value: str, seconds: int, *, path: str = "/", readable: bool = False
+) -> None:
+    response.set_cookie(
+        name, value, max_age=seconds, path=path, secure=True, httponly=not readable, samesite="Strict"
+    )

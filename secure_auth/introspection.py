@@ -1,0 +1,122 @@
+"""What is done with a token but use it: other services ask about it, its holder ends it (RFC 7662, RFC 7009)."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.append import NewEvent, append
+from audit.events import EventType, Outcome, Reason, Source
+from secure_auth import access, pending, refusals, sessions
+from secure_auth.models import Client, PendingLogin, Session
+from secure_auth.tokens import AccessToken, InvalidToken, PartialToken, RefreshToken, RingToken
+
+INACTIVE: dict[str, Any] = {"active": False}
+TOLD_CLAIMS = (
+    *("iss", "aud", "sub", "jti", "iat", "exp", "client_id"),
+    *("sid", "auth_time", "amr", "acr", "roles"),
+)
+
+
+def introspect_token(encoded: str, *, client: Client, source: Source) -> dict[str, Any]:
+    """What a live access token says (RFC 7662 section 2.2); of anything else only that it is not active.
+
+    A refresh or partial token is not active either: a service that took it for an access token would open its door.
+    Recorded once a window for each client and session, so that a busy service does not fill the log.
+    """
+    claims, session = _live_access(encoded)
+    event = NewEvent(
+        type=EventType.TOKEN_INTROSPECT,
+        outcome=Outcome.SUCCESS,
+        source=source,
+        user=session.user_id if session else "",
+        session=session.id if session else "",
+        details={"client": client.id, "active": session is not None},
+    )
+    refusals.record_collapsed(event, key=f"{client.id}{event.session}")
+    if session is None:
+        return INACTIVE
+    return {"active": True, "token_type": "Bearer"} | {name: claims[name] for name in TOLD_CLAIMS}
+
+
+def _live_access(encoded: str) -> tuple[dict[str, Any], Session | None]:
+    try:
+        claims = AccessToken.read(encoded).payload
+    except InvalidToken:
+        return {}, None
+    session = sessions.find_session(str(claims.get("sid", "")), kid=claims["kid"])
+    return claims, session if session and access.is_open(session, claims["sub"], timezone.now()) else None
+
+
+def revoke_token(encoded: str, *, source: Source) -> None:
+    """End what a token opens (RFC 7009 section 2.1): the session of an access or refresh token, a partial one's login.
+
+    What opens nothing any more, or is none of ours, is answered alike and recorded once a window. An older refresh
+    token ends its session too: whoever holds it could end it by reuse.
+    """
+    now = timezone.now()
+    token = _read_any(encoded)
+    with transaction.atomic():
+        if isinstance(token, PartialToken):
+            ended = _end_login(token, source=source, now=now)
+        else:
+            ended = token is not None and _end_session(token, source=source, now=now)
+    if not ended:
+        refused = NewEvent(
+            type=EventType.TOKEN_REVOKE,
+            outcome=Outcome.FAILURE,
+            reason=Reason.SESSION_ENDED if token else Reason.MALFORMED,
+            source=source,
+            user=token["sub"] if token else "",
+        )
+        refusals.record_collapsed(refused, key=refused.user)
+
+
+def _read_any(encoded: str) -> RingToken | None:
+    for kind in (RefreshToken, AccessToken, PartialToken):
+        try:
+            return kind.read(encoded)
+        except InvalidToken:
+            continue
+    return None
+
+
+def _end_session(token: RingToken, *, source: Source, now: datetime) -> bool:
+    session = sessions.find_session(str(token.get("sid", "")), kid=token["kid"])
+    if session is None or session.user_id != token["sub"] or not sessions.is_live(session, now):
+        return False
+    if not sessions.end_session(session, reason="token_revoked", now=now):
+        return False
+    append(
+        _revocation(EventType.TOKEN_REVOKE, session.user_id, source, session.id, kind=token.token_type),
+        _revocation(EventType.SESSION_END, session.user_id, source, session.id, Reason.REVOKED),
+    )
+    return True
+
+
+def _end_login(token: RingToken, *, source: Source, now: datetime) -> bool:
+    login = PendingLogin.objects.filter(pk=token["jti"], user_id=token["sub"]).first()
+    if login is None or not pending.close_pending(login, now=now):
+        return False
+    append(_revocation(EventType.TOKEN_REVOKE, login.user_id, source, kind=token.token_type))
+    return True
+
+
+def _revocation(
+    kind_of_event: EventType,
+    user_id: str,
+    source: Source,
+    session_id: str = "",
+    reason: Reason = Reason.NONE,
+    **details: Any,
+) -> NewEvent:
+    return NewEvent(
+        type=kind_of_event,
+        outcome=Outcome.SUCCESS,
+        reason=reason,
+        source=source,
+        user=user_id,
+        session=session_id,
+        details=details,
+    )

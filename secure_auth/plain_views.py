@@ -1,0 +1,40 @@
+"""What views outside of the API share: which methods they take, and under which name they answer."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
+
+from secure_auth.env import is_loopback
+from secure_auth.errors import Code, Problem
+from secure_auth.problem_details import problem_response
+
+SAFE = ("GET", "HEAD")
+
+
+def safe_methods(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Let GET and HEAD through; a refusal is a problem document like any other."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method in SAFE:
+            return view(request, *args, **kwargs)
+        return problem_response(Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(SAFE)}), request)
+
+    return guarded
+
+
+def at_origin(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Send who asks under another loopback name to ORIGIN: cookies and passkeys belong to one name."""
+
+    @wraps(view)
+    def led(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        host = request.get_host()
+        if host != urlsplit(settings.ORIGIN).netloc and not settings.PRODUCTION and is_loopback(f"//{host}"):
+            return HttpResponseRedirect(f"{settings.ORIGIN}{request.get_full_path()}")
+        return view(request, *args, **kwargs)
+
+    return led

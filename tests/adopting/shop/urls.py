@@ -1,0 +1,22 @@
+"""The shop's addresses."""
+
+from django.urls import path
+
+from tests.adopting.shop import views
+
+urlpatterns = [
+    path("basket/", views.basket),
+    path("window/", views.window),
+    path("account/", views.account),
+    path("refund/", views.refund),
+    path("payout/", views.payout),
+    path("vault/", views.vault),
+    path("books/", views.books),
+    path("catalogue/", views.Catalogue.as_view()),
+    path("prices/", views.Prices.as_view()),
+    path("rest/orders/", views.Orders.as_view()),
+    path("rest/refunds/", views.Refunds.as_view()),
+    path("rest/vaults/", views.Vaults.as_view()),
+    path("rest/ledger/", views.Ledger.as_view()),
+    path("rest/offers/", views.Offers.as_view()),
+]

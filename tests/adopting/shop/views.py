@@ -1,0 +1,105 @@
+"""One view for each demand."""
+
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+from django.utils.decorators import method_decorator
+from django.views import View
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from secure_auth.adopting.decorators import fresh_login_required, public, role_required, token_required
+from secure_auth.adopting.rest import FreshLogin, HasRole
+from tests.adopting.shop import MAX_AGE
+
+
+def who(request: Any) -> dict[str, object]:
+    user = request.user
+    return {"user": user.pk if user is not None and user.is_authenticated else None}
+
+
+def basket(request: HttpRequest) -> JsonResponse:
+    """Says nothing about tokens."""
+    return JsonResponse({**who(request), "session": request.auth_session.id})  # type: ignore[attr-defined]
+
+
+@public
+def window(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(who(request))
+
+
+@public
+@token_required
+def account(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(who(request))
+
+
+@fresh_login_required(max_age=MAX_AGE)
+def refund(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(who(request))
+
+
+@fresh_login_required(max_age=3600, acr_values=("aal2", "aal3"))
+def payout(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(who(request))
+
+
+@fresh_login_required(max_age=3600, acr_values=("aal3",))
+def vault(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(who(request))
+
+
+@role_required("auditor")
+def books(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(who(request))
+
+
+@public
+class Catalogue(View):
+    def get(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse(who(request))
+
+
+class Prices(Catalogue):
+    """Public is not inherited."""
+
+    @method_decorator(role_required("auditor"))
+    def post(self, request: HttpRequest) -> JsonResponse:
+        return JsonResponse(who(request))
+
+
+class Orders(APIView):
+    permission_classes = [IsAuthenticated]
+
+    def get(self, request: Request) -> Response:
+        signed: Any = request.auth
+        return Response({**who(request), "session": signed.session.id})
+
+
+class Refunds(APIView):
+    permission_classes = [FreshLogin.within(MAX_AGE)]
+
+    def get(self, request: Request) -> Response:
+        return Response(who(request))
+
+
+class Vaults(APIView):
+    permission_classes = [FreshLogin.within(3600, acr_values=("aal3",))]
+
+    def get(self, request: Request) -> Response:
+        return Response(who(request))
+
+
+class Ledger(APIView):
+    permission_classes = [HasRole.named("auditor")]
+
+    def get(self, request: Request) -> Response:
+        return Response(who(request))
+
+
+@public
+class Offers(APIView):
+    def get(self, request: Request) -> Response:
+        return Response(who(request))

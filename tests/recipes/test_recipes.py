@@ -1,0 +1,99 @@
+"""Each recipe of docs/recipes opens to an access token of the service and to nothing else."""
+
+import secrets
+from collections.abc import Callable
+
+import pytest
+
+from tests.attacks.evidence import events
+from tests.client import Client, Person, expect
+from tests.recipes.conftest import REQUESTS_A_MINUTE
+from tests.recipes.kitchen import NEEDS, Recipe
+from tests.server import Server
+
+pytestmark = pytest.mark.xdist_group("recipes")
+OWNER = "WHERE id = (SELECT user_id FROM secure_auth_session WHERE id = %s)"
+Serve = Callable[[str], Recipe]
+
+
+def refresh(client: Client, person: Person) -> None:
+    person.keep(expect(client.refresh(person.refresh, key=secrets.token_urlsafe(24)), 200))
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_access_token_opens_and_nothing_else(
+    name: str, serve: Serve, visitor: Client, person: Person, refused_tokens: list[tuple[str, str]]
+) -> None:
+    recipe = serve(name)
+    user = expect(visitor.me(person.access), 200)["id"]
+    answer = expect(recipe.get("/", person.access), 200)
+    assert answer.get("user", user) == user
+    assert len(refused_tokens) > 30
+    for fault, token in refused_tokens:
+        refused = recipe.get("/", token)
+        assert refused.status_code == 401, (fault, refused.text)
+        assert refused.headers["WWW-Authenticate"].startswith("Bearer"), fault
+    expect(recipe.get("/", person.access), 200)
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_ended_session_is_seen_at_once_by_who_asks_and_at_expiry_by_who_verifies(
+    name: str, serve: Serve, visitor: Client
+) -> None:
+    recipe, leaving = serve(name), visitor.sign_up()
+    expect(recipe.get("/", leaving.access), 200)
+    expect(visitor.post("logout/", None, leaving.access), 204)
+    assert recipe.get("/", leaving.access).status_code == (401 if name == "nginx" else 200)
+
+
+@pytest.mark.parametrize("name", ["drf", "fastapi"])
+def test_role_is_the_tokens(name: str, serve: Serve, service: Server, visitor: Client) -> None:
+    recipe, person = serve(name), visitor.sign_up()
+    assert recipe.get("/reports/", "").status_code == 401
+    service.rows(f"UPDATE secure_auth_user SET role = 'auditor' {OWNER}", [person.session_id])
+    assert recipe.get("/reports/", person.access).status_code == 403
+    refresh(visitor, person)
+    expect(recipe.get("/reports/", person.access), 200)
+
+
+def test_fastapi_asks_for_step_up_and_takes_it(serve: Serve, service: Server, visitor: Client) -> None:
+    recipe, person = serve("fastapi"), visitor.sign_up()
+    expect(recipe.request("POST", "/transfers/", person.access), 200)
+    old = "UPDATE secure_auth_session SET auth_time = '2020-01-01 00:00:00' WHERE id = %s"
+    service.rows(old, [person.session_id])
+    refresh(visitor, person)
+    expect(recipe.get("/", person.access), 200)
+    stale = recipe.request("POST", "/transfers/", person.access)
+    assert stale.status_code == 401
+    challenge = 'Bearer error="insufficient_user_authentication", max_age=300'
+    assert stale.headers["WWW-Authenticate"] == challenge
+    proof = {"method": "recovery_code", "code": person.recovery_codes[0]}
+    fresh = expect(visitor.post("reauthenticate/", proof, person.access), 200)["access"]
+    expect(recipe.request("POST", "/transfers/", fresh), 200)
+
+
+def test_nginx_tells_the_service_who_asks(serve: Serve, service: Server, visitor: Client) -> None:
+    recipe, leaving = serve("nginx"), visitor.sign_up()
+    expect(recipe.request("POST", "/", leaving.access), 200)
+    expect(visitor.post("logout/", None, leaving.access), 204)
+    lie = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+    assert recipe.request("GET", "/", leaving.access, address="127.0.0.2", **lie).status_code == 401
+    (refused,) = events(service, type="token.refused", session=leaving.session_id)
+    assert refused.ip == "127.0.0.2"
+
+
+def test_nginx_lets_each_source_ask_as_often_as_the_limit_says(serve: Serve, person: Person) -> None:
+    recipe = serve("nginx")
+    for _ in range(REQUESTS_A_MINUTE):
+        expect(recipe.get("/", person.access, address="127.0.0.3"), 200)
+    refused = recipe.get("/", person.access, address="127.0.0.3")
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    expect(recipe.get("/", person.access, address="127.0.0.4"), 200)
+
+
+@pytest.mark.parametrize("name", ["fastapi", "nginx"])
+def test_service_that_is_away_opens_nothing(name: str, serve_without: Serve, person: Person) -> None:
+    refused = serve_without(name).get("/", person.access)
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "1"

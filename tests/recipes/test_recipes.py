@@ -24,6 +24,13 @@ def refresh(client: Client, person: Person) -> None:
     person.keep(expect(client.refresh(person.refresh, key=secrets.token_urlsafe(24)), 200))
 
 
+def second_session(client: Client, person: Person) -> str:
+    """The access token of another login, by a recovery code: quicker than another person."""
+    partial = expect(client.login(person), 200)["partial_token"]
+    code = person.recovery_codes.pop()
+    return str(expect(client.verify(partial, code, "recovery_code"), 200)["access"])
+
+
 @pytest.mark.parametrize("name", NEEDS)
 def test_access_token_opens_and_nothing_else(
     name: str, serve: Serve, visitor: Client, person: Person, refused_tokens: list[tuple[str, str]]
@@ -42,12 +49,12 @@ def test_access_token_opens_and_nothing_else(
 
 @pytest.mark.parametrize("name", NEEDS)
 def test_ended_session_is_seen_at_once_by_who_asks_and_at_expiry_by_who_verifies(
-    name: str, serve: Serve, visitor: Client
+    name: str, serve: Serve, visitor: Client, person: Person
 ) -> None:
-    recipe, leaving = serve(name), visitor.sign_up()
-    expect(recipe.get("/", leaving.access), 200)
-    expect(visitor.post("logout/", None, leaving.access), 204)
-    assert recipe.get("/", leaving.access).status_code == (401 if name == "nginx" else 200)
+    recipe, token = serve(name), second_session(visitor, person)
+    expect(recipe.get("/", token), 200)
+    expect(visitor.post("logout/", None, token), 204)
+    assert recipe.get("/", token).status_code == (401 if name == "nginx" else 200)
 
 
 @pytest.mark.parametrize("name", ["drf", "fastapi"])

@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
 
 import pyotp
@@ -52,12 +53,9 @@ class Mailbox:
 
     def messages(self) -> list[EmailMessage]:
         """Oldest first."""
-        found = []
-        for path in sorted(self.outbox.glob("*.eml")):
-            message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            if self.address.casefold() in str(message["To"]).casefold():
-                found.append(message)
-        return found
+        own = self.address.casefold()
+        read = [read_message(path) for path in sorted(self.outbox.glob("*.eml"))]
+        return [message for recipients, message in read if own in recipients]
 
     def wait_for(self, count: int = 1) -> list[EmailMessage]:
         """At least `count` messages; AssertionError when they do not come."""
@@ -77,6 +75,13 @@ class Mailbox:
             assert time.monotonic() < deadline, f"{len(found)} links came to {self.address}"
             time.sleep(0.05)
         return found[-1]
+
+
+@cache
+def read_message(path: Path) -> tuple[str, EmailMessage]:
+    """Whom a file of the outbox is to, and the message. A file is whole when it has its name, and never changes."""
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    return str(message["To"]).casefold(), message
 
 
 def link_tokens(message: EmailMessage) -> list[str]:

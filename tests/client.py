@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from tests.authenticator import Authenticator, Mailbox
-from tests.server import Server
+from tests.server import TLS, Server
 
 PASSWORD = "correct horse battery staple 42"
 
@@ -56,6 +56,7 @@ class Client:
             headers={"X-Forwarded-For": address, "Host": server.origin.partition("://")[2]},
             timeout=60,
             trust_env=False,
+            verify=TLS,
         )
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import httpx
 import psycopg
 
 from tests import services
+from tests.registrar import Registrar
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG = bool(os.environ.get("TEST_LONG"))
@@ -24,6 +26,7 @@ BACKENDS = ("sqlite", "postgres", "postgres+redis")
 TESTED_BACKENDS = BACKENDS if LONG else ("sqlite", "postgres+redis")
 NEEDS = {"sqlite": (), "postgres": ("postgres",), "postgres+redis": ("postgres", "redis")}
 START_SECONDS = 90
+TLS = ssl.create_default_context()  # one for all: making it takes longer than most requests
 STOP_SECONDS = 12
 # What a server inherits from the environment of the tests: nothing that could configure it.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONWARNINGS")
@@ -51,7 +54,7 @@ class Node:
             if self.process.poll() is not None:
                 break
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False, verify=TLS).status_code == 200:
                     return
             time.sleep(0.1)
         raise ServerFailed(f"status {self.process.poll()}\n{self.log.read_text()[-4000:]}")
@@ -75,6 +78,7 @@ class Server:
     directory: Path
     environment: dict[str, str]
     nodes: list[Node] = field(default_factory=list)
+    _registrar: Registrar | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -112,6 +116,9 @@ class Server:
                 node.process.terminate()
         for node in self.nodes:
             node.stop()
+        if self._registrar:
+            self._registrar.stop()
+            self._registrar = None
 
     def logs(self) -> str:
         """Everything that the nodes wrote so far."""
@@ -136,9 +143,10 @@ class Server:
         return done
 
     def create_user(self, email: str, password: str, *, role: str = "", verified: bool = True) -> None:
-        """A user without mail and without a second factor yet, in about a second."""
+        """A user without mail and without a second factor yet."""
         arguments = ["create_user", email, *(["--role", role] if role else [])]
-        self.manage(*arguments, *([] if verified else ["--unverified"]), stdin=password + "\n")
+        self._registrar = self._registrar or Registrar(self.environment)
+        self._registrar.run(*arguments, *([] if verified else ["--unverified"]), stdin=password + "\n")
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Look into the service's database; placeholders are %s."""

@@ -3,7 +3,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST_WORKERS ?= auto
+PYTEST_WORKERS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help

@@ -13,7 +13,7 @@ import pytest
 from tests.attacks.evidence import events
 from tests.client import Client, Person, code_of, expect
 from tests.conftest import new_address, scaled
-from tests.server import TESTED_BACKENDS, Server, running_server
+from tests.server import LONG, TESTED_BACKENDS, Server, running_server
 
 LEAD_SECONDS = 2
 SETTINGS = {
@@ -24,7 +24,7 @@ SETTINGS = {
 TAKES_EFFECT_SECONDS = 30
 
 
-@pytest.fixture(scope="module", params=TESTED_BACKENDS)
+@pytest.fixture(scope="module", params=TESTED_BACKENDS if LONG else TESTED_BACKENDS[-1:])
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two nodes where the database can be shared; keys may follow each other quickly."""
     nodes = 1 if request.param == "sqlite" else 2

@@ -28,6 +28,7 @@ def all_places_taken(server: Server) -> Iterator[None]:
         yield
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("backend", ["sqlite", "postgres+redis"])
 def test_beyond_its_capacity_a_node_answers_503_and_counts_nothing(
     backend: str, tmp_path: Path, visit: Callable[..., Client]

@@ -21,6 +21,7 @@ REQUESTS = 240
 POOL_SECONDS = 5
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("backend", ["postgres", *(["postgres+redis"] * LONG)])
 def test_reading_the_keys_stalls_nobody(backend: str, tmp_path: Path, visit: Callable[..., Client]) -> None:
     with running_server(backend, tmp_path, environment={"DATABASE_POOL_SIZE": "3"}) as server:

@@ -1,5 +1,6 @@
 """What the holder of a token may do with it: authenticate a request, refresh, log out, see and end sessions."""
 
+import hmac
 import re
 import time
 from dataclasses import dataclass
@@ -140,6 +141,9 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
     try:
         claims = RefreshToken.read(refresh)
         session_id, generation = str(claims["sid"]), int(claims["gen"])
+        # Who has the signing key alone can write every claim but this one, which the digest ring makes.
+        if not hmac.compare_digest(str(claims["jti"]), tokens.refresh_jti(session_id, generation)):
+            raise InvalidToken("forged")
     except (InvalidToken, KeyError, ValueError, TypeError) as error:
         with refusals.limits_refused(source=source):
             lockout.reserve_refresh(session=None, ip=source.ip)

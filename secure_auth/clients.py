@@ -15,7 +15,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import keys, refusals
 from secure_auth.administration import Actor, Refused
-from secure_auth.models import Client
+from secure_auth.models import Client, is_id
 
 SECRET_BYTES = 32
 
@@ -102,7 +102,8 @@ def authenticate_client(client_id: str, client_secret: str, *, source: Source) -
     Raises:
         UnknownClient: there is none; recorded once a window.
     """
-    client = Client.objects.filter(pk=client_id, revoked_at=None).first() if client_id.isascii() else None
+    named = Client.objects.filter(pk=client_id, revoked_at=None)
+    client = named.first() if is_id(client_id) else None
     if client is not None:
         expected = _digest(client.id, client_secret, client.key_id)
         if hmac.compare_digest(expected, client.secret_digest):

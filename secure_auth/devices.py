@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from secure_auth import familiar, keys, rows
-from secure_auth.models import KnownDevice, PendingLogin, Session, User
+from secure_auth.models import KnownDevice, PendingLogin, Session, User, is_id
 
 ROTATE = """
 UPDATE secure_auth_knowndevice
@@ -52,7 +52,7 @@ def derive_token(device_id: str, key_id: str, generation: int) -> str:
 def identify_device(token: str, *, email_key: str, now: datetime) -> KnownDevice | None:
     """The live device of this account that a token names, with the account; None for anything else."""
     device_id = token.partition(".")[0]
-    if not token.isascii() or len(device_id) != 36:
+    if not token.isascii() or not is_id(device_id):
         return None
     found = live_devices(now).filter(pk=device_id, user__email_key=email_key)
     device = found.select_related("user").first()

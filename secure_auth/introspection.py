@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import access, pending, refusals, sessions
+from secure_auth import access, keys, pending, refusals, sessions
 from secure_auth.models import Client, PendingLogin, Session
 from secure_auth.tokens import AccessToken, InvalidToken, PartialToken, RefreshToken, RingToken
 
@@ -97,7 +97,7 @@ def _end_session(token: RingToken, *, source: Source, now: datetime) -> bool:
 
 def _end_login(token: RingToken, *, source: Source, now: datetime) -> bool:
     login = PendingLogin.objects.filter(pk=token["jti"], user_id=token["sub"]).first()
-    if login is None or not pending.close_pending(login, now=now):
+    if login is None or not keys.is_live(token["kid"]) or not pending.close_pending(login, now=now):
         return False
     append(_revocation(EventType.TOKEN_REVOKE, login.user_id, source, kind=token.token_type))
     return True

@@ -210,8 +210,10 @@ def _open(row: Key) -> OpenKey:
 
 def create_key(purpose: str, state: str) -> Key:
     """Make and store a new key of a ring. The caller holds the ring's lock."""
-    secret, public, algorithm = _generate(purpose)
-    kid = thumbprint(public) if public else secrets.token_hex(16)
+    kid = "-"
+    while kid.startswith("-"):  # an operator's command would take it for an option
+        secret, public, algorithm = _generate(purpose)
+        kid = thumbprint(public) if public else secrets.token_hex(16)
     if public:
         public = {**public, "kid": kid, "alg": algorithm, "use": "sig"}
     sealed = seal(secret, key=master_key(), context=f"{purpose}:{kid}")

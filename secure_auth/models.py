@@ -5,15 +5,24 @@ that works by itself: passwords are Argon2id hashes, mailed and device tokens ar
 digest when they are needed, refresh tokens are known by a digest, private keys are sealed by the master key.
 """
 
+import re
+
 import uuid_utils
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import F, Q
 
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def new_id() -> str:
     """A UUIDv7 (RFC 9562 section 5.7) as text."""
     return str(uuid_utils.uuid7())
+
+
+def is_id(text: str) -> bool:
+    """Whether a stranger's text has the form of our ids, before it is looked for."""
+    return ID.fullmatch(text) is not None
 
 
 class Role(models.TextChoices):

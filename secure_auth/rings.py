@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Severity, Source
 from secure_auth import keys
 from secure_auth.administration import Refused
-from secure_auth.models import Key, PendingLogin, Session
+from secure_auth.models import Key, Session
 from secure_auth.tokens import CLOCK_SKEW_SECONDS
 
 ROTATED_BY_COMMAND = (Key.Purpose.SIGNING, Key.Purpose.ENCRYPTION, Key.Purpose.AUDIT)
@@ -53,22 +54,25 @@ def rotate(*, purpose: str, source: Source) -> Rotated:
 def compromise(*, kid: str, source: Source) -> tuple[Rotated, int]:
     """Kill a signing key and every token that it signed, now; how many live sessions ended with it.
 
+    The key is gone with the first commit, whatever becomes of the rest: a crash while sessions are ended leaves
+    sessions whose tokens open nothing.
+
     Raises:
         Refused: no signing key has this id, or it is gone already.
     """
     now = timezone.now()
     with transaction.atomic():
         ring = _lock(Key.Purpose.SIGNING)
-        key = next((one for one in ring.values() if one.kid == kid), None)
-        if key is None:
-            key = Key.objects.filter(kid=kid, purpose=Key.Purpose.SIGNING, state=Key.State.RETIRED).first()
+        live = Key.objects.filter(kid=kid, purpose=Key.Purpose.SIGNING).exclude(state=Key.State.GONE)
+        key = live.first()
         if key is None:
             raise Refused("no live signing key has this id")
         rotated = _replace(ring, key, now=now, source=source)
-        ended = _end_sessions_of(key, now=now, source=source)
-        _destroy(key, Reason.COMPROMISED, now=now, source=source, ended=ended)
+        touched = list(_sessions_of(key, now).values_list("pk", "user_id"))
+        _destroy(key, Reason.COMPROMISED, now=now, source=source, ended=len(touched))
     keys.distrust_ring(Key.Purpose.SIGNING)
-    return rotated, ended
+    _end(touched, now=now, source=source)
+    return rotated, len(touched)
 
 
 def destroy_outlived() -> int:
@@ -91,11 +95,13 @@ def destroy_outlived() -> int:
 
 
 def _lock(purpose: str) -> Keys:
-    """The active and the next key by state, locked: of two rotations one goes first."""
-    locked = Key.objects.select_for_update().filter(
-        purpose=purpose, state__in=(Key.State.ACTIVE, Key.State.NEXT)
-    )
-    return {key.state: key for key in locked.order_by("state")}
+    """The active and the next key by state; of two rotations one goes first.
+
+    Who waited for the locks reads again: a key that the other one made was not there to be locked.
+    """
+    ring = Key.objects.filter(purpose=purpose)
+    list(ring.select_for_update().order_by("kid").values_list("kid"))
+    return {key.state: key for key in ring.filter(state__in=(Key.State.ACTIVE, Key.State.NEXT))}
 
 
 def _promote(ring: Keys, *, reason: Reason, now: datetime, source: Source) -> Rotated:
@@ -131,26 +137,34 @@ def _destroy(key: Key, reason: Reason, *, now: datetime, source: Source, ended: 
     append(_event(EventType.KEY_DESTROY, key, reason, source, ended=ended))
 
 
-def _end_sessions_of(key: Key, *, now: datetime, source: Source) -> int:
-    """End what the key's tokens open: sessions that were last refreshed, and logins that began, while it signed.
+def _sessions_of(key: Key, now: datetime) -> QuerySet[Session]:
+    """The live sessions whose refresh token the key signed: those that were last refreshed while it was active.
 
-    Nodes that had not read the ring yet signed with the old key for a while, so the time is taken that much wider.
+    Nodes that had not read the ring yet signed with the old key for a while, so the time is taken that much wider. Who
+    forges with the key alone takes over no session: a refresh token's jti needs the digest ring too.
     """
     if key.activated_at is None:
-        return 0
-    slack = timedelta(seconds=settings.KEY_CACHE_SECONDS)
-    began, ended = key.activated_at - slack, (key.retired_at or now) + slack
-    PendingLogin.objects.filter(created_at__range=(began, ended), ended_at=None).update(ended_at=now)
-    touched = Session.objects.filter(
+        return Session.objects.none()
+    began, ended = _signed_between(key, now)
+    return Session.objects.filter(
         rotated_at__range=(began, ended), revoked_at=None, idle_expires_at__gt=now, expires_at__gt=now
     )
-    found = list(touched.order_by("pk").select_for_update().values_list("pk", "user_id"))
-    for start in range(0, len(found), BATCH):
-        batch = found[start : start + BATCH]
-        rows = Session.objects.filter(pk__in=[session_id for session_id, _ in batch])
-        rows.update(revoked_at=now, revoke_reason="key_compromised")
-        append(*(_revocation(session_id, user_id, source) for session_id, user_id in batch))
-    return len(found)
+
+
+def _signed_between(key: Key, now: datetime) -> tuple[datetime, datetime]:
+    slack = timedelta(seconds=settings.KEY_CACHE_SECONDS)
+    return (key.activated_at or now) - slack, (key.retired_at or now) + slack
+
+
+def _end(touched: list[tuple[str, str]], *, now: datetime, source: Source) -> None:
+    """End sessions, each batch with its events in one transaction, so that none is locked for long."""
+    for start in range(0, len(touched), BATCH):
+        batch = dict(touched[start : start + BATCH])
+        with transaction.atomic():
+            live = Session.objects.select_for_update().filter(pk__in=batch, revoked_at=None).order_by("pk")
+            ids = list(live.values_list("pk", flat=True))
+            Session.objects.filter(pk__in=ids).update(revoked_at=now, revoke_reason="key_compromised")
+            append(*(_revocation(session_id, batch[session_id], source) for session_id in ids))
 
 
 def _revocation(session_id: str, user_id: str, source: Source) -> NewEvent:

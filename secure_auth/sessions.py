@@ -188,7 +188,9 @@ def end_session(session: Session, *, reason: str, now: datetime) -> bool:
 
 def end_sessions(user_id: str, *, reason: str, now: datetime, keep: str = "") -> list[str]:
     """End all live sessions of an account but `keep`; their ids."""
-    locked = live_sessions(user_id, now).exclude(pk=keep).order_by("pk").select_for_update()
+    # Idle ones too: a refresh whose clock is behind might keep one alive.
+    own = Session.objects.filter(user_id=user_id, revoked_at=None, expires_at__gt=now)
+    locked = own.exclude(pk=keep).order_by("pk").select_for_update()
     ids = [session.id for session in locked]
     if ids:
         Session.objects.filter(pk__in=ids).update(revoked_at=now, revoke_reason=reason)

@@ -179,6 +179,14 @@ def is_partial(encoded: str) -> bool:
     return True
 
 
+def enrols(encoded: str) -> bool:
+    """Whether this is a genuine partial token of a first login."""
+    try:
+        return PartialToken.read(encoded).payload.get("next") == PendingLogin.Next.ENROLL
+    except InvalidToken:
+        return False
+
+
 @dataclass(frozen=True)
 class TokenPair:
     """What a completed login or a refresh answers. Lifetimes in seconds."""

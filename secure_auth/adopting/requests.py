@@ -77,6 +77,10 @@ def refusal(request: HttpRequest, demand: Demand) -> HttpResponseBase | None:
 
 def is_public(view: View) -> bool:
     """Whether `@public` stands on this very view: a class does not inherit it, so no subclass is open by accident."""
-    view_class = getattr(view, "view_class", None)
-    marked = view_class is not None and "is_public" in vars(view_class)
-    return marked or bool(getattr(view, "is_public", False))
+    if getattr(view, "is_public", None) is view:
+        return True
+    view_class = getattr(view, "view_class", None) or getattr(view, "cls", None)
+    if view_class is None:
+        return hasattr(view, "is_public")
+    dispatch = vars(view_class).get("dispatch")
+    return "is_public" in vars(view_class) or hasattr(dispatch, "is_public")

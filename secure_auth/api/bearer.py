@@ -20,6 +20,17 @@ class Presented:
         return f"<Presented by_cookie={self.by_cookie}>"
 
 
+def read_cookie(request: Request | HttpRequest, name: str) -> str:
+    """The value of one of our cookies; empty when there is none, or more than one.
+
+    Read by its exact name: Django also strips blanks that are none to a browser, so that a cookie of another name,
+    which a sibling of this host may set, would be taken for one of ours.
+    """
+    pairs = [part.strip(" \t").partition("=") for part in request.META.get("HTTP_COOKIE", "").split(";")]
+    found = [value for own, _, value in pairs if own == name]
+    return found[0] if len(found) == 1 else ""
+
+
 def read_token(request: Request | HttpRequest, *names: str) -> Presented:
     """The token of the Authorization header (RFC 6750 section 2.1), else of the first of these cookies.
 
@@ -30,7 +41,7 @@ def read_token(request: Request | HttpRequest, *names: str) -> Presented:
         scheme, _, token = request.headers["Authorization"].partition(" ")
         shown = Presented(token if scheme.lower() == "bearer" else "")
     else:
-        found = next((request.COOKIES[name] for name in names if request.COOKIES.get(name)), "")
+        found = next(filter(None, (read_cookie(request, name) for name in names)), "")
         shown = Presented(found, by_cookie=True)
     if not shown.token or len(shown.token) > MAX_TOKEN_LENGTH:
         raise missing_token()

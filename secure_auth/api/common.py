@@ -13,7 +13,7 @@ from audit.events import Source
 from secure_auth import access, pending, tokens
 from secure_auth.access import Signed
 from secure_auth.api import cookies
-from secure_auth.api.bearer import Presented, read_token
+from secure_auth.api.bearer import Presented, read_cookie, read_token
 from secure_auth.authenticators import Grant
 from secure_auth.errors import Code, invalid_token
 from secure_auth.models import PendingLogin
@@ -114,6 +114,8 @@ class ServiceView(APIView):
         Raises:
             Problem: csrf_failed.
         """
+        if shown.by_cookie:
+            self.request.is_opened_by_cookie = True  # type: ignore[attr-defined]
         if shown.by_cookie and cookies.is_forged(self.request, owner_id):
             raise access.cross_site(source=self.source, user=user, session=session)
 
@@ -123,7 +125,7 @@ class ServiceView(APIView):
         Raises:
             Problem: invalid_token, csrf_failed, reauthentication_required.
         """
-        shown = read_token(request, cookies.PARTIAL, cookies.ACCESS)
+        shown = self._shown_grant(request)
         if not tokens.is_partial(shown.token):
             signed = access.authenticate_access(shown.token, source=self.source)
             session = signed.session
@@ -135,6 +137,13 @@ class ServiceView(APIView):
             raise invalid_token()
         self.demand_own_site(shown, login.id, user=login.user_id)
         return Grant(login.user, login=login)
+
+    def _shown_grant(self, request: Request) -> Presented:
+        """The partial token where it enrols; beside a login whose second step is open, the session's token."""
+        shown = read_token(request, cookies.PARTIAL, cookies.ACCESS)
+        if shown.by_cookie and read_cookie(request, cookies.ACCESS) and not tokens.enrols(shown.token):
+            return read_token(request, cookies.ACCESS)
+        return shown
 
     @property
     def allowed_methods(self) -> list[str]:

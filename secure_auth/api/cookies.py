@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import keys
+from secure_auth.api.bearer import read_cookie
 from secure_auth.env import is_loopback
 from secure_auth.errors import validation_failed
 
@@ -30,18 +31,20 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 def wants_cookies(request: Request) -> bool:
     """How the tokens of this request's answer travel.
 
+    What a cookie opened is answered by cookie whatever the header says: no script shall turn cookies into tokens.
+
     Raises:
         Problem: validation_failed, an unknown delivery.
     """
     wanted = request.headers.get("X-Token-Delivery", "body")
     if wanted not in ("body", "cookie"):
         raise validation_failed("X-Token-Delivery", "invalid", "Not one of: body, cookie.")
-    return wanted == "cookie"
+    return wanted == "cookie" or getattr(request, "is_opened_by_cookie", False)
 
 
 def read_device_token(request: Request) -> str:
     """The token of a known device, empty for none."""
-    return str(request.headers.get("X-Device-Token") or request.COOKIES.get(DEVICE, ""))[:128]
+    return str(request.headers.get("X-Device-Token") or read_cookie(request, DEVICE))[:128]
 
 
 def csrf_token(owner_id: str) -> str:
@@ -77,13 +80,15 @@ def deliver_login(request: Request, answer: dict[str, Any], *, login_id: str) ->
     response = Response({name: value for name, value in answer.items() if name != "partial_token"})
     _set(response, PARTIAL, answer["partial_token"], answer["expires_in"])
     # A session that is open already keeps its token beside the login's, in case this login is given up.
-    before = request.COOKIES.get(CSRF, "").split(".")[-1]
+    before = read_cookie(request, CSRF).split(".")[-1]
     both = ".".join(filter(None, [csrf_token(login_id), before]))
     _set(response, CSRF, both, settings.SESSION_IDLE_SECONDS, readable=True)
     return response
 
 
-def deliver_tokens(request: Request, answer: dict[str, Any], *, session_id: str) -> Response:
+def deliver_tokens(
+    request: Request, answer: dict[str, Any], *, session_id: str, completes_login: bool = False
+) -> Response:
     """An answer that bears tokens of a session, each where the client wants it."""
     if not wants_cookies(request):
         return Response(answer)
@@ -92,10 +97,14 @@ def deliver_tokens(request: Request, answer: dict[str, Any], *, session_id: str)
     _set(response, ACCESS, answer["access"], answer["expires_in"])
     if "refresh" in answer:
         _set(response, REFRESH, answer["refresh"], answer["refresh_expires_in"], path=REFRESH_PATH)
-        response.delete_cookie(PARTIAL, samesite="Strict")
     if "device_token" in answer:
         _set(response, DEVICE, answer["device_token"], settings.DEVICE_SECONDS)
-    _set(response, CSRF, csrf_token(session_id), settings.SESSION_IDLE_SECONDS, readable=True)
+    csrf = csrf_token(session_id)
+    if completes_login:
+        response.delete_cookie(PARTIAL, samesite="Strict")
+    elif read_cookie(request, PARTIAL):
+        csrf = f"{read_cookie(request, CSRF).partition('.')[0]}.{csrf}"  # a login under way keeps its own
+    _set(response, CSRF, csrf, settings.SESSION_IDLE_SECONDS, readable=True)
     return response
 
 

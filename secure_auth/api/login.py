@@ -91,7 +91,9 @@ class VerifyView(ServiceView):
         answer = pair_answer(completed.pair)
         if completed.device_token:
             answer["device_token"] = completed.device_token
-        return cookies.deliver_tokens(request, answer, session_id=completed.pair.session_id)
+        return cookies.deliver_tokens(
+            request, answer, session_id=completed.pair.session_id, completes_login=True
+        )
 
 
 class ReauthenticateView(ServiceView):

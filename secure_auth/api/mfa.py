@@ -109,7 +109,8 @@ class ConfirmTotpView(ServiceView):
         answer = {"recovery_codes": confirmed.recovery_codes}
         if confirmed.completed:
             pair = confirmed.completed.pair
-            return cookies.deliver_tokens(request, answer | pair_answer(pair), session_id=pair.session_id)
+            answer |= pair_answer(pair)
+            return cookies.deliver_tokens(request, answer, session_id=pair.session_id, completes_login=True)
         return Response(answer)
 
 

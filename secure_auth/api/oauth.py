@@ -33,14 +33,19 @@ class OAuthBody(serializers.Serializer):
     """A request of OAuth: unknown parameters are passed over (RFC 6749 section 3.1)."""
 
     token = Text(max_length=None, write_only=True)
-    token_type_hint = Text(required=False, help_text="Not needed: a token says itself what it is.")
+    token_type_hint = Text(
+        required=False,
+        allow_blank=True,
+        max_length=None,
+        help_text="Not needed: a token says itself what it is.",
+    )
 
 
 class IntrospectBody(OAuthBody):
     """The token, and the client's credentials where they do not come by HTTP Basic."""
 
-    client_id = Text(required=False)
-    client_secret = Text(required=False, write_only=True)
+    client_id = Text(required=False, allow_blank=True)
+    client_secret = Text(required=False, allow_blank=True, write_only=True)
 
 
 class OAuthView(ServiceView):
@@ -98,7 +103,9 @@ class IntrospectView(OAuthView):
         The client's id and secret come by HTTP Basic, or as `client_id` and `client_secret` in the body.
         """
         body = self.body()
-        if self.client and "client_secret" in body:
+        if self.client and (
+            body.get("client_secret") or body.get("client_id", self.client.id) != self.client.id
+        ):
             raise OAuthError("invalid_request", "The client shows itself in more than one way.")
         client = self.client or clients.authenticate_client(
             body.get("client_id", ""), body.get("client_secret", ""), source=self.source

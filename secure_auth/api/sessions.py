@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from secure_auth import access, devices, sessions
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
-from secure_auth.api.bearer import Presented
+from secure_auth.api.bearer import Presented, read_cookie
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import DELIVERY, IDEMPOTENCY_KEY
 from secure_auth.api.shapes import device_answer, listing, pair_answer, session_answer
@@ -54,7 +54,7 @@ class RefreshView(ServiceView):
         Raises:
             Problem: validation_failed where there is none, csrf_failed.
         """
-        cookie = "" if "Authorization" in request.headers else request.COOKIES.get(cookies.REFRESH, "")
+        cookie = "" if "Authorization" in request.headers else read_cookie(request, cookies.REFRESH)
         if not cookie:
             raise validation_failed("refresh", "required", "This field is required.")
         owner = access.owner_of_refresh(cookie)

@@ -199,6 +199,43 @@ def test_known_device_signs_in_by_its_cookie_where_the_account_is_locked(
     browser.sign_in(person)
 
 
+def test_no_script_turns_cookies_into_tokens(browser: Browser, person: Person) -> None:
+    """With the right CSRF token and without the header that asks for cookies."""
+    browser.sign_in(person)
+    own = {"X_CSRF_Token": browser.csrf, "X_Token_Delivery": "body"}
+    refreshed = expect(browser.send("POST", "token/refresh/", {}, **own), 200)
+    shown = {"method": "totp", "code": person.code()}
+    fresh = expect(browser.send("POST", "reauthenticate/", shown, **own), 200)
+    assert not TOKENS & {*refreshed, *fresh}
+    expect(browser.post("logout/"), 204)
+
+
+@pytest.mark.parametrize("blank", ["\u2000", "\u00a0", "\u0085"], ids=ascii)
+def test_cookie_whose_name_only_resembles_ours_is_none(
+    browser: Browser, person: Person, client: Client, blank: str
+) -> None:
+    """A sibling of this host could set it."""
+    attacker = client.create_person()
+    browser.sign_in(person)
+    tossed = (
+        f"__Host-access={browser.jar['__Host-access'].value}; {blank}__Host-access={attacker.access}".encode()
+    )
+    host = (b"Host", client.server.origin.partition("://")[2].encode())
+    url = f"{client.server.url}/api/v1/me/"
+    answer = httpx.get(url, headers=[host, (b"Cookie", tossed)], trust_env=False)
+    assert expect(answer, 200)["email"] == person.email
+    doubled = tossed.replace(blank.encode(), b"")
+    assert code_of(httpx.get(url, headers=[host, (b"Cookie", doubled)], trust_env=False)) == "invalid_token"
+
+
+def test_session_goes_on_beside_a_login_under_way(browser: Browser, person: Person) -> None:
+    browser.sign_in(person)
+    expect(browser.post("login/", {"email": person.email, "password": person.password}), 200)
+    expect(browser.post("mfa/totp/", {}), 201)
+    expect(browser.post("token/refresh/", {}), 200)
+    expect(browser.post("login/verify/", {"method": "totp", "code": person.code()}), 200)
+
+
 def test_unknown_delivery_is_refused(client: Client, person: Person) -> None:
     body = {"email": person.email, "password": person.password}
     answer = client.post("login/", body, headers={"X-Token-Delivery": "pigeon"})

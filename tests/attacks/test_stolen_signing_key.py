@@ -1,0 +1,77 @@
+"""The signing key is stolen: its thief writes tokens of whatever claims.
+
+Attacker: holds the private key, knows ids of sessions and accounts. Moves: a forged refresh token of a live session;
+forged tokens after `rotate_keys --compromised`. Refusal: a refresh token's jti needs the digest ring too, so no session
+is taken over and none is ended by a forged one; from the drill on, nothing of that key opens anything.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import jwt
+import pytest
+
+from tests.client import Client, code_of, expect
+from tests.conftest import new_address
+from tests.server import Server, running_server
+
+STEAL = """
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from secure_auth import keys
+key = keys.ring("signing").active
+print(key.kid)
+print(key.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgres+redis"])
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    with running_server(request.param, tmp_path) as running:
+        yield running
+
+
+def forge(pem: str, kid: str, genuine: str, **claims: object) -> str:
+    """A token with the thief's claims over those of a genuine one."""
+    body = jwt.decode(genuine, options={"verify_signature": False})
+    header = {"kid": kid, "typ": jwt.get_unverified_header(genuine)["typ"]}
+    return jwt.encode(body | claims, pem, algorithm="ES256", headers=header)
+
+
+def test_signing_key_alone_takes_over_no_session(service: Server) -> None:
+    client = Client(service, new_address())
+    person = client.create_person()
+    kid, _, pem = service.manage("shell", "--no-imports", "-c", STEAL).stdout.partition("\n")
+    attempts: list[dict[str, object]] = [
+        {"jti": "0" * 32},
+        {"jti": "0" * 32, "gen": 7},
+        {"gen": 1},
+        {"gen": -1},
+    ]
+    for claims in attempts:
+        assert code_of(client.refresh(forge(pem, kid, person.refresh, **claims))) == "invalid_token"
+    person.keep(expect(client.refresh(person.refresh), 200))
+    expect(client.me(forge(pem, kid, person.access, jti="x")), 200)
+    service.manage("rotate_keys", f"--compromised={kid}")
+    late = int(time.time()) + 200
+    assert code_of(client.me(forge(pem, kid, person.access, exp=late))) == "invalid_token"
+    assert code_of(client.refresh(forge(pem, kid, person.refresh, exp=late))) == "invalid_token"
+    client.close()
+
+
+def test_drills_at_once_kill_the_key_once(service: Server) -> None:
+    kid = service.rows("SELECT kid FROM secure_auth_key WHERE purpose = 'signing' AND state = 'active'")[0][0]
+
+    def drill(_: int) -> "CompletedProcess[str]":
+        return service.manage("rotate_keys", f"--compromised={kid}", check=False)
+
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(drill, range(3)))
+    assert sorted(one.returncode for one in done) == [0, 1, 1]
+    assert all("Traceback" not in one.stderr for one in done)
+    states = service.rows(
+        "SELECT state, count(*) FROM secure_auth_key WHERE purpose = 'signing' GROUP BY state"
+    )
+    assert sorted(states) == [("active", 1), ("gone", 1), ("next", 1)]

@@ -77,7 +77,14 @@ def spent_events(method: str, user_id: str, *, source: Source, session: str = ""
 
 
 def plain_event(
-    kind: EventType, user_id: str, *, source: Source, session: str = "", reason: str = "", **details: object
+    kind: EventType,
+    user_id: str,
+    /,
+    *,
+    source: Source,
+    session: str = "",
+    reason: str = "",
+    **details: object,
 ) -> NewEvent:
     """A success with details."""
     return NewEvent(

@@ -9,6 +9,7 @@ from django.utils import timezone
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import access, keys, pending, refusals, sessions
+from secure_auth.factors import plain_event
 from secure_auth.models import Client, PendingLogin, Session
 from secure_auth.tokens import AccessToken, InvalidToken, PartialToken, RefreshToken, RingToken
 
@@ -89,8 +90,12 @@ def _end_session(token: RingToken, *, source: Source, now: datetime) -> bool:
     if not sessions.end_session(session, reason="token_revoked", now=now):
         return False
     append(
-        _revocation(EventType.TOKEN_REVOKE, session.user_id, source, session.id, kind=token.token_type),
-        _revocation(EventType.SESSION_END, session.user_id, source, session.id, Reason.REVOKED),
+        plain_event(
+            EventType.TOKEN_REVOKE, session.user_id, source=source, session=session.id, kind=token.token_type
+        ),
+        plain_event(
+            EventType.SESSION_END, session.user_id, source=source, session=session.id, reason=Reason.REVOKED
+        ),
     )
     return True
 
@@ -99,24 +104,5 @@ def _end_login(token: RingToken, *, source: Source, now: datetime) -> bool:
     login = PendingLogin.objects.filter(pk=token["jti"], user_id=token["sub"]).first()
     if login is None or not keys.is_live(token["kid"]) or not pending.close_pending(login, now=now):
         return False
-    append(_revocation(EventType.TOKEN_REVOKE, login.user_id, source, kind=token.token_type))
+    append(plain_event(EventType.TOKEN_REVOKE, login.user_id, source=source, kind=token.token_type))
     return True
-
-
-def _revocation(
-    kind_of_event: EventType,
-    user_id: str,
-    source: Source,
-    session_id: str = "",
-    reason: Reason = Reason.NONE,
-    **details: Any,
-) -> NewEvent:
-    return NewEvent(
-        type=kind_of_event,
-        outcome=Outcome.SUCCESS,
-        reason=reason,
-        source=source,
-        user=user_id,
-        session=session_id,
-        details=details,
-    )

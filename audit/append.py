@@ -1,8 +1,8 @@
 """The only writer of the log: an event is committed with what it reports, or neither is.
 
 Appending takes no lock that another appender waits for: no chain, no counter. On PostgreSQL the events of one
-call and their personal data are one statement. After the commit each event goes to standard output as one
-JSON line; the database is the truth, the line a copy.
+call and their personal data are one statement. The integrator (`audit.integrate`) gives them their places in the tree.
+After the commit each event goes to standard output as one JSON line; the database is the truth, the line a copy.
 """
 
 import json
@@ -17,6 +17,7 @@ from audit import tallies
 from audit.details import Collapsed, Id
 from audit.events import EventType, Outcome, Severity, Source
 from audit.records import NewEvent, Record, prepare
+from audit.validation import UnknownDetail
 
 __all__ = ("NewEvent", "append", "append_collapsed", "close_tallies")
 
@@ -28,6 +29,9 @@ EVENT_COLUMNS: Final = (
 PERSONAL_COLUMNS: Final = (
     "event", '"user"', "subject", "ip", "user_agent", "foreign_request_id", "text", "salts",
 )  # fmt: skip
+MAX_JSON_LENGTH: Final = (
+    64_000  # with the other columns below what a leaf may have (audit.leaf), all of it ASCII
+)
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -107,11 +111,14 @@ def _insert(records: Sequence[Record]) -> tuple[str, ...]:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             values = [value for record in records for value in _event_values(record)]
+            values += [record.id for record in records]
             values += [value for record in personal for value in _personal_values(record)]
             cursor.execute(_statement(len(records), len(personal)), values)
         else:
             event = [_event_values(record) for record in records]
             cursor.executemany(_insert_sql("audit_event", EVENT_COLUMNS, 1), event)
+            pending = [(record.id,) for record in records]
+            cursor.executemany(_insert_sql("audit_pending", ("event",), 1), pending)
             own = [_personal_values(record) for record in personal]
             cursor.executemany(_insert_sql("audit_personaldata", PERSONAL_COLUMNS, 1), own)
     _print_on_commit(records)
@@ -119,6 +126,9 @@ def _insert(records: Sequence[Record]) -> tuple[str, ...]:
 
 
 def _event_values(record: Record) -> tuple[Any, ...]:
+    details, commitments = _to_json(record.details), _to_json(record.commitments)
+    if len(details) + len(commitments) > MAX_JSON_LENGTH:
+        raise UnknownDetail(f"details of {record.type}: longer than an entry can be")
     return (
         record.id,
         connection.ops.adapt_datetimefield_value(record.time),
@@ -128,8 +138,8 @@ def _event_values(record: Record) -> tuple[Any, ...]:
         record.severity,
         record.session,
         record.request_id,
-        _to_json(record.details),
-        _to_json(record.commitments),
+        details,
+        commitments,
     )
 
 
@@ -154,11 +164,13 @@ def _insert_sql(table: str, columns: tuple[str, ...], rows: int) -> str:
 
 @cache
 def _statement(events: int, personal: int) -> str:
-    """PostgreSQL: both tables in one statement."""
+    """PostgreSQL: the events, their places in the integrator's queue and their personal data in one statement."""
     insert = _insert_sql("audit_event", EVENT_COLUMNS, events)
+    queue = _insert_sql("audit_pending", ("event",), events)
     if not personal:
-        return insert
-    return f"WITH event AS ({insert}) {_insert_sql('audit_personaldata', PERSONAL_COLUMNS, personal)}"
+        return f"WITH event AS ({insert}) {queue}"
+    own = _insert_sql("audit_personaldata", PERSONAL_COLUMNS, personal)
+    return f"WITH event AS ({insert}), pending AS ({queue}) {own}"
 
 
 def _print_on_commit(records: Sequence[Record]) -> None:

@@ -13,6 +13,10 @@ from audit.events import EventType as Type
 from audit.events import Reason
 
 Id = NewType("Id", str)  # [A-Za-z0-9_-]{1,64}: a row id, a jti, a key id
+Origin = NewType(
+    "Origin", str
+)  # the name of a log (C2SP signed-note): printable ASCII without blanks and plus
+Note = NewType("Note", str)  # a signed checkpoint, as text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +184,25 @@ class Collapsed:
     window_seconds: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStart:
+    """The first entry of a log; a successor holds the last known checkpoint of the log before it."""
+
+    log: int
+    origin: Origin
+    checkpoint: Note | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inconsistency:
+    """A head that contradicts a checkpoint which is known: nothing is signed until a successor log starts."""
+
+    log: int
+    size: int
+    known_size: int
+    known_by: vocabulary.Keeper
+
+
 # fmt: off
 _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Account: (
@@ -207,6 +230,8 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Removal: (Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
     Mail: (Type.MAIL_SEND, Type.MAIL_FAIL),
     Collapsed: (Type.LOG_COLLAPSED,),
+    LogStart: (Type.LOG_START,),
+    Inconsistency: (Type.LOG_INCONSISTENT,),
 }
 # fmt: on
 DETAILS: Final = {type_: model for model, types in _MODELS.items() for type_ in types}

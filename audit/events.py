@@ -91,6 +91,8 @@ class EventType(StrEnum):
     MAIL_SEND = "mail.send"
     MAIL_FAIL = "mail.fail"
     LOG_COLLAPSED = "log.collapsed"
+    LOG_START = "log.start"
+    LOG_INCONSISTENT = "log.inconsistent"
 
 
 class Reason(StrEnum):
@@ -198,6 +200,7 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.AUDIT_PRUNE, _S): Severity.HIGH,
     (EventType.AUDIT_ERASE, _S): Severity.HIGH,
     (EventType.MAIL_FAIL, _F): Severity.MEDIUM,
+    (EventType.LOG_INCONSISTENT, _F): Severity.CRITICAL,
 }
 
 

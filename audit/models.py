@@ -87,15 +87,84 @@ class PersonalData(models.Model):
         return self.event
 
 
-class Entry(models.Model):
-    """An event's place in the log: insert-only for ever. Nothing writes entries yet."""
+class Log(models.Model):
+    """One transparency log and its head: the size and the RFC 9162 root of what is integrated.
 
-    index = models.BigIntegerField(primary_key=True)
+    The highest `id` is the current log; `new_log` ends it and begins the next. A head only grows.
+    """
+
+    id = models.SmallIntegerField(primary_key=True)
+    origin = KeyField(max_length=200, unique=True)
+    size = models.BigIntegerField()
+    root = models.BinaryField(max_length=32)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.origin
+
+
+class Entry(models.Model):
+    """An event's place in a log: insert-only for ever."""
+
+    pk = models.CompositePrimaryKey("log", "index")
+    log = models.SmallIntegerField()
+    index = models.BigIntegerField()
     event = KeyField(max_length=36, unique=True)
     leaf_hash = models.BinaryField(max_length=32)
 
     def __str__(self) -> str:
         return f"{self.index} {self.event}"
+
+
+class Node(models.Model):
+    """The hash of a full subtree of 256**level entries, level >= 1: what C2SP tiles above level 0 are made of."""
+
+    pk = models.CompositePrimaryKey("log", "level", "index")
+    log = models.SmallIntegerField()
+    level = models.SmallIntegerField()
+    index = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.index}"
+
+
+class Checkpoint(models.Model):
+    """A signed head (C2SP tlog-checkpoint). Old ones may be deleted: a newer one vouches for the same entries."""
+
+    pk = models.CompositePrimaryKey("log", "size")
+    log = models.SmallIntegerField()
+    size = models.BigIntegerField()
+    root = models.BinaryField(max_length=32)
+    note = models.TextField()
+    time = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.log} {self.size}"
+
+
+class Cosignature(models.Model):
+    """A witness's signature line under a checkpoint (C2SP tlog-cosignature)."""
+
+    pk = models.CompositePrimaryKey("log", "size", "witness")
+    log = models.SmallIntegerField()
+    size = models.BigIntegerField()
+    witness = KeyField(max_length=200)
+    line = models.TextField()
+    time = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.witness} {self.size}"
+
+
+class Pending(models.Model):
+    """An event that has no entry yet. Written with the event, removed with the entry's insertion."""
+
+    event = KeyField(primary_key=True, max_length=36)
+
+    def __str__(self) -> str:
+        return self.event
 
 
 class Retention(models.Model):

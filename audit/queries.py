@@ -5,6 +5,7 @@ tell how far the window reached and how many ids it held.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Final
@@ -23,6 +24,7 @@ _EVENT_COLUMNS: Final = (*_CLEAR, "time", "details", "commitments")
 _COLUMNS: Final = ", ".join(
     [*(f"e.{name}" for name in _EVENT_COLUMNS), *(f'p."{name}"' for name in (*_OWN, "text", "salts"))]
 )
+_WITHOUT_PERSONAL: Final = ", ".join([*(f"e.{name}" for name in _EVENT_COLUMNS), "NULL"])
 _SEARCHED: Final = " || ' ' || ".join(
     [
         *(f"e.{name}" for name in _CLEAR),
@@ -44,11 +46,31 @@ class Window:
 
 def fetch_event(event_id: str) -> Record | None:
     """One event by id."""
-    sql = f"SELECT {_COLUMNS} FROM audit_event e {_WITH_PERSONAL} WHERE e.id = %s"  # noqa: S608 constants
+    return next(iter(fetch_events([event_id])), None)
+
+
+def fetch_events(ids: Sequence[str]) -> list[Record]:
+    """These events, in the order of their ids; those that are gone are left out."""
+    marks = ", ".join(["%s"] * len(ids))
+    return _fetch(f"audit_event e {_WITH_PERSONAL} WHERE e.id IN ({marks}) ORDER BY e.id", ids)
+
+
+def fetch_pending(limit: int) -> list[Record]:
+    """Events that wait for an entry, in the order of their ids, without their personal data."""
+    queue = "(SELECT event FROM audit_pending ORDER BY event LIMIT %s) AS queue"
+    join = (
+        "CROSS JOIN" if connection.vendor == "sqlite" else "JOIN"
+    )  # SQLite: keep this order of the two loops
+    where = "WHERE" if connection.vendor == "sqlite" else "ON"
+    return _fetch(
+        f"{queue} {join} audit_event e {where} e.id = queue.event ORDER BY e.id", [limit], _WITHOUT_PERSONAL
+    )
+
+
+def _fetch(source: str, values: Sequence[Any], columns: str = _COLUMNS) -> list[Record]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, [event_id])
-        row = cursor.fetchone()
-    return _record(row) if row else None
+        cursor.execute(f"SELECT {columns} FROM {source}", values)  # noqa: S608 constants
+        return [_record(row) for row in cursor.fetchall()]
 
 
 def has_other_filters(question: Filters) -> bool:

@@ -1,9 +1,9 @@
 """Triggers that keep the log append-only, on SQLite and PostgreSQL, and the function that counts floods.
 
-Refused: every UPDATE of events, entries, retention and personal data; every DELETE of entries and retention;
-DELETE of events that are not before the highest cut-off in retention; TRUNCATE (PostgreSQL) and INSERT OR
-REPLACE (SQLite), which go past row triggers. They bind whoever has no right to drop them: the serving role
-should not own the tables.
+Refused: every UPDATE of events, entries, nodes, checkpoints, cosignatures, retention and personal data; every DELETE of
+entries, nodes, logs and retention; DELETE of events that are not before the highest cut-off in retention; a log's
+head that shrinks; TRUNCATE (PostgreSQL) and INSERT OR REPLACE (SQLite), which go past row triggers. They bind whoever
+has no right to drop them: the serving role should not own the tables.
 
 A migration that alters one of these tables must call `install` after it: SQLite remakes a table without its
 triggers.
@@ -13,13 +13,19 @@ from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# table: (its unique columns, may rows be deleted: "never", by "retention", or "freely")
+# table: (its keys, may rows be deleted: "never", by "retention", or "freely")
 GUARDED: Final = {
     "audit_event": (("id",), "retention"),
-    "audit_entry": (('"index"', "event"), "never"),
+    "audit_entry": (("log", "index"), "never"),
+    "audit_node": (("log", "level", "index"), "never"),
+    "audit_checkpoint": (("log", "size"), "freely"),
+    "audit_cosignature": (("log", "size", "witness"), "freely"),
+    "audit_log": (("id",), "never"),
     "audit_personaldata": (("event",), "freely"),
     "audit_retention": (("id",), "never"),
 }
+ALSO_UNIQUE: Final = {"audit_entry": "event", "audit_log": "origin"}
+GROWING: Final = "audit_log"  # UPDATE only to what continues it
 KINDS: Final = {"sqlite": ("update", "delete", "replace"), "postgresql": ("update", "delete", "truncate")}
 
 
@@ -42,9 +48,11 @@ def install(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor not in KINDS:
         raise NotImplementedError(f"no triggers for {connection.vendor}: the log would not be append-only")
     make = _sqlite if connection.vendor == "sqlite" else _postgresql
-    statements = [] if connection.vendor == "sqlite" else [REFUSE, KEEP, OPENS_WINDOW]
+    statements = [] if connection.vendor == "sqlite" else [REFUSE, KEEP, GROW, OPENS_WINDOW]
+    present = set(connection.introspection.table_names())  # an early migration knows fewer tables
     for name, table in trigger_names(connection.vendor).items():
-        statements += make(name, table, name.rpartition("_")[2])
+        if table in present:
+            statements += make(name, table, name.rpartition("_")[2])
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
@@ -56,26 +64,40 @@ def install_in_migration(_apps: Any, schema_editor: Any) -> None:
 
 
 def _sqlite(name: str, table: str, kind: str) -> list[str]:
-    columns, deletion = GUARDED[table]
+    keys, deletion = GUARDED[table]
     when = f"{kind.upper()} ON {table}"
     if kind == "replace":
-        clash = " OR ".join(f"{column} = NEW.{column}" for column in columns)
-        when = f"INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {clash})"  # noqa: S608 constants
+        unique = [keys, (ALSO_UNIQUE[table],)] if table in ALSO_UNIQUE else [keys]
+        when = f"INSERT ON {table} WHEN " + " OR ".join(_exists(table, columns) for columns in unique)
     elif (kind, deletion) == ("delete", "retention"):
         when += " WHEN OLD.time >= COALESCE((SELECT max(cutoff) FROM audit_retention), '')"
+    elif (kind, table) == ("update", GROWING):
+        when += f" WHEN {SHRINKS}"
     refuse = f"SELECT RAISE(ABORT, '{table} is append-only: {kind} refused')"
     return [f"DROP TRIGGER IF EXISTS {name}", f"CREATE TRIGGER {name} BEFORE {when} BEGIN {refuse}; END"]
+
+
+def _exists(table: str, columns: tuple[str, ...]) -> str:
+    clash = " AND ".join(f'"{column}" = NEW."{column}"' for column in columns)
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {clash})"  # noqa: S608 constants
 
 
 def _postgresql(name: str, table: str, kind: str) -> list[str]:
     each = "STATEMENT EXECUTE FUNCTION audit_refuse()"
     if (kind, GUARDED[table][1]) == ("delete", "retention"):
         each = "ROW EXECUTE FUNCTION audit_keep()"
+    elif (kind, table) == ("update", GROWING):
+        each = "ROW EXECUTE FUNCTION audit_grow()"
     return [
         f"DROP TRIGGER IF EXISTS {name} ON {table}",
         f"CREATE TRIGGER {name} BEFORE {kind.upper()} ON {table} FOR EACH {each}",
     ]
 
+
+SHRINKS: Final = (
+    "NEW.id <> OLD.id OR NEW.origin <> OLD.origin OR NEW.size < OLD.size OR OLD.ended_at IS NOT NULL"
+    " OR (NEW.size = OLD.size AND NEW.root <> OLD.root)"
+)
 
 REFUSE: Final = """
 CREATE OR REPLACE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -92,6 +114,16 @@ BEGIN
     END IF;
     RAISE EXCEPTION '% is append-only: delete refused', TG_TABLE_NAME
         USING ERRCODE = 'integrity_constraint_violation';
+END $$"""
+
+GROW: Final = f"""
+CREATE OR REPLACE FUNCTION audit_grow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF {SHRINKS} THEN
+        RAISE EXCEPTION '% is append-only: update refused', TG_TABLE_NAME
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
 END $$"""
 
 # READ COMMITTED gives each statement inside a new view: after the wait for the lock the opener is visible.

@@ -13,11 +13,13 @@ from enum import StrEnum
 from functools import cache, partial
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from audit.details import DETAILS, Id
+from audit.details import DETAILS, Id, Note, Origin
 from audit.events import EventType
 from audit.vocabulary import Text
 
 OPAQUE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+ORIGIN = re.compile(r"[!-*,-~]{1,200}")  # C2SP signed-note: no blanks, no plus
+_NOTE = re.compile(r"[\n -~\u2014]{1,16000}")
 MAX_TEXT_LENGTH = 1000
 MAX_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly (RFC 8785 section 3.2.2.3)
 _JWT = re.compile(r"eyJ[\w-]*\.[\w.-]*")
@@ -111,7 +113,14 @@ def _check_of(hint: Any) -> Check:
         (hint,) = (each for each in get_args(hint) if each is not type(None))
     if get_origin(hint) is tuple:
         return partial(_many, _check_of(get_args(hint)[0]))
-    known: dict[Any, Check] = {Id: check_id, int: _integer, bool: _boolean, datetime: _moment}
+    known: dict[Any, Check] = {
+        Id: check_id,
+        Note: partial(_matching, _NOTE, "a signed note"),
+        Origin: partial(_matching, ORIGIN, "an origin"),
+        int: _integer,
+        bool: _boolean,
+        datetime: _moment,
+    }
     return known[hint] if hint in known else partial(_member, hint)
 
 
@@ -120,6 +129,12 @@ def _member(vocabulary: type[StrEnum], value: Any) -> str:
     if not isinstance(value, str) or value not in vocabulary._value2member_map_:
         raise ValueError(f"not one of {vocabulary.__name__}")
     return vocabulary(value).value
+
+
+def _matching(pattern: re.Pattern[str], what: str, value: Any) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"not {what}")
+    return value
 
 
 def _integer(value: Any) -> int:

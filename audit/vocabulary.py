@@ -113,6 +113,14 @@ class View(StrEnum):
     USERS = "users"
 
 
+class Keeper(StrEnum):
+    """Who keeps a checkpoint that the log must continue."""
+
+    DATABASE = "database"
+    FILE = "file"
+    WITNESS = "witness"
+
+
 class Format(StrEnum):
     """The formats of an export."""
 

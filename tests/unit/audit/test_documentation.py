@@ -24,6 +24,8 @@ REQUIRED = {
     EventType.MAIL_SEND: {"message", "template"},
     EventType.MAIL_FAIL: {"message", "template"},
     EventType.LOG_COLLAPSED: {"type", "first_event", "count", "window_seconds"},
+    EventType.LOG_START: {"log", "origin"},
+    EventType.LOG_INCONSISTENT: {"log", "size", "known_size", "known_by"},
 }
 
 

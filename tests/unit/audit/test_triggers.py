@@ -7,22 +7,27 @@ import pytest
 from django.db import DatabaseError, connection, models, transaction
 
 from audit.checks import missing_triggers
-from audit.models import Entry, Event, PersonalData, Retention
+from audit.models import Checkpoint, Cosignature, Entry, Event, Node, PersonalData, Retention
+from audit.models import Log as LogRow
 from audit.triggers import install, trigger_names
 from tests.unit.audit.conftest import Log, only
 from tests.unit.audit.says import committed, failure
 
 pytestmark = pytest.mark.usefixtures("log")
-TABLES = ("audit_event", "audit_entry", "audit_personaldata", "audit_retention")
+MODELS = (Event, Entry, Node, Checkpoint, Cosignature, PersonalData, Retention)
 COLUMNS = {
-    model._meta.db_table: [str(field.column) for field in model._meta.local_fields]
-    for model in (Event, Entry, PersonalData, Retention)
+    model._meta.db_table: [field.column for field in model._meta.local_fields if field.column]
+    for model in MODELS
 }
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def fill() -> str:
     (event_id,) = committed(failure())
-    Entry.objects.create(index=0, event=event_id, leaf_hash=b"x" * 32)
+    Entry.objects.create(log=1, index=0, event=event_id, leaf_hash=b"x" * 32)
+    Node.objects.create(log=1, level=1, index=0, hash=b"x" * 32)
+    Checkpoint.objects.create(log=1, size=1, root=b"x" * 32, note="n", time=NOW)
+    Cosignature.objects.create(log=1, size=1, witness="w", line="l", time=NOW)
     Retention.objects.create(cutoff=datetime(2020, 1, 1, tzinfo=UTC))
     return event_id
 
@@ -38,16 +43,26 @@ def refused(sql: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("table", "column"), [(table, name) for table in TABLES for name in COLUMNS[table]])
+@pytest.mark.parametrize(("table", "column"), [(table, name) for table in COLUMNS for name in COLUMNS[table]])
 def test_no_column_can_be_updated(table: str, column: str) -> None:
     fill()
     assert refused(f'UPDATE {table} SET "{column}" = "{column}"')
 
 
-@pytest.mark.parametrize("table", ["audit_event", "audit_entry", "audit_retention"])
+@pytest.mark.parametrize("table", ["audit_event", "audit_entry", "audit_node", "audit_retention"])
 def test_rows_cannot_be_deleted(table: str) -> None:
     fill()
     assert refused(f"DELETE FROM {table}")
+
+
+@pytest.mark.parametrize("change", ["size = 4", "size = 5, root = 'y'", "origin = 'other'", "id = 2"])
+def test_a_head_only_grows(change: str) -> None:
+    LogRow.objects.create(id=1, origin="one", size=5, root=b"x", started_at=NOW)
+    assert refused(f"UPDATE audit_log SET {change}")
+    assert refused("DELETE FROM audit_log")
+    assert not refused("UPDATE audit_log SET size = 6, root = 'y'")
+    assert not refused("UPDATE audit_log SET ended_at = started_at")
+    assert refused("UPDATE audit_log SET size = 7, root = 'z'")
 
 
 def test_personal_data_can_be_deleted() -> None:
@@ -79,13 +94,13 @@ def test_a_mixed_delete_removes_nothing() -> None:
 @only("postgres")
 def test_tables_cannot_be_truncated() -> None:
     fill()
-    for table in TABLES:
+    for table in list(COLUMNS):
         assert refused(f"TRUNCATE {table}")
         assert refused(f"TRUNCATE {table} CASCADE")
 
 
 @only("sqlite")
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", list(COLUMNS))
 def test_rows_cannot_be_replaced(table: str) -> None:
     fill()
     assert refused(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
@@ -128,5 +143,5 @@ def test_the_check_sees_a_table_that_sqlite_remade() -> None:
 
 def test_no_other_table_points_into_the_log() -> None:
     """A cascade would be a way around."""
-    for model in (Event, Entry, PersonalData, Retention):
+    for model in (*MODELS, LogRow):
         assert not [field for field in model._meta.get_fields() if isinstance(field, models.ForeignKey)]

@@ -1,0 +1,107 @@
+"""The stored tree: heads, hashes and proofs, read from the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import connection
+
+from audit import merkle
+from audit.merkle import Reader
+
+CURRENT: Final = "ended_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A log's head: how many entries it has, and their root."""
+
+    log: int
+    origin: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event stands."""
+
+    log: int
+    index: int
+    leaf_hash: bytes
+
+
+def current_head() -> Head | None:
+    """The head of the current log; None before the first log has started."""
+    return _head(f"{CURRENT} ORDER BY id DESC LIMIT 1", [])
+
+
+def head_of(log: int) -> Head | None:
+    """The head of a log."""
+    return _head("id = %s", [log])
+
+
+def _head(where: str, values: list[int]) -> Head | None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id, origin, size, root FROM audit_log WHERE {where}", values)  # noqa: S608 constants
+        row = cursor.fetchone()
+    return Head(row[0], row[1], row[2], bytes(row[3])) if row else None
+
+
+def place_of(event_id: str) -> Place | None:
+    """The entry of an event; None while it is pending."""
+    with connection.cursor() as cursor:
+        cursor.execute('SELECT log, "index", leaf_hash FROM audit_entry WHERE event = %s', [event_id])
+        row = cursor.fetchone()
+    return Place(row[0], row[1], bytes(row[2])) if row else None
+
+
+def reader(log: int) -> Reader:
+    """The hashes of a log, by level.
+
+    Raises:
+        Torn: hashes are missing that the log's size promises.
+    """
+
+    def read(level: int, first: int, count: int) -> Sequence[bytes]:
+        hashes = read_hashes(log, level, first, count)
+        if len(hashes) != count:
+            raise Torn(f"log {log}: hashes of level {level} from {first} on are missing")
+        return hashes
+
+    return read
+
+
+class Torn(Exception):
+    """The stored tree is not the one that its head speaks of."""
+
+
+def read_hashes(log: int, level: int, first: int, count: int) -> list[bytes]:
+    """Up to `count` hashes of a level, in order, without a gap."""
+    table, column, which = (
+        ("audit_entry", "leaf_hash", "") if not level else ("audit_node", "hash", "level = %s AND")
+    )
+    sql = f"""SELECT "index", {column} FROM {table}
+               WHERE log = %s AND {which} "index" >= %s AND "index" < %s ORDER BY "index\""""  # noqa: S608 constants
+    levels = [level] if level else []
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [log, *levels, first, first + count])
+        rows = cursor.fetchall()
+    return [bytes(found) for at, (index, found) in enumerate(rows, first) if at == index]
+
+
+def pending_count() -> int:
+    """How many events have no entry yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM audit_pending")
+        return int(cursor.fetchone()[0])
+
+
+def inclusion_proof(log: int, index: int, size: int) -> list[bytes]:
+    """As audit.merkle, from the database: O(log size) reads."""
+    return merkle.inclusion_proof(index, size, reader(log))
+
+
+def consistency_proof(log: int, first: int, second: int) -> list[bytes]:
+    """As audit.merkle, from the database."""
+    return merkle.consistency_proof(first, second, reader(log))

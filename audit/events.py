@@ -139,6 +139,8 @@ class Reason(StrEnum):
     WRONG_CLIENT = "wrong_client"
     INVALID_INPUT = "invalid_input"
     NOT_FOUND = "not_found"
+    PENDING = "pending"
+    PRUNED = "pruned"
     NOT_ALLOWED = "not_allowed"
     LAST_AUTHENTICATOR = "last_authenticator"
     LAST_ADMIN = "last_admin"

@@ -41,6 +41,11 @@ class Filters:
     beyond: str
     terms: tuple[str, ...]
 
+    @property
+    def narrows(self) -> bool:
+        """Whether it asks for anything but a range of ids."""
+        return bool(self.equal or self.terms)
+
 
 def parse_filters(given: Mapping[str, str]) -> Filters:
     """Parse filters as they come from a query string.

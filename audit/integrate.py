@@ -37,6 +37,11 @@ class Integrator:
         self._edge = Edge()
         self._stray_after: str | None = ""
 
+    @property
+    def head(self) -> Head | None:
+        """The head that the last batch made or found; None when it has to be read anew."""
+        return self._head
+
     def integrate(self) -> int:
         """Integrate one batch of what is pending; how many events. 0 also where another one was faster.
 

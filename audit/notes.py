@@ -51,9 +51,30 @@ def sign_checkpoint(origin: str, size: int, root: bytes, signers: Sequence[Signe
     return f"{text}\n{''.join(lines)}"
 
 
-def text_of(note: str) -> str:
-    """The signed text of a note that this log wrote."""
-    return note[: note.rindex("\n\n") + 1]
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint as it says itself; no signature of it was verified."""
+
+    origin: str
+    size: int
+    root: bytes
+    note: str
+
+
+def read_checkpoint(note: str) -> Checkpoint:
+    """Read a checkpoint that this log signed. To judge somebody else's, see `audit.verify`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text, blank, signatures = note.partition("\n\n")
+    lines = text.split("\n")
+    if not blank or not signatures.startswith(DASH) or len(lines) != 3 or not lines[1].isdecimal():
+        raise ValueError("not a signed checkpoint")
+    root = base64.b64decode(lines[2], validate=True)
+    if len(root) != 32:
+        raise ValueError("not a signed checkpoint")
+    return Checkpoint(lines[0], int(lines[1]), root, note)
 
 
 def proof_text(index: int, hashes: Sequence[bytes], checkpoint: str) -> str:

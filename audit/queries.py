@@ -17,6 +17,7 @@ from audit.records import Record
 
 # the most selective first; user and ip stand with the personal data
 _DRIVERS: Final = ("session", "request_id", "user", "ip", "type", "severity", "outcome")
+LOG_SHIFT: Final = 10**12
 _PERSONAL: Final = frozenset({"user", "ip"})
 _CLEAR: Final = ("id", "type", "outcome", "reason", "severity", "session", "request_id")
 _OWN: Final = ("user", "subject", "ip", "user_agent", "foreign_request_id")
@@ -44,6 +45,23 @@ class Window:
     looked_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An event and its position: LOG_SHIFT times its log, plus its index."""
+
+    position: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedWindow:
+    """What one statement found: matching events, the last position it looked at, and how many it looked at."""
+
+    found: list[Placed]
+    edge: int
+    looked_at: int
+
+
 def fetch_event(event_id: str) -> Record | None:
     """One event by id."""
     return next(iter(fetch_events([event_id])), None)
@@ -65,6 +83,36 @@ def fetch_pending(limit: int) -> list[Record]:
     return _fetch(
         f"{queue} {join} audit_event e {where} e.id = queue.event ORDER BY e.id", [limit], _WITHOUT_PERSONAL
     )
+
+
+def fetch_entries(log: int, first: int, count: int) -> list[Record]:
+    """The events of a range of entries, in tree order, without personal data; pruned ones are left out."""
+    source = """audit_entry n JOIN audit_event e ON e.id = n.event
+                 WHERE n.log = %s AND n."index" >= %s AND n."index" < %s ORDER BY n."index\""""
+    return _fetch(source, [log, first, first + count], _WITHOUT_PERSONAL)
+
+
+def fetch_placed(question: Filters, comparison: str, at: int, *, size: int, limit: int) -> PlacedWindow:
+    """At most `limit` matches among the next `size` entries beyond a position, nearest first."""
+    order, edge = ("ASC", "max") if comparison == ">" else ("DESC", "min")
+    rest, values = _rest(question, None)
+    for bound, value in ((">=", question.lowest), ("<", question.beyond)):
+        if value:
+            rest += f" AND e.id {bound} %s"
+            values.append(value)
+    sql = f"""
+        WITH span AS (SELECT log * {LOG_SHIFT} + "index" AS position, event FROM audit_entry
+                       WHERE (log, "index") {comparison} (%s, %s) ORDER BY log {order}, "index" {order} LIMIT %s),
+             edge AS (SELECT {edge}(position) AS position, count(*) AS entries FROM span)
+        SELECT edge.position, edge.entries, found.* FROM edge LEFT JOIN (
+            SELECT span.position, {_COLUMNS} FROM span JOIN audit_event e ON e.id = span.event {_WITH_PERSONAL}
+             WHERE {rest} ORDER BY span.position {order} LIMIT %s
+        ) found ON 1 = 1 ORDER BY found.position {order}"""  # noqa: S608 names of columns; values are parameters
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*divmod(at, LOG_SHIFT), size, *values, limit])
+        rows = cursor.fetchall()
+    found = [Placed(row[2], _record(row[3:])) for row in rows if row[2] is not None]
+    return PlacedWindow(found, rows[0][0] or at, rows[0][1])
 
 
 def _fetch(source: str, values: Sequence[Any], columns: str = _COLUMNS) -> list[Record]:

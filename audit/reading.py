@@ -20,7 +20,7 @@ from audit.filters import (
     read_cursor,
     write_cursor,
 )
-from audit.queries import fetch_event, fetch_window, has_other_filters
+from audit.queries import fetch_entries, fetch_event, fetch_window, has_other_filters
 from audit.records import Record
 
 BUDGET_SECONDS: Final = 0.3
@@ -40,6 +40,11 @@ class Page:
 def find_event(event_id: str) -> Record | None:
     """One event, or None."""
     return fetch_event(event_id) if is_event_id(event_id) else None
+
+
+def find_entries(log: int, first: int, count: int) -> list[Record]:
+    """The events of a range of a log's entries, without personal data; those whose bodies are gone are left out."""
+    return fetch_entries(log, first, count)
 
 
 def find_events(

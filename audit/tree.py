@@ -1,5 +1,6 @@
 """The stored tree: heads, hashes and proofs, read from the database."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -41,7 +42,12 @@ def head_of(log: int) -> Head | None:
     return _head("id = %s", [log])
 
 
-def _head(where: str, values: list[int]) -> Head | None:
+def head_of_origin(origin: str) -> Head | None:
+    """The head of the log of this name."""
+    return _head("origin = %s", [origin])
+
+
+def _head(where: str, values: Sequence[int | str]) -> Head | None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id, origin, size, root FROM audit_log WHERE {where}", values)  # noqa: S608 constants
         row = cursor.fetchone()
@@ -90,11 +96,17 @@ def read_hashes(log: int, level: int, first: int, count: int) -> list[bytes]:
     return [bytes(found) for at, (index, found) in enumerate(rows, first) if at == index]
 
 
-def pending_count() -> int:
-    """How many events have no entry yet."""
+def pending() -> tuple[int, float]:
+    """How many events have no entry yet, and for how many seconds the oldest has waited."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM audit_pending")
-        return int(cursor.fetchone()[0])
+        cursor.execute("SELECT count(*), min(event) FROM audit_pending")
+        count, oldest = cursor.fetchone()
+    return int(count), max(time.time() - id_seconds(oldest), 0.0) if oldest else 0.0
+
+
+def id_seconds(event_id: str) -> float:
+    """The Unix time inside a UUIDv7 (RFC 9562 section 5.7)."""
+    return int(event_id[:8] + event_id[9:13], 16) / 1000
 
 
 def inclusion_proof(log: int, index: int, size: int) -> list[bytes]:

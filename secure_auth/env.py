@@ -58,6 +58,14 @@ def integer(name: str, default: int, *, least: int = 1, most: int = 2**31 - 1) -
     return int(value)
 
 
+def flag(name: str, default: bool = False) -> bool:
+    """true or false."""
+    value = text(name).lower()
+    if value not in ("", "true", "false"):
+        raise refuse(name, "must be true or false")
+    return value == "true" if value else default
+
+
 def words(name: str) -> tuple[str, ...]:
     """A list divided by commas or blanks."""
     return tuple(text(name).replace(",", " ").split())

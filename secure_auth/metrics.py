@@ -16,11 +16,15 @@ from itertools import product
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
+from audit import checkpoints, tree
 from secure_auth import env
 from throttling import metrics as limits
 from throttling.metrics import REGISTRY, count, counter
@@ -112,7 +116,11 @@ def bury(pid: int) -> None:
 
 
 def expose() -> bytes:
-    """All counters of this node in Prometheus' text format."""
+    """All counters of this node, and the state of the log, in Prometheus' text format."""
+    return _expose_counters() + generate_latest(_LOG)
+
+
+def _expose_counters() -> bytes:
     directory = _directory()
     if directory is None:
         return generate_latest(REGISTRY)
@@ -120,6 +128,32 @@ def expose() -> bytes:
     MultiProcessCollector(registry, path=str(directory))
     with _alone(directory, fcntl.LOCK_SH):
         return generate_latest(registry)
+
+
+class LogState(Collector):
+    """The log as all nodes see it, read when it is asked for. Without the database it tells nothing."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """What is pending, and how far signed."""
+        try:
+            waiting, seconds = tree.pending()
+            head = tree.current_head()
+            age = head and checkpoints.newest_age_seconds(head.log)
+        except DatabaseError:
+            return
+        yield _gauge("log_pending_events", "Events without a place in the tree.", waiting)
+        yield _gauge("log_pending_seconds", "How long the oldest of them has waited.", seconds)
+        if head and age is not None:
+            yield _gauge("log_entries", "Entries of the current log.", head.size)
+            yield _gauge("log_checkpoint_age_seconds", "Since the newest checkpoint was signed.", age)
+
+
+def _gauge(name: str, told: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"secure_auth_{name}", told, value=value)
+
+
+_LOG = CollectorRegistry()
+_LOG.register(LogState())
 
 
 def _directory() -> Path | None:

@@ -268,3 +268,14 @@ class Key(models.Model):
 
     def __str__(self) -> str:
         return self.kid
+
+
+class Lease(models.Model):
+    """The right to do background work, until it expires. PostgreSQL only: SQLite's holder has a lock on a file."""
+
+    name = models.CharField(primary_key=True, max_length=32)
+    holder = models.CharField(max_length=64)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.holder}"

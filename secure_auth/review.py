@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from audit import reading
+from audit import following, reading, tree
 from audit.append import NewEvent, append_collapsed
 from audit.events import EventType, Outcome, Reason, Source
 from audit.filters import BadFilter, is_event_id
@@ -68,12 +68,11 @@ def _find_events(query: Mapping[str, str]) -> Page:
     order = query.get("order", "time")
     if order not in ORDERS:
         raise validation_failed("order", "invalid", "This is time or index.")
-    if order == "index":
-        return Page([], None, None)  # of integrated events, and nothing integrates them yet
     filters = {name: value for name, value in query.items() if name not in PAGING}
     limit = query.get("limit", str(PAGE))
     try:
-        page = reading.find_events(filters, cursor=query.get("cursor", ""), limit=limit)
+        find = following.follow_events if order == "index" else reading.find_events
+        page = find(filters, cursor=query.get("cursor", ""), limit=limit)
     except BadFilter as error:
         raise validation_failed(error.field[:64], "invalid", f"{error}.") from error
     return Page([record.as_dict() for record in page.results], page.next, page.previous)
@@ -83,13 +82,14 @@ def show_event(*, signed: Signed, event_id: str, source: Source) -> dict[str, An
     """One event for an auditor.
 
     Raises:
-        Problem: not_found.
+        Problem: not_found; gone, its body was pruned.
     """
     found = reading.find_event(event_id)
-    reason = Reason.NONE if found else Reason.NOT_FOUND
-    record_reading("event", signed=signed, source=source, event=event_id if found else "", reason=reason)
+    is_known = found is not None or tree.place_of(event_id) is not None
+    reason = Reason.NONE if found else Reason.PRUNED if is_known else Reason.NOT_FOUND
+    record_reading("event", signed=signed, source=source, event=event_id if is_known else "", reason=reason)
     if found is None:
-        raise Problem(Code.NOT_FOUND)
+        raise Problem(Code.GONE if is_known else Code.NOT_FOUND)
     return found.as_dict()
 
 

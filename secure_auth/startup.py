@@ -1,4 +1,4 @@
-"""What stands before the first request: data directory, migrations, master key, key rings, triggers.
+"""What stands before the first request: data directory, migrations, master key, key rings, the log, triggers.
 
 Safe to run on any number of nodes at once: a lock of the database (or of the data directory) lets one go first. A
 node never makes a master key where a ring exists: it could not open it, and a second ring would split the service.
@@ -22,7 +22,7 @@ from django.db.migrations.executor import MigrationExecutor
 from audit.append import NewEvent, append
 from audit.checks import missing_triggers
 from audit.events import SYSTEM, EventType, Outcome, Reason
-from secure_auth import keys
+from secure_auth import integration, keys
 from secure_auth.models import Key
 
 START_LOCK = 0x5EC0_57A7
@@ -41,6 +41,7 @@ def prepare() -> None:
             _migrate()
             _ensure_master_key()
             _ensure_rings()
+            integration.ensure_log()
         keys.read_rings()
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error

@@ -1,8 +1,9 @@
 """The map of the service: every address and the view behind it."""
 
-from django.urls import include, path, register_converter
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 
-from secure_auth.api import accounts, administration, audit, docs, login, mfa, oauth, sessions
+from audit.merkle import TILE
+from secure_auth.api import accounts, administration, audit, docs, log, login, mfa, oauth, sessions
 from secure_auth.web import pages, probes
 
 
@@ -20,9 +21,58 @@ class IdConverter:
         return value
 
 
-register_converter(IdConverter, "id")
+class TileConverter:
+    """A tile as C2SP tlog-tiles names it: its index in groups of three digits, and its width where it is partial."""
 
-api = [
+    regex = r"(?:x[0-9]{3}/){0,4}[0-9]{3}(?:\.p/[1-9][0-9]{0,2})?"
+
+    def to_python(self, value: str) -> tuple[int, int]:
+        """Index and width.
+
+        Raises:
+            ValueError: another way to write a tile's name.
+        """
+        place, _, width = value.partition(".p/")
+        if place.startswith("x000/") or int(width or 1) >= TILE:
+            raise ValueError("not the name of a tile")
+        return int(place.replace("x", "").replace("/", "")), int(width or TILE)
+
+    def to_url(self, value: tuple[int, int]) -> str:
+        """The only name of a tile."""
+        digits = f"{value[0]:03d}"
+        digits = digits.zfill(-(-len(digits) // 3) * 3)
+        groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
+        name = "/".join([*(f"x{group}" for group in groups[:-1]), groups[-1]])
+        return name if value[1] == TILE else f"{name}.p/{value[1]}"
+
+
+class LevelConverter:
+    """The level of a tile, 0 to 63."""
+
+    regex = "[0-9]|[1-5][0-9]|6[0-3]"
+
+    def to_python(self, value: str) -> int:
+        """As a number."""
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        """As text."""
+        return str(value)
+
+
+register_converter(IdConverter, "id")
+register_converter(TileConverter, "tile")
+register_converter(LevelConverter, "level")
+
+tree: list[URLPattern | URLResolver] = [
+    path("checkpoint", log.CheckpointView.as_view()),
+    path("vkey", log.VerifierKeyView.as_view()),
+    path("vkeys", log.VerifierKeysView.as_view()),
+    path("tile/entries/<tile:tile>", log.BundleView.as_view()),
+    path("tile/<level:level>/<tile:tile>", log.TileView.as_view()),
+]
+
+api: list[URLPattern | URLResolver] = [
     path("register/", accounts.RegisterView.as_view()),
     path("register/confirm/", accounts.ConfirmView.as_view()),
     path("login/", login.LoginView.as_view()),
@@ -49,6 +99,9 @@ api = [
     path("password/reset/confirm/", accounts.ConfirmResetView.as_view()),
     path("audit/events/", audit.EventsView.as_view(), name="events"),
     path("audit/events/<id:event_id>/", audit.EventView.as_view()),
+    path("audit/events/<id:event_id>/proof/", log.ProofView.as_view()),
+    path("audit/log/", include(tree)),
+    path("audit/log/<int:number>/", include(tree)),  # logs that ended
     path("admin/users/", administration.UsersView.as_view()),
     path("admin/users/<id:user_id>/<slug:action>/", administration.ActionView.as_view()),
 ]

@@ -1,118 +1,106 @@
-"""The background work: sending mail, closing tallies of the log, pruning what is over.
+"""The background work: integrating the log, sending mail, closing tallies, pruning what is over.
 
-It may run on every node; exactly one leads at a time. The lead is a lock that its holder cannot keep beyond its own
-death: a PostgreSQL session lock on a connection of its own, or a flock beside the embedded database.
+It may run on every node; exactly one leads at a time. Each duty has a thread of its own, so that a mail server that
+does not answer keeps no event from its place in the log, and a fault of one duty keeps no other from its work.
 """
 
-import fcntl
-import os
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
-import psycopg
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
 from audit.append import close_tallies
-from secure_auth import familiar, outbox, rings
+from secure_auth import familiar, integration, outbox, rings
+from secure_auth.integration import Logbook
+from secure_auth.lead import RENEW_SECONDS, Lead
 from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
 from throttling import limiter
 
 log = structlog.get_logger(__name__)
 
-TICK_SECONDS = 0.3
-RETRY_SECONDS = 2
+IDLE_SECONDS = 0.3
 PRUNE_SECONDS = 300
-LEAD_LOCK = 0x5EC0_4EAD
+FOLLOW_SECONDS = 5
+STOP_SECONDS = 5  # then what waits for a mail server is left
 KEEP_ENDED = timedelta(days=1)
 
 
-class Lead:
-    """The right to do the background work of this installation."""
+@dataclass(frozen=True)
+class Duty:
+    """Something to be done again and again, at once as long as there is more of it, else after a pause."""
 
-    def __init__(self) -> None:
-        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
-        self._descriptor: int | None = None
-        self._held = False
+    name: str
+    act: Callable[[], object]
+    pause_seconds: float = IDLE_SECONDS
+    led: bool = True  # by the leader; else by everyone who does not lead
 
-    def hold(self) -> bool:
-        """Take the lead if it is free; True while it is held."""
-        return self._hold_postgresql() if connection.vendor == "postgresql" else self._hold_file()
 
-    def _hold_file(self) -> bool:
-        if self._descriptor is None:
-            self._descriptor = os.open(
-                settings.DATA_DIR / "worker.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _hold_postgresql(self) -> bool:
-        """Ask on the connection that holds the lock: when it died, so did the lead, and another may have it."""
-        try:
-            if self._connection is None:
-                self._connection = psycopg.connect(settings.DATABASE_URL, autocommit=True)
-                self._held = False
-            if self._held:
-                self._connection.execute("SELECT 1")
-                return True
-            row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [LEAD_LOCK]).fetchone()
-            self._held = bool(row and row[0])
-        except psycopg.Error:
-            self.release()
-            return False
-        return self._held
-
-    def release(self) -> None:
-        """Give the lead up."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+def duties() -> list[Duty]:
+    """All that the worker does."""
+    return [
+        Duty("integrate", Logbook().advance),
+        Duty("mail", outbox.send_due),
+        Duty("tallies", close_tallies),
+        Duty("prune", prune, PRUNE_SECONDS),
+        Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
+    ]
 
 
 def run(stop: threading.Event) -> None:
-    """Work until told to stop. A fault of one duty does not keep the others from theirs."""
+    """Work until told to stop."""
     lead = Lead()
-    next_prune = timezone.now()
+    lead.renew()
+    threads = [
+        threading.Thread(target=_repeat, args=(duty, lead, stop), name=duty.name, daemon=True)
+        for duty in duties()
+    ]
+    for thread in threads:
+        thread.start()
     try:
-        while not stop.is_set():
-            if not lead.hold():
-                stop.wait(RETRY_SECONDS)
-                continue
-            busy = attempt(outbox.send_due)
-            attempt(close_tallies)
-            if timezone.now() >= next_prune:
-                attempt(prune)
-                next_prune = timezone.now() + timedelta(seconds=PRUNE_SECONDS)
+        while not stop.wait(RENEW_SECONDS):
+            lead.renew()
             close_old_connections()
-            stop.wait(0 if busy else TICK_SECONDS)
     finally:
+        stop.set()
+        for thread in threads:
+            thread.join(STOP_SECONDS)
         lead.release()
 
 
-def attempt(duty: Callable[[], object]) -> bool:
-    """Do one duty; whether it did something. A database that is away is waited for."""
+def _repeat(duty: Duty, lead: Lead, stop: threading.Event) -> None:
+    while not stop.is_set():
+        if lead.is_held != duty.led:
+            stop.wait(IDLE_SECONDS)
+            continue
+        busy = attempt(duty)
+        close_old_connections()
+        if not busy:
+            stop.wait(duty.pause_seconds)
+    connection.close()
+
+
+def attempt(duty: Duty) -> bool:
+    """Do one duty; whether it did something. A database or a disk that is away is waited for."""
     try:
-        return bool(duty())
-    except DatabaseError as error:
-        log.warning("worker.duty_failed", duty=duty.__name__, error=type(error).__name__)
-        return False
+        return bool(duty.act())
+    except (DatabaseError, OSError) as error:
+        log.warning("worker.duty_failed", duty=duty.name, error=type(error).__name__)
+    except Exception:  # a mistake of ours must not end the thread: nobody would start it again
+        log.exception("worker.duty_broken", duty=duty.name)
+    return False
 
 
 def prune() -> None:
-    """Delete what is over: limits, tokens, pending logins, registrations, sessions, devices, sent mail."""
+    """Delete what is over: limits, tokens, pending logins, registrations, sessions, devices, sent mail, checkpoints."""
     limiter.prune()
     rings.destroy_outlived()
     outbox.prune_sent()
+    integration.thin_out()
     ended = timezone.now() - KEEP_ENDED
     PendingLogin.objects.filter(expires_at__lt=ended).delete()
     MailToken.objects.filter(expires_at__lt=ended).delete()

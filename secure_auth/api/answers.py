@@ -222,3 +222,28 @@ class Events(Listing):
     """Events, newest first. A page may be short, even empty, while `next` leads on."""
 
     results = Event(many=True)
+
+
+class Opening(Answer):
+    """What a commitment commits to."""
+
+    salt = serializers.CharField(help_text="Base64, 16 bytes.")
+    value = serializers.CharField()
+
+
+class Proof(Answer):
+    """That an event stands in the log (RFC 9162 section 2.1.3) under a signed checkpoint."""
+
+    event = Event(allow_null=True, help_text="null where the body was pruned.")
+    leaf = serializers.CharField(
+        allow_null=True,
+        help_text="The canonical JSON (RFC 8785) that was hashed; null where the body was pruned.",
+    )
+    leaf_hash = serializers.CharField(help_text="Base64 SHA-256 of a zero byte and the leaf.")
+    openings = serializers.DictField(child=Opening(), help_text="By the name of the commitment.")
+    erased = serializers.ListField(child=serializers.CharField(), help_text="Commitments without an opening.")
+    index = serializers.IntegerField(min_value=0)
+    hashes = serializers.ListField(
+        child=serializers.CharField(), help_text="From the leaf's sibling up, base64."
+    )
+    checkpoint = serializers.CharField(help_text="A signed note: origin, size, root, signatures.")

@@ -82,6 +82,8 @@ class ServiceView(APIView):
     role: ClassVar[str] = ""
     fresh: ClassVar[bool] = False
     answers: ClassVar[dict[str, tuple[int, Any]]]
+    media_type: ClassVar[str] = "application/json"
+    example: ClassVar[str] = ""  # of an answer that is no JSON
     problems: ClassVar[tuple[Code, ...]] = ()
     parameters: ClassVar[tuple[OpenApiParameter, ...]] = ()
     signed: Signed

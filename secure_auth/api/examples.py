@@ -51,6 +51,21 @@ EVENT = {
     "source": {"ip": "192.0.2.17", "user_agent": AGENT, "request_id": ID},
     "details": {"method": "totp"},
 }
+CHECKPOINT = (
+    "auth.example.com/api/v1/audit/log\n8\nUvHNx1mXDBIJl8ePPB6oB3cW9cvDYDqjPMGGgyIHK2M=\n\n"
+    "\u2014 auth.example.com/api/v1/audit/log vZ1sJH0kV0ZyUuUnT9bAKbkRk0TdRvGq4Tj8e4YQpD9y\n"
+)
+VERIFIER_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\n"
+PROOF = {
+    "event": EVENT,
+    "leaf": '{"commitments":{"ip":"/8BZJmKfk6GOMzPFcu++eWq0lAt9sZ1LF0eugyKN2BA="},"details":{"method":"totp"}}',
+    "leaf_hash": "QmHkqsRpt2Uf1Z4R9zB7rAiHVYFTSEpW6h2IBCmKyUM=",
+    "openings": {"ip": {"salt": "AAECAwQFBgcICQoLDA0ODw==", "value": "192.0.2.17"}},
+    "erased": ["user"],
+    "index": 5,
+    "hashes": ["aytgZ8sHUM2mAOmfJHEdm06PvHWrYcmk0sA4uTsQdqM="],
+    "checkpoint": CHECKPOINT,
+}
 NO_MORE = {"next": None, "previous": None}
 
 # By the name of the component; the names of the examples are what tells them apart.
@@ -158,6 +173,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         }
     },
     "Event": {"second step": EVENT},
+    "Proof": {"of one event": PROOF},
     "Events": {
         "one": {
             "results": [EVENT],

@@ -92,7 +92,7 @@ class ContractSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         """The success of a method: a status and a serializer, or None for an empty answer."""
         status, serializer = self.view.answers[self.method]
-        return {status: serializer}
+        return {(status, self.view.media_type): serializer}
 
     def get_override_parameters(self) -> list[Any]:
         """The headers and query parameters that a view declares."""
@@ -113,7 +113,7 @@ class ContractSchema(AutoSchema):
         for answer in operation["responses"].values():
             answer["description"] = answer["description"] or self.get_summary()
             answer["headers"] = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
-            _add_examples(answer.get("content", {}))
+            _add_examples(answer.get("content", {}), self.view.example)
         operation["responses"].update(problem_answers(self._problems()))
         operation["responses"].update(oauth_answers(getattr(self.view, "oauth_errors", ())))
         return operation
@@ -147,9 +147,11 @@ class ContractSchema(AutoSchema):
             yield Code.VALIDATION_FAILED
 
 
-def _add_examples(content: dict[str, Any]) -> None:
-    """The examples of a component; one that has none is a warning."""
+def _add_examples(content: dict[str, Any], example: str = "") -> None:
+    """The examples of a component, one that has none is a warning; of plain text the view's own."""
     for media in content.values():
+        if example:
+            media["example"] = example
         name = media["schema"].get("$ref", "").rpartition("/")[2]
         if not name:
             continue

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
+from secure_auth import integration
 from secure_auth import metrics as counters
 from secure_auth.errors import invalid_token, missing_token
 from secure_auth.plain_views import safe_methods
@@ -82,6 +83,18 @@ def note_untrusted_forwarding() -> None:
 
 
 def _warnings() -> list[str]:
+    return [*_forwarding_warnings(), *_log_warnings()]
+
+
+def _log_warnings() -> list[str]:
+    try:
+        why = integration.trouble_path().read_text().strip()
+    except OSError:
+        return []
+    return [f"the audit log is not signed, it contradicts a known checkpoint: {why}"]
+
+
+def _forwarding_warnings() -> list[str]:
     try:
         age_seconds = time.time() - (settings.DATA_DIR / "untrusted-forwarding").stat().st_mtime
     except OSError:

@@ -55,12 +55,15 @@ def _absolute(schema: dict[str, Any]) -> dict[str, Any]:
 def find_path(path: str) -> str:
     """The template of a path; the one with the fewest variables."""
     fitting: list[str] = [
-        template
-        for template in DOCUMENT["paths"]
-        if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path)
+        template for template in DOCUMENT["paths"] if re.fullmatch(_expression(template), path)
     ]
     assert fitting, f"{path} is not documented"
     return min(fitting, key=lambda template: template.count("{"))
+
+
+def _expression(template: str) -> str:
+    """The name of a tile has slashes."""
+    return re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template).replace(r"\{tile\}", ".+"))
 
 
 @dataclass

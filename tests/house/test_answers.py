@@ -1,6 +1,7 @@
 """Real answers, of the whole journey and of its refusals, are those that the OpenAPI document tells."""
 
 import json
+import time
 from collections.abc import Callable
 
 import httpx
@@ -106,6 +107,7 @@ def administer(client: Client) -> None:
     admin, person = client.create_person(role="admin"), client.create_person()
     events = expect(client.get("audit/events/", admin.access, params={"limit": 5}), 200)
     expect(client.get(f"audit/events/{events['results'][0]['id']}/", admin.access), 200)
+    prove(client, admin, events["results"][-1]["id"])
     expect(client.get("admin/users/", admin.access), 200)
     user = expect(client.me(person.access), 200)["id"]
     reason = {"reason": "a test"}
@@ -118,6 +120,19 @@ def administer(client: Client) -> None:
     assert code_of(client.get("audit/events/", admin.access, params={"typ": "x"})) == "validation_failed"
     own = expect(client.me(admin.access), 200)["id"]
     assert code_of(client.post(f"admin/users/{own}/reset-mfa/", reason, admin.access)) == "permission_denied"
+
+
+def prove(client: Client, admin: Person, event_id: str) -> None:
+    """What an auditor checks."""
+    deadline = time.monotonic() + 20
+    while client.get(f"audit/events/{event_id}/proof/", admin.access).status_code == 409:
+        assert time.monotonic() < deadline, "the event stays pending"
+        time.sleep(0.2)
+    expect(client.get(f"audit/events/{event_id}/proof/", admin.access), 200)
+    for log in ("audit/log/", "audit/log/1/"):
+        for name in ("checkpoint", "vkey", "vkeys", "tile/0/000.p/5", "tile/entries/000.p/5"):
+            assert client.get(log + name, admin.access).status_code == 200
+    assert code_of(client.get("audit/log/tile/1/000", admin.access)) == "not_found"
 
 
 def test_refusals_answer_as_documented(client: Client, service: Server) -> None:

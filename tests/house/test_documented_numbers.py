@@ -112,7 +112,7 @@ def test_documented_defaults_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -
 def test_every_number_has_its_default_in_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = values(load_settings(monkeypatch)[0])
     for name, default in variables().items():
-        if isinstance(usual.get(name), int) and name not in DERIVED:
+        if type(usual.get(name)) is int and name not in DERIVED:
             assert default == str(usual[name]), name
 
 

@@ -40,6 +40,17 @@ POST password/reset/ -
 POST password/reset/confirm/ -
 GET audit/events/ access auditor
 GET audit/events/{}/ access auditor
+GET audit/events/{}/proof/ access auditor
+GET audit/log/checkpoint access auditor
+GET audit/log/vkey access auditor
+GET audit/log/vkeys access auditor
+GET audit/log/tile/{}/{} access auditor
+GET audit/log/tile/entries/{} access auditor
+GET audit/log/{}/checkpoint access auditor
+GET audit/log/{}/vkey access auditor
+GET audit/log/{}/vkeys access auditor
+GET audit/log/{}/tile/{}/{} access auditor
+GET audit/log/{}/tile/entries/{} access auditor
 GET admin/users/ access admin fresh
 POST admin/users/{}/{}/ access admin fresh
 """

@@ -10,8 +10,6 @@ RESERVED = {
     EventType.ACCOUNT_ROLE,
     EventType.AUDIT_ERASE,
     EventType.AUDIT_PRUNE,
-    EventType.LOG_INCONSISTENT,
-    EventType.LOG_START,
     EventType.MAIL_SEND,
 }
 DECLARATIONS = {ROOT / "audit" / "events.py", ROOT / "audit" / "details.py"}

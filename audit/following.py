@@ -1,0 +1,73 @@
+"""Reading in the order of the tree, oldest first: for followers, who must not miss an event.
+
+Ids and times do not follow the order of commits: an event may appear behind one that a reader has seen. Places in the
+tree are given once and never in between, so a cursor names a place.
+"""
+
+import base64
+import re
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from audit.filters import DEFAULT_LIMIT, BadFilter, Filters, parse_filters, parse_limit
+from audit.queries import Placed, fetch_placed
+from audit.reading import BUDGET_SECONDS, Page
+
+FIRST_WINDOW, LAST_WINDOW = 1_000, 16_000
+_CURSOR: Final = re.compile(r"([<>])([0-9]{1,18})")
+
+
+def follow_events(
+    filters: Mapping[str, str] | None = None, *, cursor: str = "", limit: int | str = DEFAULT_LIMIT
+) -> Page:
+    """One page of the integrated events that match all filters, oldest first.
+
+    `next` is None at the end of the log; whoever asks for the last page again finds there what came since. A page
+    may be short, even empty, while `next` says that more was not looked at yet.
+
+    Raises:
+        BadFilter: an unknown filter or a bad value, cursor or limit.
+    """
+    question, length = parse_filters(filters or {}), parse_limit(limit)
+    comparison, at = _read(cursor) if cursor else (">", 0)
+    found, reached = _search(question, comparison, at, length)
+    results = tuple(one.record for one in found)
+    if comparison == "<":
+        later = _write(">", found[0].position if found else max(at - 1, 0))
+        return Page(results[::-1], later, _write("<", reached) if reached else None)
+    earlier = _write("<", found[0].position if found else at + 1) if cursor else None
+    return Page(results, _write(">", reached) if reached else None, earlier)
+
+
+def _search(question: Filters, comparison: str, at: int, length: int) -> tuple[list[Placed], int | None]:
+    """What lies beyond `at`, nearest first, and the last place looked at when there may be more beyond it."""
+    deadline = time.monotonic() + BUDGET_SECONDS
+    size = FIRST_WINDOW if question.narrows else length + 1
+    found: list[Placed] = []
+    while True:
+        window = fetch_placed(question, comparison, at, size=size, limit=length + 1 - len(found))
+        found += window.found
+        if len(found) > length:
+            return found[:length], found[length - 1].position
+        if window.looked_at < size:
+            return found, None
+        at = window.edge
+        if time.monotonic() > deadline:
+            return found, at
+        size = min(size * 4, LAST_WINDOW)
+
+
+def _write(comparison: str, position: int) -> str:
+    return base64.urlsafe_b64encode(f"{comparison}{position}".encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> tuple[str, int]:
+    try:
+        text = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode("ascii")
+    except ValueError:
+        text = ""
+    found = _CURSOR.fullmatch(text)
+    if not found:
+        raise BadFilter("cursor", "not a cursor of this order")
+    return found[1], int(found[2])

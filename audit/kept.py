@@ -1,0 +1,71 @@
+"""The newest checkpoint kept outside the database: a file that only moves forward.
+
+A database that was cut short or restored from an old backup contradicts it. The file is replaced as a whole, under a
+lock that all processes of its directory share, so that a late writer never puts an older checkpoint over a newer one.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audit.notes import Checkpoint, read_checkpoint
+
+
+def read_kept(path: Path) -> Checkpoint | None:
+    """What is kept; None where nothing is.
+
+    Raises:
+        ValueError: the file is no checkpoint.
+        OSError: it cannot be read.
+    """
+    try:
+        return read_checkpoint(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def keep(path: Path, note: str) -> bool:
+    """Keep a checkpoint unless a larger one of the same log is there; whether it is kept now.
+
+    One of another log is set aside as `<name>.<its size>`, so that it can still be shown to `verify_log`.
+
+    Raises:
+        ValueError: the file holds no checkpoint.
+        OSError: it cannot be written.
+    """
+    new = read_checkpoint(note)
+    with _alone(path):
+        old = read_kept(path)
+        if old and old.origin == new.origin and old.size >= new.size:
+            return old.size == new.size
+        if old and old.origin != new.origin:
+            path.rename(path.with_name(f"{path.name}.{old.size}"))
+        _replace(path, note)
+    return True
+
+
+def _replace(path: Path, note: str) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(note)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,226 @@
+"""The log's keeper: integrates what is pending, signs the head and keeps the checkpoint, with our keys and our paths.
+
+In this order: entries and head are committed, the checkpoint is signed and stored, the newest one is kept outside the
+database, then told to others. A crash after any of them is made good at the next turn. A head that contradicts a known
+checkpoint (a restored or cut database) is neither continued nor signed; events wait until `new_log` starts a successor.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from audit import checkpoints, notes, tree
+from audit.append import NewEvent, append_collapsed
+from audit.events import SYSTEM, EventType, Outcome, Reason, Source
+from audit.integrate import Integrator, start_log
+from audit.kept import keep, read_kept
+from audit.notes import Checkpoint, Signer
+from audit.tree import Head, Torn
+from audit.vocabulary import Keeper
+from secure_auth import keys
+from secure_auth.administration import Refused
+from secure_auth.keys import OpenKey
+from secure_auth.models import Key
+
+log = structlog.get_logger(__name__)
+
+TURN_SECONDS = 0.8  # of integrating before a checkpoint is signed
+STRAY_SECONDS = 3600
+SAY_SECONDS = 3600
+LOG_PATH = "/api/v1/audit/log"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why nothing is signed."""
+
+    keeper: Keeper
+    known_size: int
+    why: str
+
+
+class Logbook:
+    """One process's hold on the log. Any number may work at once; `audit.integrate` says why that is safe."""
+
+    def __init__(self) -> None:
+        self._integrator = Integrator()
+        self._sound: Head | None = None  # continues all that is known
+        self._signed: Head | None = None
+        self._stray_at = 0.0
+
+    def advance(self) -> bool:
+        """Integrate for up to TURN_SECONDS and sign; whether there was anything to do."""
+        head = tree.current_head()
+        if head is None or not self._is_sound(head):
+            return False
+        try:
+            done = self._integrate()
+        except Torn as error:
+            self._refuse(head, Trouble(Keeper.DATABASE, head.size, str(error)))
+            return False
+        head = self._integrator.head or tree.current_head() or head
+        if head == self._signed or not self._is_sound(head):
+            return bool(done)
+        keep(kept_path(), checkpoints.sign(head, signers()).note)
+        self._signed = head
+        return True
+
+    def _integrate(self) -> int:
+        deadline = time.monotonic() + TURN_SECONDS
+        if time.monotonic() >= self._stray_at and not self._integrator.adopt_stray():
+            self._stray_at = time.monotonic() + STRAY_SECONDS
+        done = 0
+        while count := self._integrator.integrate():
+            done += count
+            self._sound = self._integrator.head
+            if time.monotonic() > deadline:
+                break
+        return done
+
+    def _is_sound(self, head: Head) -> bool:
+        """Whether a head continues every checkpoint that is known; says so where it does not."""
+        trouble = find_trouble(head) if head != self._sound or head != self._signed else None
+        if trouble is None:
+            self._sound = head
+            trouble_path().unlink(missing_ok=True)
+            return True
+        self._refuse(head, trouble)
+        return False
+
+    def _refuse(self, head: Head, trouble: Trouble) -> None:
+        self._sound = self._signed = None
+        trouble_path().write_text(trouble.why + "\n")
+        log.critical("log.inconsistent", log=head.log, size=head.size, keeper=trouble.keeper, why=trouble.why)
+        event = NewEvent(
+            type=EventType.LOG_INCONSISTENT,
+            outcome=Outcome.FAILURE,
+            source=SYSTEM,
+            details={
+                "log": head.log,
+                "size": head.size,
+                "known_size": trouble.known_size,
+                "known_by": trouble.keeper,
+            },
+        )
+        with transaction.atomic():
+            append_collapsed(event, key=f"{head.log}:{trouble.keeper}", window_seconds=SAY_SECONDS)
+
+
+def find_trouble(head: Head) -> Trouble | None:
+    """The first known checkpoint that a head does not continue, or None."""
+    known = {Keeper.DATABASE: checkpoints.newest(head.log)}
+    try:
+        known[Keeper.FILE] = read_kept(kept_path())
+    except ValueError:
+        return Trouble(Keeper.FILE, 0, f"{kept_path()} holds no checkpoint")
+    for keeper, checkpoint in known.items():
+        found = checkpoint and checkpoints.contradiction(head, checkpoint)
+        if checkpoint and found:
+            return Trouble(keeper, checkpoint.size, found.why)
+    return None
+
+
+def keep_newest() -> None:
+    """On a node that does not lead: keep the newest checkpoint here too, if it continues the one that is kept."""
+    head = tree.current_head()
+    checkpoint = head and checkpoints.newest(head.log)
+    if head and checkpoint and find_trouble(head) is None:
+        keep(kept_path(), checkpoint.note)
+
+
+def ensure_log() -> None:
+    """Begin the first log where there is none. The caller holds the start-up lock."""
+    with transaction.atomic():
+        if tree.current_head() is None:
+            _start(1, None, SYSTEM, Reason.FIRST_START, "")
+
+
+def new_log(*, reason: str, source: Source) -> Head:
+    """End the current log and begin its successor, whose first entry holds the last known checkpoint of the old one.
+
+    Raises:
+        Refused: a reason is missing.
+    """
+    if not reason.strip():
+        raise Refused("say why with --reason")
+    path = kept_path()
+    try:
+        read_kept(path)
+    except ValueError:
+        path.rename(path.with_name(f"{path.name}.unreadable"))
+    with transaction.atomic():
+        old = tree.current_head()
+        known = _last_known(old) if old else None
+        head = _start(old.log + 1 if old else 1, known, source, Reason.BY_COMMAND, reason)
+    keep(kept_path(), checkpoints.sign(head, signers()).note)
+    return head
+
+
+def _last_known(head: Head) -> Checkpoint | None:
+    """The largest checkpoint of a log that is known here."""
+    known = [checkpoints.newest(head.log), read_kept(kept_path())]
+    own = [one for one in known if one and one.origin == head.origin]
+    return max(own, key=lambda one: one.size, default=None)
+
+
+def _start(number: int, known: Checkpoint | None, source: Source, reason: Reason, note: str) -> Head:
+    origin = origin_of(number)
+    event = NewEvent(
+        type=EventType.LOG_START,
+        outcome=Outcome.SUCCESS,
+        reason=reason,
+        source=source,
+        details={"log": number, "origin": origin, **({"checkpoint": known.note} if known else {})},
+        text={"note": note} if note else {},
+    )
+    return start_log(origin, event, number=number)
+
+
+def origin_of(number: int) -> str:
+    """A log's name: where it is read, without the scheme (C2SP tlog-checkpoint)."""
+    parts = urlsplit(settings.ORIGIN)
+    name = f"{parts.netloc}{LOG_PATH}"
+    return name if number == 1 else f"{name}/{number}"
+
+
+def kept_path() -> Path:
+    """Where this node keeps the newest checkpoint."""
+    return Path(settings.DATA_DIR) / "checkpoint"
+
+
+def trouble_path() -> Path:
+    """Where a node that refuses to sign says why; /readyz shows it."""
+    return Path(settings.DATA_DIR) / "log-trouble"
+
+
+def signers() -> list[Signer]:
+    """The active audit key and the next one: who pins both verifier keys goes on after a rotation."""
+    found = sorted(_signing_keys(), key=lambda key: key.state)
+    return [Signer(_public(key), key.private.sign) for key in found]  # type: ignore[arg-type]
+
+
+def verifier_keys(origin: str) -> list[str]:
+    """The C2SP verifier keys of a log: that of the active key first."""
+    return [
+        notes.verifier_key(origin, _public(key)) for key in sorted(_signing_keys(), key=lambda it: it.state)
+    ]
+
+
+def _signing_keys() -> list[OpenKey]:
+    ring = keys.ring(Key.Purpose.AUDIT)
+    return [key for key in ring.keys.values() if key.state in (Key.State.ACTIVE, Key.State.NEXT)]
+
+
+def _public(key: OpenKey) -> bytes:
+    return bytes(key.verifying.public_bytes_raw())
+
+
+def thin_out() -> None:
+    """Drop checkpoints that newer ones vouch for."""
+    checkpoints.thin_out(timezone.now())

@@ -31,9 +31,10 @@ def sign(head: Head, signers: Sequence[Signer]) -> Checkpoint:
     note = sign_checkpoint(head.origin, head.size, head.root, signers)
     with connection.cursor() as cursor:
         cursor.execute(
-            """INSERT INTO audit_checkpoint (log, size, root, note, time) VALUES (%s, %s, %s, %s, %s)
+            """INSERT INTO audit_checkpoint (log, size, root, note, time) SELECT %s, %s, %s, %s, %s
+                WHERE NOT EXISTS (SELECT 1 FROM audit_checkpoint WHERE log = %s AND size = %s)
                ON CONFLICT DO NOTHING""",
-            [head.log, head.size, head.root, note, _time(datetime.now(UTC))],
+            [head.log, head.size, head.root, note, _time(datetime.now(UTC)), head.log, head.size],
         )
     stored = newest(head.log, at_least=head.size)
     return stored or read_checkpoint(note)

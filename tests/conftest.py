@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters = getattr(item, "callspec", None)
         named = parameters.params if parameters else {}
-        backend = named.get("server") or named.get("fleet")
+        backend = named.get("server") or named.get("fleet") or named.get("unled")
         if backend:
             item.add_marker(pytest.mark.xdist_group(str(backend)))
         if "fleet" in named:

@@ -1,0 +1,142 @@
+"""Attacker: puts an older copy of the database back, so that what happened since is forgotten.
+
+Move: restores a backup, or alters hashes as the owner of the tables. Expected refusal: the kept checkpoint is
+contradicted; nothing is integrated or signed, the service says so, and only an openly begun successor log goes on.
+"""
+
+import contextlib
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.client import Client, Person, expect, new_email
+from tests.conftest import new_address
+from tests.server import Server, running_server
+from tests.tree import fetch_head, wait_for_proof
+
+AUDITOR = new_email("auditor")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    with running_server(request.param, tmp_path) as server:
+        yield server
+
+
+def fail(client: Client, auditor: Person) -> str:
+    """An event with a proof."""
+    client.login(Person(new_email()), "a wrong phrase")
+    query = {"ip": client.address, "type": "login.password", "outcome": "failure", "limit": 1}
+    event = expect(client.get("audit/events/", auditor.access, params=query), 200)["results"][0]
+    wait_for_proof(client, auditor, event["id"])
+    return str(event["id"])
+
+
+@contextlib.contextmanager
+def restored(server: Server, copy: Path) -> Iterator[None]:
+    """Take a copy, let something happen, stop the service, and put the copy back."""
+    url = server.environment.get("DATABASE_URL")
+    if url:
+        name = url.rpartition("/")[2]
+        backup = f"{name}_backup"
+        server.stop()
+        with psycopg.connect(url.replace(name, "postgres"), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {backup} TEMPLATE {name}".encode())
+            start_again(server)
+            yield
+            server.stop()
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            admin.execute(f"ALTER DATABASE {backup} RENAME TO {name}".encode())
+    else:
+        path = server.data_dir / "secure_auth.sqlite3"
+        with (
+            contextlib.closing(sqlite3.connect(path)) as live,
+            contextlib.closing(sqlite3.connect(copy)) as kept,
+        ):
+            live.backup(kept)
+        yield
+        server.stop()
+        for each in server.data_dir.glob("secure_auth.sqlite3*"):
+            each.unlink()
+        shutil.copy(copy, path)
+    start_again(server)
+
+
+def start_again(server: Server) -> None:
+    server.nodes.clear()
+    server.start_node()
+
+
+def wait_for_warning(client: Client) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for warning in client.get("/readyz").json()["warnings"]:
+            if "audit log" in warning:
+                return str(warning)
+        time.sleep(0.2)
+    raise AssertionError("/readyz warns of nothing")
+
+
+def test_a_restored_database_is_found_and_only_a_successor_goes_on(service: Server, tmp_path: Path) -> None:
+    client = Client(service, new_address())
+    auditor = client.create_person(role="auditor", email=AUDITOR)
+    fail(client, auditor)
+    with restored(service, tmp_path / "copy.sqlite3"):
+        auditor.access = sign_in_again(client, auditor)
+        fail(client, auditor)
+        forgotten = fetch_head(client, auditor)
+    kept = (service.data_dir / "checkpoint").read_text()
+    assert "entries, the log only" in wait_for_warning(client)
+    auditor.access = sign_in_again(client, auditor)
+    told = expect(client.get("audit/events/", auditor.access, params={"type": "log.inconsistent"}), 200)[
+        "results"
+    ]
+    assert [(event["outcome"], event["severity"]) for event in told] == [("failure", "critical")]
+    assert told[0]["details"]["known_by"] == "file"
+    assert told[0]["details"]["known_size"] >= forgotten.size
+    time.sleep(2)
+    before = fetch_head(client, auditor)
+    assert before.size < forgotten.size
+    assert (service.data_dir / "checkpoint").read_text() == kept
+    assert client.get(f"audit/events/{told[0]['id']}/proof/", auditor.access).status_code == 409
+
+    said = service.manage("new_log", "--reason", "restored from a backup").stdout
+    wait_for_proof(client, auditor, told[0]["id"])
+    after = fetch_head(client, auditor)
+    assert after.origin == f"{before.origin}/2"
+    assert after.origin in said
+    first = expect(client.get("audit/events/", auditor.access, params={"type": "log.start"}), 200)["results"][
+        0
+    ]
+    assert first["details"]["checkpoint"] == kept
+    assert first["details"]["note"] == "restored from a backup"
+    assert wait_for_proof(client, auditor, first["id"])["index"] == 0
+    assert fetch_head(client, auditor, "audit/log/1/") == before
+    assert not [text for text in client.get("/readyz").json()["warnings"] if "audit log" in text]
+    client.close()
+
+
+def sign_in_again(client: Client, auditor: Person) -> str:
+    """A fresh session: the copy may not know the last one."""
+    client.sign_in(auditor)
+    return auditor.access
+
+
+def test_altered_hashes_at_the_edge_are_found_before_signing(service: Server) -> None:
+    client = Client(service, new_address())
+    auditor = client.create_person(role="auditor")
+    fail(client, auditor)
+    service.stop()
+    where = "" if service.backend == "sqlite" else " ON audit_entry"
+    service.rows(f"DROP TRIGGER audit_entry_no_update{where}")
+    service.rows("UPDATE audit_entry SET leaf_hash = (SELECT root FROM audit_log)")
+    install = "from audit.triggers import install; from django.db import connection; install(connection)"
+    service.manage("shell", "--no-imports", "-c", install)
+    start_again(service)
+    assert "contradicts" in wait_for_warning(client)
+    client.close()

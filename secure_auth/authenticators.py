@@ -161,11 +161,8 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
             locks = _settle_wrong_code(grant, reservation, source, now)
             append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.WRONG_CODE, source), *locks)
         else:
-            if grant.login:
-                pending.settle_completed_login(reservation, grant.login, totp=True)
-            else:
-                lockout.settle_second_factor(reservation, failed=False)
-            result = _bind(grant, row, source, now)
+            locks = _settle_right_code(grant, reservation, source)
+            result = _bind(grant, row, source, now, locks)
     if result is None:
         raise refusal or invalid_token()
     return result
@@ -194,9 +191,14 @@ def _settle_wrong_code(
     if grant.login:
         return pending.settle_wrong_code(reservation, grant.login, source=source, now=now)
     settlement = lockout.settle_second_factor(reservation, failed=True)
-    if any(lock.limit.purpose in pending.SECOND_STEP_LOCKS for lock in settlement.locked):
-        pending.close_all_pending(grant.user.pk, now=now)
-    return refusals.lock_events(settlement, source=source, user=grant.user.pk)
+    return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
+
+
+def _settle_right_code(grant: Grant, reservation: Reservation, source: Source) -> list[NewEvent]:
+    if grant.login:
+        return pending.settle_completed_login(reservation, grant.login, totp=True, source=source)
+    settlement = lockout.settle_second_factor(reservation, failed=False)
+    return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
 
 
 def _own_unconfirmed(grant: Grant, authenticator_id: str) -> TotpAuthenticator | None:
@@ -204,7 +206,9 @@ def _own_unconfirmed(grant: Grant, authenticator_id: str) -> TotpAuthenticator |
     return own.filter(pending_login=grant.login.id if grant.login else "").first()
 
 
-def _bind(grant: Grant, row: TotpAuthenticator, source: Source, now: datetime) -> TotpConfirmed:
+def _bind(
+    grant: Grant, row: TotpAuthenticator, source: Source, now: datetime, locks: list[NewEvent]
+) -> TotpConfirmed:
     """Make an authenticator count; every half-made one that a partial token began dies."""
     user_id = grant.user.pk
     TotpAuthenticator.objects.filter(pk=row.pk).update(confirmed_at=now)
@@ -225,7 +229,7 @@ def _bind(grant: Grant, row: TotpAuthenticator, source: Source, now: datetime) -
         )
         events += opened
     outbox.queue_mail("authenticator_bound", to=grant.user.email, name=row.name or "Authenticator app")
-    append(*events)
+    append(*events, *locks)
     return TotpConfirmed(codes, completed)
 
 

@@ -106,6 +106,7 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
     checked, proof = _compare(reservation, email_key=user.email_key, password=password)
     with transaction.atomic():
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
+        events = refusals.begin_locks(settlement, source=source, user=user.pk)
         if not proof.matches:
             event = NewEvent(
                 type=EventType.REAUTHENTICATION,
@@ -116,7 +117,8 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
                 session=session.id,
                 details={"method": "password"},
             )
-            append(event, *refusals.lock_events(settlement, source=source, user=user.pk))
+            events.insert(0, event)
+        append(*events)
     if not proof.matches or checked is None:
         forget_exhausted_device(settlement, device_id or "", source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
@@ -132,6 +134,7 @@ def forget_refused_device(
     """
     if user is None or refusal.in_flight or refusal.limit.purpose != "password_device":
         return False
+    refusals.record_unseen_locks(refusal, source=source, user=user.pk)
     _forget_device(user, device_id, source=source)
     return True
 

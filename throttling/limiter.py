@@ -29,7 +29,7 @@ from throttling.reservations import (
     Usage,
 )
 from throttling.stores import database, redis, refusals, routing
-from throttling.stores.bucket import Rule, clear_of, rule_of
+from throttling.stores.bucket import Rule, clear_of, kept_ms, rule_of
 
 RESERVATION_SECONDS = 30
 
@@ -100,7 +100,7 @@ def _add(
     refused: list[tuple[Claim, dict[str, int]]] = []
     for claims, answer in decided:
         told = tuple(
-            _usage(claim, verdict, answer["granted"])
+            _usage(claim, verdict, answer["at"] if answer["granted"] else None)
             for claim, verdict in zip(claims, answer["verdicts"], strict=True)
         )
         note_usage(told)
@@ -116,11 +116,14 @@ def _add(
     return held
 
 
-def _usage(claim: Claim, verdict: dict[str, int], granted: bool) -> Usage:
-    free = claim.limit.allowed - verdict["used"] - verdict["pending"] - (verdict["need"] if granted else 0)
-    reset = verdict["reset"]
-    if granted and claim.limit.counts is Counts.ATTEMPTS:
-        reset = max(reset, claim.limit.window_seconds * 1000)
+def _usage(claim: Claim, verdict: dict[str, int], granted_at: int | None) -> Usage:
+    """What is left of a limit; all of it is back when a count that was granted now ends, some of it after a refusal."""
+    free = claim.limit.allowed - verdict["used"] - verdict["pending"]
+    reset = verdict["wait"] if verdict["wait"] > 0 else verdict["reset"]
+    if granted_at is not None:
+        free -= verdict["need"]
+        if claim.limit.counts is Counts.ATTEMPTS:
+            reset = kept_ms(claim.limit, granted_at)
     return Usage(claim.limit, 0 if verdict["wait"] > 0 else max(0, free), _seconds(reset))
 
 

@@ -50,7 +50,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Usage:
-    """What is left of a limit now, and in how many seconds all of it is back (RateLimit header fields)."""
+    """What is left of a limit now, and in how many seconds more of it is back at the latest (RateLimit fields)."""
 
     limit: Limit
     remaining: int

@@ -55,6 +55,13 @@ def shape_of(limit: Limit) -> Rule:
     }
 
 
+def kept_ms(limit: Limit, at: int | None = None) -> int:
+    """Return how long a count made at ``at`` stays in a window, in milliseconds; None: at most."""
+    rule = shape_of(limit)
+    slot: int = rule["slot"]
+    return int(rule["span"]) + slot - 1 - (0 if at is None else at % slot)
+
+
 def member_of(claim: Claim) -> str:
     """Return the name of a claim's mark; empty: that of its slot."""
     if claim.limit.counts is Counts.DISTINCT_FAILURES:

@@ -14,7 +14,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-NAMES = (
+NAMES: tuple[str, ...] = (
     "alg",
     "kid",
     "typ",
@@ -32,7 +32,7 @@ NAMES = (
     "iat",
 )
 NAMES += ("exp", "nbf", "token_type", "client_id", "auth_time", "amr", "acr", "roles", "")
-TEMPTING = (
+TEMPTING: tuple[Any, ...] = (
     "none",
     "HS256",
     "RS256",

@@ -148,6 +148,17 @@ def test_security_txt_names_a_contact(client: Client) -> None:
     assert "Expires: " in text
 
 
+def test_password_managers_find_where_the_password_is_changed(client: Client) -> None:
+    """W3C, A Well-Known URL for Changing Passwords: a redirect; section 2.2 demands an honest 404 for nonsense too."""
+    led = client.get("/.well-known/change-password")
+    assert (led.status_code, led.headers["Location"]) == (302, "/password/")
+    page = client.get(led.headers["Location"])
+    assert page.status_code == 200
+    assert "/api/v1/password/change/" in page.text
+    nonsense = "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200"
+    assert client.get(nonsense).status_code == 404
+
+
 def test_nothing_signs_in_with_a_password_alone(client: Client) -> None:
     for path in ("/admin/", "/admin/login/", "/accounts/login/", "/api-auth/login/", "/api/token/"):
         problem(client.get(path), "not_found")

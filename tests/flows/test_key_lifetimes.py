@@ -55,7 +55,7 @@ def test_key_takes_over_how_long_the_tokens_of_the_one_before_live(tmp_path: Pat
     with running_server("sqlite", tmp_path, nodes=0, environment=LONG) as server:
         server.manage("create_user", "no address", check=False)
         server.rows("UPDATE secure_auth_key SET created_at = %s WHERE state = 'next'", [LONG_AGO])
-        server.manage("rotate_keys", **SHORT)
+        server.manage("rotate_keys", SESSION_IDLE_SECONDS="600")
         found = server.rows(
             "SELECT state, token_seconds FROM secure_auth_key WHERE purpose = 'signing' ORDER BY created_at"
         )

@@ -138,7 +138,7 @@ class LogState(Collector):
         try:
             waiting, seconds = tree.pending()
             head = tree.current_head()
-            age = head and checkpoints.newest_age_seconds(head.log)
+            age = checkpoints.newest_age_seconds(head.log) if head else None
         except DatabaseError:
             return
         yield _gauge("log_pending_events", "Events without a place in the tree.", waiting)

@@ -1,5 +1,8 @@
 #!/usr/bin/env python
-"""The door for operators: `manage.py help` lists every command. A wrong setting is one line, no traceback."""
+"""The door for operators: `manage.py help` lists every command. A wrong setting is one line, no traceback.
+
+What any of our processes writes, the database and its lock files included, is for its own user only.
+"""
 
 import os
 import sys
@@ -8,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
+    os.umask(0o077)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
     try:
         execute_from_command_line(sys.argv)

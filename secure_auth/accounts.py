@@ -135,6 +135,7 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
     answer = None
     with transaction.atomic():
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
+        locks = refusals.begin_locks(settlement, source=source, subject=account)
         if not proof.matches:
             refused = _event(
                 EventType.ACCOUNT_CONFIRM,
@@ -143,11 +144,13 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
                 subject=account,
                 failed=True,
             )
-            append(refused, *refusals.lock_events(settlement, source=source, subject=account))
+            append(refused, *locks)
         elif links.spend_link(link, now=now) and (user := _create_user(registration, now)):
             locked = pending.lock_account(user.pk)
             answer = pending.open_pending(locked or user, device_id="", ip=source.ip, now=now)
-            append(_event(EventType.ACCOUNT_CONFIRM, source=source, user=user.pk))
+            append(_event(EventType.ACCOUNT_CONFIRM, source=source, user=user.pk), *locks)
+        else:
+            append(*locks)
     if not proof.matches:
         raise Problem(Code.INVALID_CREDENTIALS)
     if answer is None:

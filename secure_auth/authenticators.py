@@ -13,11 +13,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit.append import NewEvent, append
-from audit.events import EventType, Outcome, Reason, Source
+from audit.events import EventType, Reason, Source
 from mfa import recovery_codes, totp
 from mfa.models import TotpAuthenticator
-from secure_auth import devices, factors, links, outbox, pending, refusals
+from secure_auth import factors, grants, links, outbox, pending, refusals
 from secure_auth.errors import Code, Problem, invalid_token
+from secure_auth.grants import Grant
 from secure_auth.models import MailToken, PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted
 from throttling import lockout
@@ -25,24 +26,6 @@ from throttling.reservations import Reservation
 
 STALE = timedelta(days=1)
 MOST_UNCONFIRMED = 5
-
-
-@dataclass(frozen=True)
-class Grant:
-    """Who may bind: somebody in the middle of a first login (`login`), or signed in freshly (`session`)."""
-
-    user: User
-    login: PendingLogin | None = None
-    session: Session | None = None
-
-    @property
-    def session_id(self) -> str:
-        """The session, empty before there is one."""
-        return self.session.id if self.session else ""
-
-    def device_lane(self) -> str | None:
-        """The known device whose limits apply, if the session was opened from one."""
-        return devices.lane_of(self.session, now=timezone.now()) if self.session else None
 
 
 @dataclass(frozen=True)
@@ -73,16 +56,16 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
     row = TotpAuthenticator(user=grant.user, name=name, pending_login=grant.login.id if grant.login else "")
     factors.seal_totp(row, secret)
     with transaction.atomic():
-        refusal = _judge_right(grant)
+        refusal = grants.judge_right(grant)
         if refusal is None and grant.login and not _prove_mailbox(grant.login, mailed_token):
             refusal = Problem(Code.INVALID_LINK)
-            append(_failure(EventType.LOGIN_ENROLL_TOKEN, grant, Reason.MAILED_TOKEN_REQUIRED, source))
+            append(grants.failure(EventType.LOGIN_ENROLL_TOKEN, grant, Reason.MAILED_TOKEN_REQUIRED, source))
         elif refusal is not None:
-            append(_failure(EventType.MFA_TOTP_BEGIN, grant, Reason.ENROLMENT_CLOSED, source))
+            append(grants.failure(EventType.MFA_TOTP_BEGIN, grant, Reason.ENROLMENT_CLOSED, source))
         else:
             _drop_abandoned(grant, now)
             row.save(force_insert=True)
-            append(_success(EventType.MFA_TOTP_BEGIN, grant, row.id, source))
+            append(grants.success(EventType.MFA_TOTP_BEGIN, grant, row.id, source))
     if refusal:
         raise refusal
     enrolment = totp.describe_enrolment(secret, account=grant.user.email, issuer=settings.PRODUCT_NAME)
@@ -112,21 +95,6 @@ def _demand_open_second_step(grant: Grant, source: Source) -> None:
         )
 
 
-def _judge_right(grant: Grant) -> Exception | None:
-    """Lock the account and judge whether this grant still stands."""
-    locked = pending.lock_account(grant.user.pk)
-    if locked is None or locked.disabled_at is not None:
-        return invalid_token()
-    if grant.login:
-        fresh = PendingLogin.objects.filter(pk=grant.login.pk).first()
-        closed = pending.has_second_factor(locked) or fresh is None
-        if closed or fresh is None or not pending.is_live(fresh, locked, timezone.now()):
-            return invalid_token()
-    elif not Session.objects.filter(pk=grant.session_id, revoked_at=None).exists():
-        return invalid_token()
-    return None
-
-
 def _prove_mailbox(login_row: PendingLogin, mailed_token: str) -> bool:
     """Whether the mailed token that this login needs was shown; once is enough for one login."""
     if not login_row.needs_mailed_token:
@@ -150,22 +118,19 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
     refusal: Exception | None = None
     result = None
     with transaction.atomic():
-        refusal = _judge_right(grant)
+        refusal = grants.judge_right(grant)
         row = _own_unconfirmed(grant, authenticator_id) if refusal is None else None
         if row is None:
             lockout.release(reservation)
             refusal = refusal or Problem(Code.NOT_FOUND)
-            append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.ENROLMENT_CLOSED, source))
+            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.ENROLMENT_CLOSED, source))
         elif not totp.accept_code([row], code, unseal=factors.unseal_totp, now=now):
             refusal = Problem(Code.INVALID_CODE)
             locks = _settle_wrong_code(grant, reservation, source, now)
-            append(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.WRONG_CODE, source), *locks)
+            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.WRONG_CODE, source), *locks)
         else:
-            if grant.login:
-                pending.settle_completed_login(reservation, grant.login, totp=True)
-            else:
-                lockout.settle_second_factor(reservation, failed=False)
-            result = _bind(grant, row, source, now)
+            locks = _settle_right_code(grant, reservation, source)
+            result = _bind(grant, row, source, now, locks)
     if result is None:
         raise refusal or invalid_token()
     return result
@@ -176,7 +141,7 @@ def _reserve_confirmation(grant: Grant, authenticator_id: str, source: Source) -
     if grant.login:
         return pending.reserve_second_step(grant.login, totp=False, source=source)
     if _own_unconfirmed(grant, authenticator_id) is None:
-        refusals.record(_failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.NOT_FOUND, source))
+        refusals.record(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.NOT_FOUND, source))
         raise Problem(Code.NOT_FOUND)
     with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
         return lockout.reserve_second_factor(
@@ -194,9 +159,14 @@ def _settle_wrong_code(
     if grant.login:
         return pending.settle_wrong_code(reservation, grant.login, source=source, now=now)
     settlement = lockout.settle_second_factor(reservation, failed=True)
-    if any(lock.limit.purpose in pending.SECOND_STEP_LOCKS for lock in settlement.locked):
-        pending.close_all_pending(grant.user.pk, now=now)
-    return refusals.lock_events(settlement, source=source, user=grant.user.pk)
+    return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
+
+
+def _settle_right_code(grant: Grant, reservation: Reservation, source: Source) -> list[NewEvent]:
+    if grant.login:
+        return pending.settle_completed_login(reservation, grant.login, totp=True, source=source)
+    settlement = lockout.settle_second_factor(reservation, failed=False)
+    return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
 
 
 def _own_unconfirmed(grant: Grant, authenticator_id: str) -> TotpAuthenticator | None:
@@ -204,7 +174,9 @@ def _own_unconfirmed(grant: Grant, authenticator_id: str) -> TotpAuthenticator |
     return own.filter(pending_login=grant.login.id if grant.login else "").first()
 
 
-def _bind(grant: Grant, row: TotpAuthenticator, source: Source, now: datetime) -> TotpConfirmed:
+def _bind(
+    grant: Grant, row: TotpAuthenticator, source: Source, now: datetime, locks: list[NewEvent]
+) -> TotpConfirmed:
     """Make an authenticator count; every half-made one that a partial token began dies."""
     user_id = grant.user.pk
     TotpAuthenticator.objects.filter(pk=row.pk).update(confirmed_at=now)
@@ -214,9 +186,9 @@ def _bind(grant: Grant, row: TotpAuthenticator, source: Source, now: datetime) -
         codes = recovery_codes.replace_codes(user_id, digest=factors.digest_recovery_code(user_id))
     pending.bump_credentials(user_id, had_second_factor=True)
     links.kill_links(user_id, MailToken.Purpose.ENROL, now=now)
-    events = [_success(EventType.MFA_TOTP_CONFIRM, grant, row.id, source)]
+    events = [grants.success(EventType.MFA_TOTP_CONFIRM, grant, row.id, source)]
     if codes:
-        events.append(_success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, row.id, source))
+        events.append(grants.success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, row.id, source))
     completed = None
     if grant.login:
         pending.close_pending(grant.login, now=now)
@@ -225,7 +197,7 @@ def _bind(grant: Grant, row: TotpAuthenticator, source: Source, now: datetime) -
         )
         events += opened
     outbox.queue_mail("authenticator_bound", to=grant.user.email, name=row.name or "Authenticator app")
-    append(*events)
+    append(*events, *locks)
     return TotpConfirmed(codes, completed)
 
 
@@ -237,21 +209,21 @@ def remove_totp(*, user: User, session: Session, authenticator_id: str, source: 
     """
     grant = Grant(user, session=session)
     with transaction.atomic():
-        refusal = _judge_right(grant)
+        refusal = grants.judge_right(grant)
         own = factors.confirmed_totp(user.pk)
         row = next((row for row in own if row.id == authenticator_id), None)
         if refusal:
-            append(_failure(EventType.MFA_REMOVE, grant, Reason.SESSION_ENDED, source))
+            append(grants.failure(EventType.MFA_REMOVE, grant, Reason.SESSION_ENDED, source))
         elif row is None:
             refusal = Problem(Code.NOT_FOUND)
-            append(_failure(EventType.MFA_REMOVE, grant, Reason.NOT_FOUND, source))
+            append(grants.failure(EventType.MFA_REMOVE, grant, Reason.NOT_FOUND, source))
         elif len(own) == 1:
             refusal = Problem(Code.LAST_AUTHENTICATOR)
-            append(_failure(EventType.MFA_REMOVE, grant, Reason.LAST_AUTHENTICATOR, source))
+            append(grants.failure(EventType.MFA_REMOVE, grant, Reason.LAST_AUTHENTICATOR, source))
         else:
             row.delete()
             bump_and_tell(user, "authenticator_removed", name=row.name or "Authenticator app")
-            append(_success(EventType.MFA_REMOVE, grant, authenticator_id, source))
+            append(grants.success(EventType.MFA_REMOVE, grant, authenticator_id, source))
     if refusal:
         raise refusal
 
@@ -270,36 +242,13 @@ def replace_recovery_codes(*, user: User, session: Session, source: Source) -> l
     """
     grant, codes = Grant(user, session=session), []
     with transaction.atomic():
-        refusal = _judge_right(grant)
+        refusal = grants.judge_right(grant)
         if refusal:
-            append(_failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, Reason.SESSION_ENDED, source))
+            append(grants.failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, Reason.SESSION_ENDED, source))
         else:
             codes = recovery_codes.replace_codes(user.pk, digest=factors.digest_recovery_code(user.pk))
             bump_and_tell(user, "recovery_codes")
-            append(_success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, "", source))
+            append(grants.success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, "", source))
     if refusal:
         raise refusal
     return codes
-
-
-def _success(kind: EventType, grant: Grant, authenticator_id: str, source: Source) -> NewEvent:
-    details = {"authenticator": authenticator_id} if authenticator_id else {}
-    return NewEvent(
-        type=kind,
-        outcome=Outcome.SUCCESS,
-        source=source,
-        user=grant.user.pk,
-        session=grant.session_id,
-        details=details,
-    )
-
-
-def _failure(kind: EventType, grant: Grant, reason: Reason, source: Source) -> NewEvent:
-    return NewEvent(
-        type=kind,
-        outcome=Outcome.FAILURE,
-        reason=reason,
-        source=source,
-        user=grant.user.pk,
-        session=grant.session_id,
-    )

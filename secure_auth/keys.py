@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import json
 import secrets
-import subprocess
 import threading
 import time
 from dataclasses import dataclass
@@ -34,47 +33,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
-from secure_auth.env import parse_master_key
+from secure_auth.master_key import master_key
 from secure_auth.models import Key
 
 NONCE_BYTES = 12
-COMMAND_SECONDS = 30
 THUMBPRINT_MEMBERS = ("crv", "e", "kty", "n", "x", "y")  # RFC 7638 section 3.2, RFC 8037 section 2
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
-
-
-@lru_cache(maxsize=1)
-def master_key() -> bytes:
-    """The key that seals the rings: MASTER_KEY, what MASTER_KEY_COMMAND prints, or the file.
-
-    Raises:
-        ImproperlyConfigured: there is none, or it is not one.
-    """
-    if settings.MASTER_KEY:
-        return bytes(settings.MASTER_KEY)
-    if settings.MASTER_KEY_COMMAND:
-        return _master_key_of_command()
-    path = settings.MASTER_KEY_FILE
-    try:
-        return parse_master_key(path.read_text().strip())
-    except OSError as error:
-        raise ImproperlyConfigured(f"MASTER_KEY is not set and {path} cannot be read") from error
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{path} does not hold a key of 32 random bytes") from error
-
-
-def _master_key_of_command() -> bytes:
-    """Ask a key management service. What the command writes to standard error is shown, its output never."""
-    command = settings.MASTER_KEY_COMMAND
-    try:
-        done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS, check=True
-        )
-        return parse_master_key(done.stdout.decode("ascii").strip())
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ImproperlyConfigured(f"MASTER_KEY_COMMAND: {command[0]} did not answer") from error
-    except ValueError as error:
-        raise ImproperlyConfigured("MASTER_KEY_COMMAND printed no key of 32 random bytes") from error
 
 
 def seal(plain: bytes, *, key: bytes, context: str) -> bytes:
@@ -208,7 +172,7 @@ def _open(row: Key) -> OpenKey:
     return OpenKey(row.kid, row.purpose, row.state, row.algorithm, row.public, secret)
 
 
-def create_key(purpose: str, state: str) -> Key:
+def create_key(purpose: str, state: str, *, token_seconds: int = 0) -> Key:
     """Make and store a new key of a ring. The caller holds the ring's lock."""
     kid = "-"
     while kid.startswith("-"):  # an operator's command would take it for an option
@@ -226,6 +190,7 @@ def create_key(purpose: str, state: str) -> Key:
         public=public,
         sealed=sealed,
         activated_at=activated,
+        token_seconds=token_seconds,
     )
 
 
@@ -252,6 +217,20 @@ def thumbprint(jwk: dict[str, str]) -> str:
     members = {name: jwk[name] for name in THUMBPRINT_MEMBERS if name in jwk}
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()
+
+
+def token_seconds() -> int:
+    """The longest life of a token that this process may sign, in seconds."""
+    return max(settings.PARTIAL_TOKEN_SECONDS, settings.ACCESS_TOKEN_SECONDS, settings.SESSION_IDLE_SECONDS)
+
+
+def note_token_seconds() -> None:
+    """Keep with each key that may sign how long its tokens may live; once noted it is never less.
+
+    Before the first token of that length: a key outlives all its tokens, also when the lifetime is set lower later.
+    """
+    signing = Key.objects.filter(purpose=Key.Purpose.SIGNING, state__in=(Key.State.ACTIVE, Key.State.NEXT))
+    signing.filter(token_seconds__lt=token_seconds()).update(token_seconds=token_seconds())
 
 
 def jwks() -> dict[str, list[dict[str, str]]]:

@@ -55,7 +55,7 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
         refusal = _refusal(user, locked, proof)
         settlement = lockout.settle_password_attempt(checked.reservation, failed=bool(refusal))
         who = {"user": user.pk} if user else {"subject": address.account}
-        events = refusals.lock_events(settlement, source=source, **who)
+        events = refusals.begin_locks(settlement, source=source, **who)
         answer = None
         if locked and not refusal:
             proofs.upgrade_hash(locked, proof)
@@ -126,7 +126,8 @@ def prove_second_factor(
             completed, events = pending.complete_login(
                 locked, factor.method, remember=remember_device, source=source, now=now
             )
-            pending.settle_completed_login(reservation, locked, totp=factor.method == "totp")
+            is_totp = factor.method == "totp"
+            events += pending.settle_completed_login(reservation, locked, totp=is_totp, source=source)
             spent = factors.spent_events(factor.method, found.user_id, source=source)
             append(_factor_event(found, factor, source), *spent, *events)
         else:
@@ -178,15 +179,14 @@ def reauthenticate(
             append(_reauthentication(user, session, factor, source, Reason.SESSION_ENDED))
         elif fresh and accepted:
             recovered = user.pk if factor.method != "totp" else ""
-            lockout.settle_second_factor(reservation, failed=False, recovered=recovered)
+            settlement = lockout.settle_second_factor(reservation, failed=False, recovered=recovered)
+            locks = refusals.begin_locks(settlement, source=source, user=user.pk)
             _freshen(fresh, factor.method, now)
             spent = factors.spent_events(factor.method, user.pk, source=source, session=session.id)
-            append(_reauthentication(user, session, factor, source), *spent)
+            append(_reauthentication(user, session, factor, source), *spent, *locks)
         else:
             settlement = lockout.settle_second_factor(reservation, failed=True)
-            if any(lock.limit.purpose in pending.SECOND_STEP_LOCKS for lock in settlement.locked):
-                pending.close_all_pending(user.pk, now=now)
-            locks = refusals.lock_events(settlement, source=source, user=user.pk)
+            locks = refusals.begin_locks(settlement, source=source, user=user.pk)
             append(_reauthentication(user, session, factor, source, Reason.WRONG_CODE), *locks)
     if fresh is None or locked is None or not live:
         raise invalid_token()

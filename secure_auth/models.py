@@ -256,6 +256,9 @@ class Key(models.Model):
     public = models.JSONField(default=dict)
     sealed = models.BinaryField()
     created_at = models.DateTimeField(auto_now_add=True)
+    token_seconds = models.PositiveIntegerField(
+        default=0
+    )  # the longest life of a token that it may have signed
     activated_at = models.DateTimeField(null=True)
     retired_at = models.DateTimeField(null=True)
     gone_at = models.DateTimeField(null=True)

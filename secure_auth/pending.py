@@ -36,7 +36,6 @@ from throttling import lockout
 from throttling.reservations import LimitExceeded, Reservation
 
 LOGIN_TRIES = "second_factor_login"
-SECOND_STEP_LOCKS = frozenset({"totp_account", "totp_consecutive", "totp_device"})
 LOCK_ACCOUNT = """
 SELECT {columns},
        EXISTS (SELECT 1 FROM mfa_totpauthenticator
@@ -254,14 +253,17 @@ def settle_wrong_code(
     purposes = {lock.limit.purpose for lock in settlement.locked}
     if LOGIN_TRIES in purposes:
         close_pending(login, now=now)
-    if purposes & SECOND_STEP_LOCKS:
-        close_all_pending(login.user_id, now=now)
-    return refusals.lock_events(settlement, source=source, user=login.user_id)
+    return refusals.begin_locks(settlement, source=source, user=login.user_id)
 
 
-def settle_completed_login(reservation: Reservation, login: PendingLogin, *, totp: bool) -> None:
-    """Settle the second factor that completes a login; clears what its two steps counted against."""
-    lockout.settle_completed_login(
+def settle_completed_login(
+    reservation: Reservation, login: PendingLogin, *, totp: bool, source: Source
+) -> list[NewEvent]:
+    """Settle the second factor that completes a login; clears what its two steps counted against.
+
+    Returns the events of locks that attempts of processes that died began.
+    """
+    settlement = lockout.settle_completed_login(
         reservation,
         account=addresses.account_id(login.user.email_key),
         ip=login.ip,
@@ -269,6 +271,7 @@ def settle_completed_login(reservation: Reservation, login: PendingLogin, *, tot
         device=login.device_id or None,
         totp=totp,
     )
+    return refusals.begin_locks(settlement, source=source, user=login.user_id)
 
 
 def close_pending(pending: PendingLogin, *, now: datetime) -> bool:
@@ -281,8 +284,3 @@ def close_pending(pending: PendingLogin, *, now: datetime) -> bool:
 def bump_credentials(user_id: str, **changes: object) -> None:
     """Change an account's credentials: every login that began before loses."""
     User.objects.filter(pk=user_id).update(credential_version=F("credential_version") + 1, **changes)
-
-
-def close_all_pending(user_id: str, *, now: datetime) -> int:
-    """End every login under way of an account."""
-    return PendingLogin.objects.filter(user_id=user_id, ended_at=None).update(ended_at=now)

@@ -3,15 +3,16 @@
 import hashlib
 import secrets
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from django.db import transaction
 from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import addresses, devices, passwords, refusals, rows
+from secure_auth import addresses, agents, devices, outbox, passwords, refusals, rows
 from secure_auth.errors import Code, Problem
-from secure_auth.models import Session, User
+from secure_auth.models import KnownDevice, Session, User
 from throttling import lockout
 from throttling.reservations import LimitExceeded, Reservation, Settlement
 from throttling.waiting import run_or_follow
@@ -106,6 +107,7 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
     checked, proof = _compare(reservation, email_key=user.email_key, password=password)
     with transaction.atomic():
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
+        events = refusals.begin_locks(settlement, source=source, user=user.pk)
         if not proof.matches:
             event = NewEvent(
                 type=EventType.REAUTHENTICATION,
@@ -116,7 +118,8 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
                 session=session.id,
                 details={"method": "password"},
             )
-            append(event, *refusals.lock_events(settlement, source=source, user=user.pk))
+            events.insert(0, event)
+        append(*events)
     if not proof.matches or checked is None:
         forget_exhausted_device(settlement, device_id or "", source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
@@ -132,6 +135,7 @@ def forget_refused_device(
     """
     if user is None or refusal.in_flight or refusal.limit.purpose != "password_device":
         return False
+    refusals.record_unseen_locks(refusal, source=source, user=user.pk)
     _forget_device(user, device_id, source=source)
     return True
 
@@ -146,9 +150,11 @@ def forget_exhausted_device(
 
 
 def _forget_device(user: User, device_id: str, *, source: Source) -> None:
+    now = timezone.now()
     with transaction.atomic():
-        if not devices.forget_devices(user.pk, device_id=device_id, now=timezone.now()):
+        if not devices.forget_devices(user.pk, device_id=device_id, now=now):
             return  # another request of the same burst did
+        _tell_owner(user, device_id, source, now)
         append(
             NewEvent(
                 type=EventType.DEVICE_FORGET,
@@ -159,3 +165,16 @@ def _forget_device(user: User, device_id: str, *, source: Source) -> None:
                 details={"device": device_id},
             )
         )
+
+
+def _tell_owner(user: User, device_id: str, source: Source, now: datetime) -> None:
+    """Whoever guessed has the device, or a copy of its token."""
+    device = KnownDevice.objects.get(pk=device_id)
+    words = agents.describe_agent(device.user_agent).words
+    outbox.queue_mail(
+        "device_forgotten",
+        to=user.email,
+        device=words,
+        address=source.ip,
+        time=f"{now.astimezone(UTC):%Y-%m-%d %H:%M}",
+    )

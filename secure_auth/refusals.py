@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from django.db import transaction
 from django.dispatch import receiver
+from django.utils import timezone
 
 from audit.append import NewEvent, append, append_collapsed
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
@@ -12,7 +13,8 @@ from audit.vocabulary import LimitStore
 from secure_auth import floods
 from secure_auth.addresses import Address
 from secure_auth.errors import Code, Problem, service_unavailable
-from secure_auth.models import User
+from secure_auth.models import PendingLogin, User
+from throttling import lockout
 from throttling.reservations import LimitExceeded, Settlement, StoreUnavailable
 from throttling.stores.routing import store_changed
 
@@ -27,6 +29,7 @@ LOCKOUTS = frozenset(
         "recovery_account",
     }
 )
+SECOND_STEP_LOCKS = frozenset({"totp_account", "totp_consecutive", "totp_device"})
 
 
 @contextmanager
@@ -71,6 +74,7 @@ def _record_limit(
     if error.is_repeated:
         floods.count(event, key=error.limit.purpose)
     else:
+        record_unseen_locks(error, source=source, user=user, subject=subject)
         record_collapsed(event, key=error.limit.purpose)
 
 
@@ -87,10 +91,22 @@ def limit_problem(error: LimitExceeded) -> Problem:
     return Problem(code, headers={"Retry-After": str(error.retry_after_seconds)})
 
 
-def lock_events(
+def record_unseen_locks(error: LimitExceeded, *, source: Source, user: str = "", subject: str = "") -> None:
+    """Record the locks that attempts of processes that died began, and that this refusal is the first to find."""
+    if error.unsaid:
+        with transaction.atomic():
+            locked = lockout.tell_locks(error)
+            append(*begin_locks(locked, source=source, user=user, subject=subject))
+
+
+def begin_locks(
     settlement: Settlement, *, source: Source, user: str = "", subject: str = ""
 ) -> list[NewEvent]:
-    """The consequences of a counted failure: one account.lock for each limit that it exhausted."""
+    """The consequences of counted failures: one account.lock for each limit that they exhausted; a lock of the second
+    step ends all logins under way.
+    """
+    if user and not SECOND_STEP_LOCKS.isdisjoint(lock.limit.purpose for lock in settlement.locked):
+        PendingLogin.objects.filter(user_id=user, ended_at=None).update(ended_at=timezone.now())
     return [
         NewEvent(
             type=EventType.ACCOUNT_LOCK,

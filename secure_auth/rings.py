@@ -78,20 +78,21 @@ def compromise(*, kid: str, source: Source) -> tuple[Rotated, int]:
 def destroy_outlived() -> int:
     """Destroy retired signing keys whose last token is dead; how many. For the worker."""
     now = timezone.now()
-    longest = max(
-        settings.PARTIAL_TOKEN_SECONDS, settings.ACCESS_TOKEN_SECONDS, settings.SESSION_IDLE_SECONDS
-    )
-    slack = settings.KEY_CACHE_SECONDS + CLOCK_SKEW_SECONDS
-    outlived = Key.objects.filter(
-        purpose=Key.Purpose.SIGNING,
-        state=Key.State.RETIRED,
-        retired_at__lt=now - timedelta(seconds=longest + slack),
+    keys.note_token_seconds()
+    retired = Key.objects.filter(
+        purpose=Key.Purpose.SIGNING, state=Key.State.RETIRED, retired_at__isnull=False
     )
     with transaction.atomic():
-        found = list(outlived.select_for_update())
-        for key in found:
+        outlived = [key for key in retired.select_for_update() if _last_token_dies(key) < now]
+        for key in outlived:
             _destroy(key, Reason.EXPIRED, now=now, source=SYSTEM)
-    return len(found)
+    return len(outlived)
+
+
+def _last_token_dies(key: Key) -> datetime:
+    """By the lifetimes under which it signed, which may have been longer than today's."""
+    seconds = max(key.token_seconds, keys.token_seconds()) + settings.KEY_CACHE_SECONDS + CLOCK_SKEW_SECONDS
+    return (key.retired_at or timezone.now()) + timedelta(seconds=seconds)
 
 
 def _lock(purpose: str) -> Keys:
@@ -111,11 +112,12 @@ def _promote(ring: Keys, *, reason: Reason, now: datetime, source: Source) -> Ro
     new.state, new.activated_at = Key.State.ACTIVE, now
     new.save(update_fields=["state", "activated_at"])
     append(_event(EventType.KEY_ROTATE, new, reason, source))
-    return Rotated(new.kid, _create_next(new.purpose, source))
+    return Rotated(new.kid, _create_next(new, source))
 
 
-def _create_next(purpose: str, source: Source) -> str:
-    created = keys.create_key(purpose, Key.State.NEXT)
+def _create_next(before: Key, source: Source) -> str:
+    """Its tokens live at least as long as those of the key before it: the nodes that sign have not changed."""
+    created = keys.create_key(before.purpose, Key.State.NEXT, token_seconds=before.token_seconds)
     append(_event(EventType.KEY_CREATE, created, Reason.ROTATION, source))
     return created.kid
 
@@ -127,7 +129,7 @@ def _replace(ring: Keys, key: Key, *, now: datetime, source: Source) -> Rotated:
     if key.state == Key.State.NEXT:
         key.state = Key.State.RETIRED
         key.save(update_fields=["state"])
-        return Rotated(ring[Key.State.ACTIVE].kid, _create_next(key.purpose, source))
+        return Rotated(ring[Key.State.ACTIVE].kid, _create_next(ring[Key.State.ACTIVE], source))
     return Rotated(ring[Key.State.ACTIVE].kid, ring[Key.State.NEXT].kid)
 
 

@@ -8,6 +8,7 @@ import base64
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,6 +42,7 @@ def prepare() -> None:
             _migrate()
             _ensure_master_key()
             _ensure_rings()
+            keys.note_token_seconds()
             integration.ensure_log()
         keys.read_rings()
     except ImproperlyConfigured as error:
@@ -72,6 +74,10 @@ def _make_directories() -> None:
     settings.DATA_DIR.chmod(0o700)
     for name in ("outbox", "hash-slots", "metrics", "static"):
         (settings.DATA_DIR / name).mkdir(mode=0o700, exist_ok=True)
+    for path in settings.DATA_DIR.iterdir():  # `manage.py` sets the umask; what was made before it
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode) and mode & 0o077:
+            path.chmod(stat.S_IMODE(mode) & 0o700)
 
 
 @contextmanager

@@ -65,6 +65,14 @@ class Mailbox:
             time.sleep(0.05)
         return found
 
+    def wait_for_subject(self, beginning: str) -> list[EmailMessage]:
+        """The messages whose subject begins so, once there is one."""
+        deadline = time.monotonic() + MAIL_SECONDS
+        while not (found := [one for one in self.messages() if str(one["Subject"]).startswith(beginning)]):
+            assert time.monotonic() < deadline, f"no such message came to {self.address}"
+            time.sleep(0.05)
+        return found
+
     def tokens(self) -> list[str]:
         return [token for message in self.messages() for token in link_tokens(message)]
 

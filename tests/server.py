@@ -18,7 +18,7 @@ import httpx
 import psycopg
 
 from tests import services
-from tests.registrar import Registrar
+from tests.commands import Commands
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG = bool(os.environ.get("TEST_LONG"))
@@ -78,7 +78,7 @@ class Server:
     directory: Path
     environment: dict[str, str]
     nodes: list[Node] = field(default_factory=list)
-    _registrar: Registrar | None = field(default=None, repr=False)
+    _commands: Commands | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -116,9 +116,9 @@ class Server:
                 node.process.terminate()
         for node in self.nodes:
             node.stop()
-        if self._registrar:
-            self._registrar.stop()
-            self._registrar = None
+        if self._commands:
+            self._commands.stop()
+            self._commands = None
 
     def logs(self) -> str:
         """Everything that the nodes wrote so far."""
@@ -127,8 +127,23 @@ class Server:
     def manage(
         self, *arguments: str, stdin: str = "", check: bool = True, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a management command in the service's environment; a failure raises with its output."""
-        done = subprocess.run(
+        """Run a management command in the service's environment; a failure raises with its output.
+
+        With variables of its own it is a whole process, else one of those that `Commands` forks.
+        """
+        if environment:
+            done = self._whole_process(*arguments, stdin=stdin, **environment)
+        else:
+            self._commands = self._commands or Commands(self.environment)
+            done = self._commands.run(*arguments, stdin=stdin)
+        if check and done.returncode:
+            raise AssertionError(f"{arguments[0]}: status {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def _whole_process(
+        self, *arguments: str, stdin: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env={**self.environment, **environment},
@@ -138,15 +153,11 @@ class Server:
             timeout=120,
             check=False,
         )
-        if check and done.returncode:
-            raise AssertionError(f"{arguments[0]}: status {done.returncode}\n{done.stdout}{done.stderr}")
-        return done
 
     def create_user(self, email: str, password: str, *, role: str = "", verified: bool = True) -> None:
         """A user without mail and without a second factor yet."""
         arguments = ["create_user", email, *(["--role", role] if role else [])]
-        self._registrar = self._registrar or Registrar(self.environment)
-        self._registrar.run(*arguments, *([] if verified else ["--unverified"]), stdin=password + "\n")
+        self.manage(*arguments, *([] if verified else ["--unverified"]), stdin=password + "\n")
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Look into the service's database; placeholders are %s."""

@@ -1,15 +1,18 @@
 """The RateLimit and RateLimit-Policy fields of an answer.
 
 Source: IETF draft-ietf-httpapi-ratelimit-headers-10. The limiter notes what it granted or refused while a
-request is watched; of several limits that one request counts against, the one with the least left is told.
+request is watched; of several limits that one request counts against, the one with the least left is told. `t` is when
+more of the quota comes at the latest (all of it after a grant; after a refusal Retry-After), and never exceeds `w`.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import ceil
 
-from throttling.limits import Counts
+from throttling.limits import Counts, Limit
 from throttling.reservations import Usage
+from throttling.stores.bucket import kept_ms
 
 UNTOLD = frozenset({"mail_address"})
 _noted: ContextVar[list[Usage] | None] = ContextVar("noted_usage", default=None)
@@ -48,7 +51,17 @@ def rate_limit_fields(usages: list[Usage]) -> dict[str, str]:
         return {}
     tightest = min(rates, key=lambda usage: usage.remaining / usage.limit.allowed)
     limit = tightest.limit
+    window = policy_window_seconds(limit)
     return {
-        "RateLimit-Policy": f'"{limit.purpose}";q={limit.allowed};w={limit.window_seconds}',
-        "RateLimit": f'"{limit.purpose}";r={tightest.remaining};t={tightest.reset_seconds}',
+        "RateLimit-Policy": f'"{limit.purpose}";q={limit.allowed};w={window}',
+        "RateLimit": f'"{limit.purpose}";r={tightest.remaining};t={min(tightest.reset_seconds, window)}',
     }
+
+
+def policy_window_seconds(limit: Limit) -> int:
+    """The window that is told: the longest that a count is kept.
+
+    Whoever spreads the quota over it is never refused; over the limit's own, which a count may outlast by a tenth, they
+    would be.
+    """
+    return ceil(kept_ms(limit) / 1000)

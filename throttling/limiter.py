@@ -29,7 +29,7 @@ from throttling.reservations import (
     Usage,
 )
 from throttling.stores import database, redis, refusals, routing
-from throttling.stores.bucket import Rule, clear_of, rule_of
+from throttling.stores.bucket import Rule, clear_of, kept_ms, rule_of
 
 RESERVATION_SECONDS = 30
 
@@ -100,7 +100,7 @@ def _add(
     refused: list[tuple[Claim, dict[str, int]]] = []
     for claims, answer in decided:
         told = tuple(
-            _usage(claim, verdict, answer["granted"])
+            _usage(claim, verdict, answer["at"] if answer["granted"] else None)
             for claim, verdict in zip(claims, answer["verdicts"], strict=True)
         )
         note_usage(told)
@@ -116,27 +116,38 @@ def _add(
     return held
 
 
-def _usage(claim: Claim, verdict: dict[str, int], granted: bool) -> Usage:
-    free = claim.limit.allowed - verdict["used"] - verdict["pending"] - (verdict["need"] if granted else 0)
-    reset = verdict["reset"]
-    if granted and claim.limit.counts is Counts.ATTEMPTS:
-        reset = max(reset, claim.limit.window_seconds * 1000)
+def _usage(claim: Claim, verdict: dict[str, int], granted_at: int | None) -> Usage:
+    """What is left of a limit; all of it is back when a count that was granted now ends, some of it after a refusal."""
+    free = claim.limit.allowed - verdict["used"] - verdict["pending"]
+    reset = verdict["wait"] if verdict["wait"] > 0 else verdict["reset"]
+    if granted_at is not None:
+        free -= verdict["need"]
+        if claim.limit.counts is Counts.ATTEMPTS:
+            reset = kept_ms(claim.limit, granted_at)
     return Usage(claim.limit, 0 if verdict["wait"] > 0 else max(0, free), _seconds(reset))
 
 
 def _refusal(refused: list[tuple[Claim, dict[str, int]]], usage: tuple[Usage, ...]) -> LimitExceeded:
+    unsaid = tuple(claim for claim, verdict in refused if verdict.get("unsaid"))
     claim, verdict = max(refused, key=lambda pair: (pair[1]["wait"] > 0, abs(pair[1]["wait"])))
     in_flight, count = verdict["wait"] < 0, verdict["used"]
     if not in_flight:
         count = max(count, claim.limit.allowed)  # a lock forgets the failures that began it
     return LimitExceeded(
-        claim, wait_seconds=verdict["wait"] / 1000, count=count, in_flight=in_flight, usage=usage
+        claim,
+        wait_seconds=verdict["wait"] / 1000,
+        count=count,
+        in_flight=in_flight,
+        usage=usage,
+        unsaid=unsaid,
     )
 
 
 def settle(reservation: Reservation, *, failed: bool, clear: tuple[Clear, ...] = ()) -> Settlement:
     """End a reservation as failure or success, and clear buckets, inside the caller's transaction where
     there is one.
+
+    Tells the locks that this failure began, and those that expired reservations did and nobody was told of.
 
     One statement on PostgreSQL. One call a transaction: two could lock buckets in opposite orders. What
     Redis holds is counted at once when failed, and given back only after the commit when not. Raises
@@ -146,16 +157,35 @@ def settle(reservation: Reservation, *, failed: bool, clear: tuple[Clear, ...] =
     results = [(part, _settle_part(part, reservation.id, outcome, clear)) for part in reservation.parts]
     if clear and all(part.store != "database" for part in reservation.parts):
         database.settle(_clears(clear), reservation.id, 0)
-    locked = [
-        _locked(claim, answer)
+    return _settlement(
+        (claim, answer)
         for part, answers in results
         for claim, answer in zip(_settled(part, outcome), answers, strict=False)
-        if failed and answer["hit"]
-    ]
+    )
+
+
+def tell(refusal: LimitExceeded) -> Settlement:
+    """Take up the locks that expired reservations began and this refusal found, in the caller's transaction:
+    exactly one caller is told of each. Raises StoreUnavailable.
+    """
+    if not refusal.unsaid:
+        return Settlement()
+    operations = [{**rule_of(claim), "do": "told"} for claim in refusal.unsaid]
+    return _settlement(zip(refusal.unsaid, database.settle(operations, "", 0), strict=True))
+
+
+def _settlement(settled: Iterable[tuple[Claim, dict[str, Any]]]) -> Settlement:
+    locked = [_locked(claim, began) for claim, answer in settled for began in _began(answer)]
     for one in locked:
         counted = partial(metrics.count, metrics.LOCKOUTS, one.limit.purpose)
         transaction.on_commit(counted, robust=True)
     return Settlement(tuple(locked))
+
+
+def _began(answer: dict[str, Any]) -> list[tuple[int, int]]:
+    """Level and end of each lock that a store's answer tells."""
+    unsaid = [(level, until) for level, until in answer.get("unsaid", ())]
+    return [*unsaid, (answer["level"], answer["locked"])] if answer["hit"] else unsaid
 
 
 def release(reservation: Reservation) -> None:
@@ -221,9 +251,11 @@ def _clears(clear: tuple[Clear, ...]) -> list[Rule]:
     return [{**rule, "do": "clear"} for one in clear for rule in clear_of(one)]
 
 
-def _locked(claim: Claim, answer: dict[str, Any]) -> Locked:
-    until = moment(answer["locked"]) if claim.limit.lock_seconds else None
-    return Locked(claim.limit, claim.owner, claim.key, until, int(answer["level"]))
+def _locked(claim: Claim, began: tuple[int, int]) -> Locked:
+    level, until = began
+    return Locked(
+        claim.limit, claim.owner, claim.key, moment(until) if claim.limit.lock_seconds else None, level
+    )
 
 
 def moment(milliseconds: int) -> datetime:

@@ -137,6 +137,13 @@ def reserve_second_factor(
     return reserve_waiting(*claims, *([claim("requests", source_owner(ip))] if ip else []))
 
 
+def tell_locks(refusal: LimitExceeded) -> Settlement:
+    """Take up the locks that expired reservations began and a refusal found; inside the transaction that records
+    them.
+    """
+    return limiter.tell(refusal)
+
+
 def settle_second_factor(reservation: Reservation, *, failed: bool, recovered: str = "") -> Settlement:
     """Settle a second factor that completes no login. A factor other than TOTP opens the TOTP lock of the user whom
     ``recovered`` names.
@@ -153,10 +160,10 @@ def settle_completed_login(
     ip: str,
     device: str | None = None,
     totp: bool = True,
-) -> None:
+) -> Settlement:
     """Settle the second factor that completes a login and clear what a login clears, in one statement."""
     clears = lanes.login_clears(account=account, user=user, ip=ip, device=device, totp=totp)
-    limiter.settle(reservation, failed=False, clear=clears)
+    return limiter.settle(reservation, failed=False, clear=clears)
 
 
 def clear_after_reset(account: str) -> None:

@@ -50,7 +50,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Usage:
-    """What is left of a limit now, and in how many seconds all of it is back (RateLimit header fields)."""
+    """What is left of a limit now, and in how many seconds more of it is back at the latest (RateLimit fields)."""
 
     limit: Limit
     remaining: int
@@ -87,7 +87,7 @@ class Clear:
 
 @dataclass(frozen=True)
 class Locked:
-    """A limit this failure exhausted. ``until`` None: closed until it is cleared or its window passes."""
+    """A limit that a failure exhausted. ``until`` None: closed until it is cleared or its window passes."""
 
     limit: Limit
     owner: str
@@ -98,7 +98,7 @@ class Locked:
 
 @dataclass(frozen=True)
 class Settlement:
-    """What settling changed for others: limits this failure exhausted."""
+    """What settling changed for others: limits that this failure exhausted, or expired reservations did before."""
 
     locked: tuple[Locked, ...] = ()
 
@@ -118,7 +118,8 @@ class BucketStatus:
 
 class LimitExceeded(Exception):
     """A limit refused. ``in_flight``: only reservations not yet settled stand in the way. ``is_repeated``: no store
-    was asked, it refused a moment ago.
+    was asked, it refused a moment ago. ``unsaid``: claims behind which expired reservations began a lock that nobody
+    was told of (``limiter.tell``).
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class LimitExceeded(Exception):
         in_flight: bool = False,
         usage: tuple[Usage, ...] = (),
         is_repeated: bool = False,
+        unsaid: tuple[Claim, ...] = (),
     ):
         super().__init__(claim.limit.purpose)
         self.claim = claim
@@ -139,6 +141,7 @@ class LimitExceeded(Exception):
         self.in_flight = in_flight
         self.usage = usage
         self.is_repeated = is_repeated
+        self.unsaid = unsaid
 
     @property
     def retry_after_seconds(self) -> int:

@@ -14,8 +14,8 @@ from secure_auth import access, pending, tokens
 from secure_auth.access import Signed
 from secure_auth.api import cookies
 from secure_auth.api.bearer import Presented, read_cookie, read_token
-from secure_auth.authenticators import Grant
 from secure_auth.errors import Code, invalid_token
+from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin
 
 

@@ -20,7 +20,11 @@ HEADERS = {
     ),
     "Retry-After": ("integer", "Seconds to wait.", 30),
     "RateLimit": ("string", "What is left of the tightest rate that applies.", '"requests";r=598;t=41'),
-    "RateLimit-Policy": ("string", "That rate: requests and window in seconds.", '"requests";q=600;w=60'),
+    "RateLimit-Policy": (
+        "string",
+        "That rate: requests, and the seconds for which each counts at most.",
+        '"requests";q=600;w=66',
+    ),
     "WWW-Authenticate": (
         "string",
         "The challenge (RFC 6750, RFC 9470) of `invalid_token` and `reauthentication_required`.",

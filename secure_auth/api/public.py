@@ -1,5 +1,7 @@
 """The addresses outside /api/v1/ in the schema: keys, probes, contact, and the schema itself."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 STATUS = {"type": "string", "enum": ["ok", "away"]}
@@ -65,79 +67,78 @@ secure_auth_lockouts_total{limit="password_account_source"} 3.0
 """
 
 
+Get = Callable[..., dict[str, Any]]
+
+
 def public_paths(
     *, headers: dict[str, Any], limited: dict[str, Any], failures: dict[str, Any], guarded: dict[str, Any]
 ) -> dict[str, Any]:
     """The paths. `limited` and `failures` are the headers and problems of what counts against the source's limit,
     `guarded` the problems of what takes the token of the metrics.
     """
+    counted = partial(_get, headers=limited, failures=failures)
+    uncounted = partial(_get, headers=headers, failures={"500": failures["500"]})
+    return _documents(counted) | _probes(uncounted, guarded)
 
-    def get(
-        operation_id: str,
-        summary: str,
-        answers: dict[str, Any],
-        *,
-        counted: bool = False,
-        parameters: tuple[dict[str, Any], ...] = (),
-    ) -> dict[str, Any]:
-        told = {
-            code: {**answer, "headers": limited if counted else headers} for code, answer in answers.items()
-        }
-        return {
-            "get": {
-                "operationId": operation_id,
-                "summary": summary,
-                "tags": ["service"],
-                "parameters": [*parameters, {"$ref": "#/components/parameters/RequestId"}],
-                "security": [],
-                "responses": told | (failures if counted else {"500": failures["500"]}),
-            }
-        }
 
-    document = {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}
-    text = _example("Contact: mailto:security@auth.example.com\n")
+def _get(
+    operation_id: str,
+    summary: str,
+    answers: dict[str, Any],
+    *,
+    headers: dict[str, Any],
+    failures: dict[str, Any],
+    parameters: tuple[dict[str, Any], ...] = (),
+) -> dict[str, Any]:
+    """A path that is only read, by anybody."""
+    told = {code: {**answer, "headers": headers} for code, answer in answers.items()}
+    return {
+        "get": {
+            "operationId": operation_id,
+            "summary": summary,
+            "tags": ["service"],
+            "parameters": [*parameters, {"$ref": "#/components/parameters/RequestId"}],
+            "security": [],
+            "responses": told | failures,
+        }
+    }
+
+
+def _documents(get: Get) -> dict[str, Any]:
+    """Keys, contact and schema."""
     keys = _content("application/jwk-set+json", KEY_SET, {"keys": [KEY_EXAMPLE]})
-    ready, unready = _json(READINESS, READY), _json(READINESS, UNREADY)
+    text = {"text/plain": _example("Contact: mailto:security@auth.example.com\n")}
+    document = {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}
+    schema = {"application/vnd.oai.openapi": document, "application/json": document}
     return {
         "/.well-known/jwks.json": get(
-            "getJwks", "The public signing keys", {"200": _answer("The key set", keys)}, counted=True
+            "getJwks", "The public signing keys", {"200": _answer("The key set", keys)}
         ),
         "/.well-known/security.txt": get(
-            "getSecurityTxt",
-            "Whom to tell of a fault (RFC 9116)",
-            {"200": _answer("The contact", {"text/plain": text})},
-            counted=True,
+            "getSecurityTxt", "Whom to tell of a fault (RFC 9116)", {"200": _answer("The contact", text)}
         ),
         "/api/schema/": get(
             "getSchema",
             "This document",
-            {
-                "200": _answer(
-                    "As YAML or JSON",
-                    {"application/vnd.oai.openapi": document, "application/json": document},
-                )
-            },
-            counted=True,
+            {"200": _answer("As YAML or JSON", schema)},
             parameters=(FORMAT,),
         ),
-        "/metrics": _guarded(
-            get(
-                "getMetrics",
-                "Counters of this node, for Prometheus",
-                {"200": _answer("The counters", {"text/plain": _example(COUNTERS)})},
-            ),
-            guarded,
-        ),
-        "/healthz": get(
-            "getHealthz",
-            "Whether the process answers",
-            {"200": _answer("It does", _json(HEALTH, {"status": "ok"}))},
-        ),
-        "/readyz": get(
-            "getReadyz",
-            "Whether its stores answer too",
-            {"200": _answer("They do", ready), "503": _answer("The database is away", unready)},
-        ),
+    }
+
+
+def _probes(get: Get, guarded: dict[str, Any]) -> dict[str, Any]:
+    """What those who run the service ask; no limit counts it."""
+    counters = _answer("The counters", {"text/plain": _example(COUNTERS)})
+    ready = {
+        "200": _answer("They do", _json(READINESS, READY)),
+        "503": _answer("The database is away", _json(READINESS, UNREADY)),
+    }
+    metrics = get("getMetrics", "Counters of this node, for Prometheus", {"200": counters})
+    health = {"200": _answer("It does", _json(HEALTH, {"status": "ok"}))}
+    return {
+        "/metrics": _guarded(metrics, guarded),
+        "/healthz": get("getHealthz", "Whether the process answers", health),
+        "/readyz": get("getReadyz", "Whether its stores answer too", ready),
     }
 
 

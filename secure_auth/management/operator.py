@@ -14,6 +14,11 @@ from secure_auth.models import User
 from throttling.reservations import StoreUnavailable
 
 
+def count_sessions(number: int) -> str:
+    """So many sessions, in words."""
+    return f"{number} session{'' if number == 1 else 's'}"
+
+
 class OperatorCommand(BaseCommand):
     """A command that acts on the service. Subclasses implement act()."""
 

@@ -8,6 +8,7 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
+    HttpResponseRedirect,
     JsonResponse,
 )
 from django.shortcuts import render
@@ -83,6 +84,19 @@ MAILED = {
 def mailed(request: HttpRequest, purpose: str) -> HttpResponse:
     """Where a mailed link leads. The token stays in the browser: a fragment is never sent."""
     return page(request, "mailed", {"origin": settings.ORIGIN, **MAILED[purpose]})
+
+
+@safe_methods
+@at_origin
+def password(request: HttpRequest) -> HttpResponse:
+    """How one changes one's password."""
+    return page(request, "password", {"origin": settings.ORIGIN})
+
+
+@safe_methods
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Where password managers lead people to (W3C, A Well-Known URL for Changing Passwords)."""
+    return HttpResponseRedirect("/password/")
 
 
 @safe_methods

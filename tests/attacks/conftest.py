@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.client import Client, Person
+from tests.attacks.insider import Insider
+from tests.client import Client, Person, new_email
 from tests.conftest import new_address
 from tests.server import TESTED_BACKENDS, Server, running_server
 
@@ -54,3 +55,20 @@ def visit() -> Iterator[Callable[..., Client]]:
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture(scope="module")
+def insider(server: Server) -> Iterator[Insider]:
+    client = Client(server, new_address())
+    person = Person(new_email("admin"))
+    server.create_user(person.email, person.password, role="admin")
+    yield Insider(client, person)
+    client.close()
+
+
+@pytest.fixture
+def no_traceback(server: Server) -> Iterator[None]:
+    """Whatever a test here sends, the server's log shows no fault of ours."""
+    before = len(server.logs())
+    yield
+    assert "Traceback" not in server.logs()[before:]

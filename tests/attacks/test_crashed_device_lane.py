@@ -44,6 +44,10 @@ def test_device_whose_budget_a_crash_used_up_is_forgotten(
     assert expect(client.get("devices/", person.access), 200)["results"] == []
     (forgotten,) = events(server, type="device.forget", reason="too_many_failures")[-1:]
     assert forgotten.details["device"] == device
+    statement = (
+        "SELECT count(*) FROM secure_auth_outboxmessage WHERE template = 'device_forgotten' AND \"to\" = %s"
+    )
+    assert server.rows(statement, [person.email]) == [(1,)]
 
 
 def test_login_under_way_leaves_the_lane_of_a_device_that_is_forgotten(

@@ -1,7 +1,8 @@
 """A session that was opened from a known device outlives the device.
 
 Attacker: nobody; five wrong passwords in such a session make the service forget the device. Danger: the session would
-stay in the lane of a device that is none any more, locked for good. Expected: it falls back to the account's lane.
+stay in the lane of a device that is none any more, locked for good. Expected: it falls back to the account's lane, and
+the owner is told by mail, once.
 """
 
 from tests.client import Client, code_of, expect
@@ -14,5 +15,7 @@ def test_session_falls_back_to_the_account_when_its_device_is_forgotten(client: 
     for _ in range(5):
         assert code_of(client.post("password/change/", wrong, person.access)) == "invalid_credentials"
     assert expect(client.get("devices/", person.access), 200)["results"] == []
+    (told,) = client.mailbox(person).wait_for_subject("Wrong passwords from a known device")
+    assert client.address in told.get_content()
     right = {**wrong, "current_password": person.password}
     expect(client.post("password/change/", right, person.access), 204)

@@ -1,114 +1,28 @@
-"""Attacker: anyone who can send bytes. Move: input that no honest client sends.
+"""Attacker: anyone who can send bytes. Move: bodies that no honest client sends.
 
 Expected: a problem document (RFC 9457) with the right status; nothing changed, nothing leaked, no traceback.
 """
 
 import json
-import socket
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.attacks.insider import ENDPOINTS, FIELDS, JSON, SECRET, Insider, parsing, snapshot
 from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
-from tests.conftest import new_address, scaled
-from tests.problems import problem, raw_problem
+from tests.conftest import scaled
+from tests.problems import problem
 from tests.server import Server
 
-STALE_SECONDS = 120
-SECRET = "hunter2-hunter2-canary"
-JSON = {"Content-Type": "application/json"}
-
-# path, token, a body of the right form
-ENDPOINTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "register/": ("", {"email": "a@example.org", "password": SECRET}),
-    "register/confirm/": ("", {"token": "x", "password": SECRET}),
-    "login/": ("", {"email": "a@example.org", "password": SECRET}),
-    "login/verify/": ("partial", {"method": "totp", "code": "000000", "remember_device": False}),
-    "mfa/totp/": ("access", {"name": "phone", "token": ""}),
-    "mfa/totp/00000000-0000-7000-8000-000000000000/confirm/": ("access", {"code": "000000"}),
-    "mfa/recovery-codes/": ("access", {}),
-    "reauthenticate/": ("access", {"method": "totp", "code": "000000", "password": SECRET}),
-    "token/refresh/": ("", {"refresh": "x"}),
-    "token/verify/": ("", {"token": "x"}),
-    "password/change/": ("access", {"current_password": SECRET, "new_password": SECRET}),
-    "password/reset/": ("", {"email": "a@example.org"}),
-    "password/reset/confirm/": ("", {"token": "x", "new_password": SECRET}),
-    "admin/users/00000000-0000-7000-8000-000000000000/unlock/": ("access", {"reason": "because"}),
-}
-FIELDS = [(path, field) for path, (_, body) in ENDPOINTS.items() for field in body]
-TABLES = (
-    "secure_auth_user",
-    "secure_auth_registration",
-    "secure_auth_mailtoken",
-    "secure_auth_session",
-    "secure_auth_pendinglogin",
-    "secure_auth_knowndevice",
-    "mfa_totpauthenticator",
-    "mfa_recoverycode",
-)
-
-
-@dataclass
-class Insider:
-    """An admin with every kind of token, so that bodies are judged at all."""
-
-    client: Client
-    person: Person
-    partial: str = ""
-    since: float = 0.0
-
-    def token(self, kind: str) -> str:
-        """A fresh token of a kind; empty for none."""
-        if time.monotonic() - self.since > STALE_SECONDS:
-            self.client.sign_in(self.person)
-            self.partial = expect(self.client.login(self.person), 200)["partial_token"]
-            self.since = time.monotonic()
-        return {"": "", "access": self.person.access, "partial": self.partial}[kind]
-
-    def send(self, path: str, content: bytes, **headers: str | bytes) -> httpx.Response:
-        """POST bytes to an endpoint with its token, from an address of its own."""
-        token = self.token(ENDPOINTS[path][0])
-        headers = {**JSON, "X-Forwarded-For": new_address(), **headers}
-        return self.client.post(path, token=token, content=content, headers=headers)
-
-
-@pytest.fixture(scope="module")
-def insider(server: Server) -> Iterator[Insider]:
-    client = Client(server, new_address())
-    person = Person(new_email("admin"))
-    server.create_user(person.email, person.password, role="admin")
-    yield Insider(client, person)
-    client.close()
-
-
-@pytest.fixture(autouse=True)
-def _no_traceback(server: Server) -> Iterator[None]:
-    """Whatever a test here sends, the server's log shows no fault of ours."""
-    before = len(server.logs())
-    yield
-    assert "Traceback" not in server.logs()[before:]
-
-
-def snapshot(server: Server) -> list[tuple[Any, ...]]:
-    """How much of everything there is."""
-    counts = [server.rows(f"SELECT count(*) FROM {table}")[0] for table in TABLES]
-    # The worker counts what floods were like before at its own time.
-    events = server.rows("SELECT count(*) FROM audit_event WHERE type <> 'log.collapsed'")[0]
-    return [*counts, events, server.rows("SELECT sum(credential_version) FROM secure_auth_user")[0]]
+pytestmark = pytest.mark.usefixtures("no_traceback")
 
 
 def nested(depth: int) -> bytes:
     return b'{"email":' + b"[" * depth + b"]" * depth + b"}"
 
-
-# What no store ever sees is tried on one backend.
-parsing = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 
 MALFORMED = {
     "no JSON": b"email=a@example.org",
@@ -288,215 +202,6 @@ def test_address_that_is_none_registers_nobody(client: Client, server: Server, a
     response = client.post("register/", {"email": address, "password": PASSWORD})
     assert set(problem(response, "validation_failed")["errors"]) == {"email"}
     assert snapshot(server) == before
-
-
-@parsing
-def test_no_header_is_made_of_input(client: Client) -> None:
-    for value in ("x\tSet-Cookie: a=b", "a" * 129, "ä".encode("latin-1"), "a b", ""):
-        response = client.get("me/", headers={"X-Request-ID": value, "User-Agent": b"\xff\x80" * 400})
-        problem(response, "invalid_token")
-        assert response.headers["X-Request-ID"].encode() != value
-        assert "Set-Cookie" not in response.headers
-
-
-@parsing
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/nowhere",
-        "/api/v1/",
-        "/api/v1/nowhere/",
-        "/api/v1/login",
-        "/api/v1//login/",
-        "/api/v1/login/%00/",
-        "/api/v1/sessions/%00/",
-        "/api/v1/sessions/%ff/",
-        "/api/v1/sessions/..%2f..%2fetc%2fpasswd/",
-        "/api/v1/sessions/%E2%80%AE/",
-        "/api/v2/login/",
-        "/admin/",
-        "/static/../secure_auth/settings.py",
-        "/static/%2e%2e/settings.py",
-        "/%25%32%65",
-        "/" + "a" * 8000,
-    ],
-)
-def test_unknown_path_is_not_found(client: Client, path: str) -> None:
-    for method in ("GET", "POST", "DELETE"):
-        problem(client.request(method, path), "not_found")
-
-
-@parsing
-@pytest.mark.parametrize(
-    "path",
-    [*ENDPOINTS, "me/", "mfa/", "sessions/", "audit/events/", "/", "/healthz", "/.well-known/jwks.json"],
-)
-def test_unknown_method_is_refused_with_allow(client: Client, path: str) -> None:
-    for method in ("PUT", "PATCH", "OPTIONS", "TRACE", "BREW", "PROPFIND"):
-        response = client.request(method, path)
-        problem(response, "method_not_allowed")
-        assert method not in response.headers["Allow"]
-
-
-QUERIES = [
-    "cursor=%00",
-    "cursor=%ff",
-    "cursor=AAAA",
-    "cursor=" + "A" * 4000,
-    "limit=0",
-    "limit=-1",
-    "limit=1e3",
-    "limit=999999999999999999999",
-    "limit=%D9%A3",
-    "nothing=1",
-    "%00=1",
-    "type=%00",
-    "type=login.password'--",
-    "outcome=maybe",
-    "user=%00",
-    "user=" + "a" * 4000,
-    "ip=999.1.1.1",
-    "since=yesterday",
-    "since=2026-13-45T00:00:00Z",
-    "until=0001-01-01T00:00:00%2B23:59",
-    "since=9999-12-31T23:59:59-23:59",
-    "q=%00",
-    "q=" + "a%20" * 40,
-    "request_id=%0d%0aSet-Cookie:x",
-]
-
-
-@pytest.mark.parametrize("query", QUERIES)
-def test_bad_query_is_refused(insider: Insider, query: str) -> None:
-    token = insider.token("access")
-    for path in ("audit/events/", "me/activity/"):
-        if path == "me/activity/" and not query.startswith(("cursor", "limit", "nothing", "%00")):
-            continue
-        response = insider.client.get(f"{path}?{query}", token)
-        if query in EDGE_OF_TIME:
-            assert response.status_code in (200, 400)
-        else:
-            problem(response, "validation_failed")
-
-
-EDGE_OF_TIME = ("until=0001-01-01T00:00:00%2B23:59", "since=9999-12-31T23:59:59-23:59")
-
-
-@pytest.mark.parametrize("cursor", ["%00", "%ff", "nothing", "a" * 4000, "%E2%80%AE", "'--"])
-def test_bad_cursor_of_accounts_is_refused(insider: Insider, cursor: str) -> None:
-    response = insider.client.get(f"admin/users/?cursor={cursor}", insider.token("access"))
-    problem(response, "validation_failed")
-
-
-BEARERS = [
-    "",
-    "x",
-    "a.b.c",
-    "...",
-    "eyJhbGciOiJub25lIn0.e30.",
-    "e30.e30.e30",
-    "\xff\xfe",
-    "A" * 5000,
-    "eyJhbGciOiJFUzI1NiIsImtpZCI6bnVsbCwidHlwIjoiYXQrand0In0.e30.AAAA",
-    "eyJhbGciOltdLCJraWQiOltdLCJ0eXAiOltdfQ.e30.AAAA",
-]
-
-
-@parsing
-@pytest.mark.parametrize("bearer", BEARERS, ids=range(len(BEARERS)))
-def test_malformed_token_is_invalid_everywhere(client: Client, bearer: str) -> None:
-    paths = ["me/", "sessions/", "mfa/", "devices/", "audit/events/", "admin/users/", "me/activity/"]
-    for scheme in ("Bearer ", "bearer  ", "Basic ", ""):
-        headers = {"Authorization": (scheme + bearer).strip().encode("latin-1")}
-        for path in paths:
-            problem(client.get(path, headers=headers), "invalid_token")
-        for path, (token, body) in ENDPOINTS.items():
-            if token:
-                problem(client.post(path, body, headers=headers), "invalid_token")
-    device = {"X-Device-Token": (bearer or "a" * 36 + ".x").encode("latin-1")}
-    response = client.post("login/", {"email": new_email(), "password": SECRET}, headers=device)
-    problem(response, "invalid_credentials")
-
-
-def exchange(server: Server, request: bytes) -> bytes:
-    """Send bytes as they are and read until the server closes or says no more."""
-    with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
-        connection.sendall(request)
-        answer = b""
-        while b"\r\n\r\n" not in answer or not answer.endswith(b"}"):
-            part = connection.recv(65536)
-            if not part:
-                break
-            answer += part
-        return answer
-
-
-def head(server: Server, *lines: str, path: str = "/api/v1/login/") -> bytes:
-    host = server.origin.partition("://")[2]
-    fixed = (f"POST {path} HTTP/1.1", f"Host: {host}", f"X-Forwarded-For: {new_address()}")
-    return "\r\n".join([*fixed, "Content-Type: application/json", *lines, "", ""]).encode("latin-1")
-
-
-def chunked(content: bytes, size: int = 4096) -> bytes:
-    parts = [content[at : at + size] for at in range(0, len(content), size)]
-    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
-
-
-def login_body(length: int = 0) -> bytes:
-    body = json.dumps({"email": new_email(), "password": SECRET}).encode()
-    return body + b" " * (length - len(body))
-
-
-def test_chunked_body_is_read_like_any_other(server: Server) -> None:
-    request = head(server, "Transfer-Encoding: chunked") + chunked(login_body(), 7)
-    assert raw_problem(exchange(server, request))["code"] == "invalid_credentials"
-
-
-@parsing
-@pytest.mark.parametrize("length", [70_000, 1_000_000])
-def test_chunked_body_is_held_to_the_limit(server: Server, length: int) -> None:
-    before = snapshot(server)
-    request = head(server, "Transfer-Encoding: chunked") + chunked(login_body(length), 16_384)
-    assert raw_problem(exchange(server, request))["code"] == "payload_too_large"
-    assert snapshot(server) == before
-
-
-BROKEN_FRAMING: dict[str, tuple[tuple[str, ...], bytes]] = {
-    "bad chunk size": (("Transfer-Encoding: chunked",), b"zz\r\n{}\r\n0\r\n\r\n"),
-    "negative chunk": (("Transfer-Encoding: chunked",), b"-2\r\n{}\r\n0\r\n\r\n"),
-    "chunk without end": (("Transfer-Encoding: chunked",), b"2\r\n{}xx0\r\n\r\n"),
-    "unknown coding": (("Transfer-Encoding: gzip",), b"{}"),
-    "negative length": (("Content-Length: -1",), b"{}"),
-    "signed length": (("Content-Length: +2",), b"{}"),
-    "no number": (("Content-Length: two",), b"{}"),
-    "two lengths": (("Content-Length: 2", "Content-Length: 3"), b"{}x"),
-    "folded header": (("X-A: b", " c: d", "Content-Length: 2"), b"{}"),
-    "blank in name": (("X A: b", "Content-Length: 2"), b"{}"),
-    "bare line feed": (("X-A: b\nX-B: c", "Content-Length: 2"), b"{}"),
-    "NUL in header": (("X-Device-Token: " + "\x00" * 36 + ".x", "Content-Length: 2"), b"{}"),
-    "foreign host": (("Host: evil.example", "Content-Length: 2"), b"{}"),
-}
-
-
-@parsing
-@pytest.mark.parametrize("case", BROKEN_FRAMING)
-def test_broken_framing_is_a_problem_document(server: Server, case: str) -> None:
-    lines, body = BROKEN_FRAMING[case]
-    document = raw_problem(exchange(server, head(server, *lines) + body))
-    assert document["code"] == "validation_failed"
-
-
-def test_length_and_chunks_together_smuggle_nothing(server: Server) -> None:
-    smuggled = b"GET /api/v1/me/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    request = head(server, "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n" + smuggled
-    assert exchange(server, request).count(b"HTTP/1.1 ") == 1
-
-
-def test_nul_in_a_header_reaches_no_store(server: Server) -> None:
-    """A device token with NUL bytes at a body that is judged."""
-    body = login_body()
-    request = head(server, "X-Device-Token: " + "\x00" * 36 + ".x", f"Content-Length: {len(body)}") + body
-    assert raw_problem(exchange(server, request))["code"] in ("validation_failed", "invalid_credentials")
 
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=40)

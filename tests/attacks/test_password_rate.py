@@ -33,7 +33,7 @@ def test_source_has_thirty_password_steps_a_minute(new_client: Callable[..., Cli
             0 < int(refused.headers["Retry-After"]) <= 66
         )  # a count is dropped late, by up to a tenth of the window
         assert '"password_source";r=0' in refused.headers["RateLimit"]
-        assert refused.headers["RateLimit-Policy"] == '"password_source";q=30;w=60'
+        assert refused.headers["RateLimit-Policy"] == '"password_source";q=30;w=66'
     expect(new_client().login(person), 200)
 
 

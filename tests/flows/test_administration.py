@@ -149,7 +149,8 @@ def test_taken_address_is_refused_by_command(server: Server, client: Client) -> 
 
 def test_operators_commands_do_what_they_say(server: Server, client: Client) -> None:
     person = client.sign_up()
-    assert "1 sessions" in server.manage("revoke_sessions", person.email).stdout
+    assert f"1 session of {person.email} ended" in server.manage("revoke_sessions", person.email).stdout
+    assert f"0 sessions of {person.email} ended" in server.manage("revoke_sessions", person.email).stdout
     problem(client.me(person.access), "invalid_token")
     server.manage("disable", person.email, "--reason", "test")
     problem(client.login(person), "invalid_credentials")

@@ -113,13 +113,12 @@ def test_unknown_problem_is_not_found(client: Client) -> None:
 
 def test_limited_answers_tell_what_is_left(client: Client) -> None:
     first, second = client.get("me/"), client.get("me/")
-    assert first.headers["RateLimit-Policy"] == '"requests";q=600;w=60'
-    left = [
-        int(re.findall(r'"requests";r=(\d+);t=\d+', one.headers["RateLimit"])[0]) for one in (first, second)
-    ]
-    assert left == [599, 598]
+    assert first.headers["RateLimit-Policy"] == '"requests";q=600;w=66'
+    told = [re.findall(r'"requests";r=(\d+);t=(\d+)', one.headers["RateLimit"])[0] for one in (first, second)]
+    assert [int(left) for left, _ in told] == [599, 598]
+    assert all(60 <= int(seconds) <= 66 for _, seconds in told)
     login = client.login(Person(new_email()))
-    assert login.headers["RateLimit-Policy"] == '"password_source";q=30;w=60'
+    assert login.headers["RateLimit-Policy"] == '"password_source";q=30;w=66'
     assert "RateLimit" not in client.get("/healthz").headers
 
 
@@ -147,6 +146,17 @@ def test_security_txt_names_a_contact(client: Client) -> None:
     text = client.get("/.well-known/security.txt").text
     assert "Contact: mailto:" in text
     assert "Expires: " in text
+
+
+def test_password_managers_find_where_the_password_is_changed(client: Client) -> None:
+    """W3C, A Well-Known URL for Changing Passwords: a redirect; section 2.2 demands an honest 404 for nonsense too."""
+    led = client.get("/.well-known/change-password")
+    assert (led.status_code, led.headers["Location"]) == (302, "/password/")
+    page = client.get(led.headers["Location"])
+    assert page.status_code == 200
+    assert "/api/v1/password/change/" in page.text
+    nonsense = "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200"
+    assert client.get(nonsense).status_code == 404
 
 
 def test_nothing_signs_in_with_a_password_alone(client: Client) -> None:

@@ -42,6 +42,7 @@ def test_headers_count_down_and_retry_after_opens_when_it_says(strict: Server) -
     assert policy == f'"requests";q={ALLOWED};w={WINDOW_SECONDS}'
     assert field(refused, "r") == 0
     wait = int(refused.headers["Retry-After"])
+    assert field(refused, "t") == wait
     assert WINDOW_SECONDS - (at - began) - SLACK_SECONDS <= wait <= WINDOW_SECONDS
     while time.monotonic() < began + WINDOW_SECONDS - SLACK_SECONDS:
         again = client.get("me/")

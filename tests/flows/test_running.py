@@ -123,8 +123,7 @@ def test_port_in_use_is_one_clear_line(quiet_server: Server) -> None:
 def test_first_start_makes_a_private_data_directory(quiet_server: Server) -> None:
     assert stat.S_IMODE(quiet_server.data_dir.stat().st_mode) == 0o700
     for path in quiet_server.data_dir.rglob("*"):
-        if path.is_file() and "key" in path.name:
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert not path.stat().st_mode & 0o077, path
     banner = wait_for_banner(quiet_server)
     assert f"Open   {quiet_server.origin}" in banner
     assert str(quiet_server.data_dir) in banner

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import services
 from tests.client import Client, expect
 from tests.conftest import new_address
 from tests.server import Server, running_server
@@ -40,8 +41,11 @@ def test_first_start_makes_everything_private(stopped: Server) -> None:
 
 def test_open_data_directory_is_closed_again(stopped: Server) -> None:
     stopped.data_dir.mkdir(mode=0o755)
+    left = stopped.data_dir / "start.lock"
+    left.touch(0o644)
     assert start(stopped) == READY
     assert stat.S_IMODE(stopped.data_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE(left.stat().st_mode) == 0o600
 
 
 def test_second_start_keeps_keys_sessions_and_secrets(stopped: Server) -> None:
@@ -135,6 +139,37 @@ def test_master_key_of_a_command_or_a_file_seals_the_rings(stopped: Server, tmp_
     file.write_text(bytes(range(32)).hex() + "\n")
     assert start(stopped, MASTER_KEY_FILE=str(file)) == READY
     assert "does not open the key rings" in start(stopped)[:2000] or "MASTER_KEY" in start(stopped)
+
+
+def test_master_key_file_that_others_can_read_is_named(stopped: Server, tmp_path: Path) -> None:
+    """On a loopback name a warning, in production a refusal."""
+    file = tmp_path / "mounted"
+    file.write_text(bytes(range(32)).hex() + "\n")
+    for mode, warned in ((0o644, True), (0o604, True), (0o600, False)):
+        file.chmod(mode)
+        done = stopped.manage("create_user", "no address", check=False, MASTER_KEY_FILE=str(file))
+        assert done.stderr.splitlines()[-1] == READY
+        assert (f"others can read {file}" in done.stderr) is warned
+
+
+@pytest.mark.postgres
+def test_master_key_file_that_others_can_read_stops_production(stopped: Server, tmp_path: Path) -> None:
+    services.require("postgres")
+    file = tmp_path / "mounted"
+    file.write_text(bytes(range(32)).hex() + "\n")
+    file.chmod(0o644)
+    with services.private_database() as url:
+        production = {
+            "ORIGIN": "https://auth.example.com",
+            "DATABASE_URL": url,
+            "EMAIL_URL": "smtp://localhost",
+            "MASTER_KEY_FILE": str(file),
+        }
+        said = start(stopped, **production)
+        assert said.startswith(f"CommandError: MASTER_KEY_FILE: others can read {file}")
+        assert said.count("\n") == 0
+        file.chmod(0o600)
+        assert start(stopped, **production) == READY
 
 
 @pytest.mark.parametrize("command", ["false", "/no/such/program", "echo c2hvcnQ=", "'"])

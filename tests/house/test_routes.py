@@ -55,7 +55,8 @@ GET admin/users/ access admin fresh
 POST admin/users/{}/{}/ access admin fresh
 """
 # For people: not in the schema.
-PAGES = {"/", "/api/docs/", "/problems/", "/problems/{}/", "/confirm/", "/reset/", "/enrol/"}
+PAGES = {"/", "/api/docs/", "/problems/", "/problems/{}/", "/confirm/", "/reset/", "/enrol/", "/password/"}
+PAGES |= {"/.well-known/change-password"}
 
 
 def patterns(listed: list[Any], prefix: str = "/") -> list[tuple[str, URLPattern]]:

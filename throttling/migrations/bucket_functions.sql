@@ -2,13 +2,13 @@
 -- Every call locks its buckets in the order of (owner, purpose, key) before it reads the clock or a state. The locks
 -- are advisory, so that they cover rows that do not exist yet, and end with the transaction.
 
-CREATE FUNCTION throttling_now() RETURNS bigint LANGUAGE sql VOLATILE AS
+CREATE OR REPLACE FUNCTION throttling_now() RETURNS bigint LANGUAGE sql VOLATILE AS
 $$ SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
 
-CREATE FUNCTION throttling_used(state jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+CREATE OR REPLACE FUNCTION throttling_used(state jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE AS
 $$ SELECT coalesce(sum((value->>1)::bigint), 0)::bigint FROM jsonb_each(state->'marks') $$;
 
-CREATE FUNCTION throttling_drop(state jsonb, rule jsonb, at bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION throttling_drop(state jsonb, rule jsonb, at bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     name text; mark jsonb;
 BEGIN
@@ -23,7 +23,7 @@ BEGIN
     RETURN state;
 END $$;
 
-CREATE FUNCTION throttling_mark(state jsonb, rule jsonb, at bigint, member text) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION throttling_mark(state jsonb, rule jsonb, at bigint, member text) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     slot bigint := at / (rule->>'slot')::bigint;
     name text := coalesce(nullif(member, ''), slot::text);
@@ -34,7 +34,7 @@ BEGIN
         CASE WHEN (rule->>'distinct')::boolean THEN 1 ELSE n + 1 END));
 END $$;
 
-CREATE FUNCTION throttling_fail(state jsonb, rule jsonb, at bigint, member text) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION throttling_fail(state jsonb, rule jsonb, at bigint, member text) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     lock bigint := (rule->>'lock')::bigint;
     level int;
@@ -53,21 +53,26 @@ BEGIN
     RETURN state;
 END $$;
 
-CREATE FUNCTION throttling_load(rule jsonb, now_ms bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION throttling_load(rule jsonb, now_ms bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     state jsonb; id text; flight jsonb;
 BEGIN
     SELECT b.state INTO state FROM throttling_bucket b
      WHERE b.owner = rule->>'owner' AND b.purpose = rule->>'purpose' AND b.key = rule->>'key';
-    state := '{"marks": {}, "flights": {}, "level": 0, "locked": 0}'::jsonb || coalesce(state, '{}') || '{"hit": false}';
+    state := '{"marks": {}, "flights": {}, "level": 0, "locked": 0, "unsaid": []}'::jsonb || coalesce(state, '{}')
+          || '{"hit": false}';
     FOR id, flight IN SELECT f.key, f.value FROM jsonb_each(state->'flights') f
                        WHERE (f.value->>0)::bigint <= now_ms ORDER BY (f.value->>0)::bigint LOOP
         state := throttling_fail(state #- ARRAY['flights', id], rule, (flight->>0)::bigint, flight->>1);
+        IF (state->>'hit')::boolean THEN
+            state := jsonb_set(state, '{unsaid}', state->'unsaid' || jsonb_build_array(jsonb_build_array(
+                state->'level', state->'locked'))) || '{"hit": false}';
+        END IF;
     END LOOP;
     RETURN throttling_drop(state, rule, now_ms);
 END $$;
 
-CREATE FUNCTION throttling_judge(state jsonb, rule jsonb, now_ms bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION throttling_judge(state jsonb, rule jsonb, now_ms bigint) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     marks jsonb := state->'marks';
     members text[] := ARRAY(SELECT value->>1 FROM jsonb_each(state->'flights'));
@@ -93,10 +98,11 @@ BEGIN
     END IF;
     RETURN jsonb_build_object('used', used, 'pending', pending, 'need', need, 'wait', wait,
                               'reset', greatest(locked, now_ms, latest) - now_ms,
-                              'level', state->'level', 'locked', locked);
+                              'level', state->'level', 'locked', locked,
+                              'unsaid', jsonb_array_length(state->'unsaid'));
 END $$;
 
-CREATE FUNCTION throttling_finish(state jsonb, rule jsonb, now_ms bigint, id text, at bigint, outcome text)
+CREATE OR REPLACE FUNCTION throttling_finish(state jsonb, rule jsonb, now_ms bigint, id text, at bigint, outcome text)
 RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     flight jsonb := state->'flights'->id;
@@ -114,7 +120,7 @@ BEGIN
     RETURN state;
 END $$;
 
-CREATE FUNCTION throttling_expiry(state jsonb, rule jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION throttling_expiry(state jsonb, rule jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
 SELECT greatest(0,
     (SELECT max((value->>0)::bigint) FROM jsonb_each(state->'marks')),
     (SELECT max((value->>0)::bigint) FROM jsonb_each(state->'flights'))
@@ -122,7 +128,7 @@ SELECT greatest(0,
     CASE WHEN (state->>'level')::int > 0 THEN (state->>'locked')::bigint + (rule->>'span')::bigint END)
 $$;
 
-CREATE FUNCTION throttling_save(state jsonb, rule jsonb) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION throttling_save(state jsonb, rule jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     expires bigint := throttling_expiry(state, rule);
 BEGIN
@@ -131,13 +137,14 @@ BEGIN
          WHERE b.owner = rule->>'owner' AND b.purpose = rule->>'purpose' AND b.key = rule->>'key';
         RETURN;
     END IF;
+    state := state - 'hit' - CASE WHEN state->'unsaid' = '[]' THEN 'unsaid' ELSE '' END;
     -- Rounded up, so that most updates change no indexed column.
     INSERT INTO throttling_bucket (owner, purpose, key, state, expires_at)
-    VALUES (rule->>'owner', rule->>'purpose', rule->>'key', state - 'hit', to_timestamp((expires / 900000 + 1) * 900))
+    VALUES (rule->>'owner', rule->>'purpose', rule->>'key', state, to_timestamp((expires / 900000 + 1) * 900))
     ON CONFLICT (owner, purpose, key) DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at;
 END $$;
 
-CREATE FUNCTION throttling_wipe(rule jsonb, now_ms bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION throttling_wipe(rule jsonb, now_ms bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     flights jsonb;
 BEGIN
@@ -154,7 +161,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION throttling_lock(rules jsonb) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION throttling_lock(rules jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     bucket text;
 BEGIN
@@ -163,7 +170,7 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION throttling_expand(operations jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION throttling_expand(operations jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
 SELECT jsonb_agg(o ORDER BY o->>'owner' COLLATE "C", o->>'purpose' COLLATE "C", o->>'key' COLLATE "C", o->>'do' = 'clear')
   FROM (SELECT o FROM jsonb_array_elements(operations) o WHERE o->>'key' IS NOT NULL
         UNION ALL
@@ -173,7 +180,7 @@ SELECT jsonb_agg(o ORDER BY o->>'owner' COLLATE "C", o->>'purpose' COLLATE "C", 
 $$;
 
 -- rules: sorted by bucket. id NULL: only look. Answers {"granted", "at", "verdicts"}; a refusal writes nothing.
-CREATE FUNCTION throttling_reserve(rules jsonb, id text, ttl bigint) RETURNS jsonb LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION throttling_reserve(rules jsonb, id text, ttl bigint) RETURNS jsonb LANGUAGE plpgsql
 SET lock_timeout = '2s' AS $$
 DECLARE
     now_ms bigint; rule jsonb; state jsonb; verdict jsonb;
@@ -202,12 +209,13 @@ BEGIN
     RETURN jsonb_build_object('granted', granted, 'at', now_ms, 'verdicts', verdicts);
 END $$;
 
--- operations: rules with "do": failed, passed, released or clear (key NULL: all keys). Answers one state for each rule settled.
-CREATE FUNCTION throttling_settle(operations jsonb, id text, at bigint) RETURNS jsonb LANGUAGE plpgsql
+-- operations: rules with "do": failed, passed, released, told (of no reservation) or clear (key NULL: all keys). Answers one
+-- state for each rule settled, with the locks that nobody was told of; a release tells none.
+CREATE OR REPLACE FUNCTION throttling_settle(operations jsonb, id text, at bigint) RETURNS jsonb LANGUAGE plpgsql
 SET lock_timeout = '2s' AS $$
 DECLARE
     expanded jsonb := coalesce(throttling_expand(operations), '[]');
-    now_ms bigint; rule jsonb; state jsonb; answer jsonb := '[]';
+    now_ms bigint; rule jsonb; state jsonb; unsaid jsonb; answer jsonb := '[]';
 BEGIN
     PERFORM throttling_lock(expanded);
     now_ms := throttling_now();
@@ -216,9 +224,10 @@ BEGIN
             PERFORM throttling_wipe(rule, now_ms);
         ELSE
             state := throttling_finish(throttling_load(rule, now_ms), rule, now_ms, id, at, rule->>'do');
-            PERFORM throttling_save(state, rule);
+            unsaid := CASE WHEN rule->>'do' = 'released' THEN '[]' ELSE state->'unsaid' END;
+            PERFORM throttling_save(CASE WHEN rule->>'do' = 'released' THEN state ELSE state - 'unsaid' END, rule);
             answer := answer || jsonb_build_array(jsonb_build_object(
-                'hit', state->'hit', 'level', state->'level', 'locked', state->'locked'));
+                'hit', state->'hit', 'level', state->'level', 'locked', state->'locked', 'unsaid', unsaid));
         END IF;
     END LOOP;
     RETURN answer;

@@ -2,12 +2,14 @@
 name.
 
 A bucket is ``marks`` {name: [until, n]}, ``flights`` {reservation id: [until, member]}, ``level`` (locks so
-far) and ``locked`` (until). All times are milliseconds of the store's own clock.
+far), ``locked`` (until) and ``unsaid`` [[level, locked]], locks that nobody was told of yet. All times are
+milliseconds of the store's own clock.
 
 A mark lives for the rule's ``span`` after the end of its ``slot``. Slots make the window slide in at most
 SLOTS + 1 marks a bucket: a count is dropped late, by up to one slot, never early, so that no rolling window
 ever holds more than ``allowed``. Limits of up to SLOTS counts use slots of one millisecond, which is an
-exact log. A flight that is not settled in time becomes a failure at the moment it expires.
+exact log. A flight that is not settled in time becomes a failure at the moment it expires; a lock that it
+begins is unsaid until a settlement tells it. Redis keeps none: rates begin no lock.
 """
 
 from functools import cache
@@ -51,6 +53,13 @@ def shape_of(limit: Limit) -> Rule:
         "lock": limit.lock_seconds * 1000,
         "lock_max": limit.lock_max_seconds * 1000,
     }
+
+
+def kept_ms(limit: Limit, at: int | None = None) -> int:
+    """Return how long a count made at ``at`` stays in a window, in milliseconds; None: at most."""
+    rule = shape_of(limit)
+    slot: int = rule["slot"]
+    return int(rule["span"]) + slot - 1 - (0 if at is None else at % slot)
 
 
 def member_of(claim: Claim) -> str:
@@ -99,12 +108,15 @@ def fail(state: State, rule: Rule, at: int, member: str) -> None:
 
 def load(state: State | None, rule: Rule, now: int) -> State:
     """Bring a stored state to ``now``: flights that expired are failures."""
-    state = {"marks": {}, "flights": {}, "level": 0, "locked": 0, **(state or {}), "hit": False}
+    state = {"marks": {}, "flights": {}, "level": 0, "locked": 0, "unsaid": [], **(state or {}), "hit": False}
     flights = sorted((until, id_, member) for id_, (until, member) in state["flights"].items())
     state["flights"] = {id_: [until, member] for until, id_, member in flights if until > now}
     for until, _, member in flights:
         if until <= now:
             fail(state, rule, until, member)
+        if state["hit"]:
+            state["unsaid"].append([state["level"], state["locked"]])
+            state["hit"] = False
     drop(state, rule, now)
     return state
 
@@ -130,7 +142,7 @@ def judge(state: State, rule: Rule, now: int) -> Verdict:
     reset = max([state["locked"], now, *untils]) - now
     return {
         "used": count, "pending": len(members), "need": need, "wait": wait, "reset": reset,
-        "level": state["level"], "locked": state["locked"],
+        "level": state["level"], "locked": state["locked"], "unsaid": len(state["unsaid"]),
     }  # fmt: skip
 
 
@@ -142,9 +154,9 @@ def take(state: State, rule: Rule, now: int, id_: str, ttl: int) -> None:
         state["flights"][id_] = [now + ttl, rule["member"]]
 
 
-def finish(state: State, rule: Rule, now: int, id_: str, at: int, outcome: str) -> None:
-    """End a reservation made at ``at``: outcome ``failed``, ``passed`` or ``released``. Unknown flights
-    change nothing.
+def finish(state: State, rule: Rule, now: int, id_: str, at: int, outcome: str) -> list[list[int]]:
+    """End a reservation made at ``at``: outcome ``failed``, ``passed``, ``released`` or ``told`` (of no
+    reservation). Unknown flights change nothing. Return the locks that were unsaid; a release tells none.
     """
     flight = state["flights"].pop(id_, None)
     name = str(at // rule["slot"])
@@ -154,12 +166,14 @@ def finish(state: State, rule: Rule, now: int, id_: str, at: int, outcome: str) 
         state["marks"][name][1] -= 1
         if not state["marks"][name][1]:
             del state["marks"][name]
+    told, state["unsaid"] = ([], state["unsaid"]) if outcome == "released" else (state["unsaid"], [])
+    return told
 
 
 def wipe(state: State, now: int) -> None:
     """Clear: only flights under way stay, since their guesses are still being evaluated."""
     state["flights"] = {id_: flight for id_, flight in state["flights"].items() if flight[0] > now}
-    state.update(marks={}, level=0, locked=0)
+    state.update(marks={}, level=0, locked=0, unsaid=[])
 
 
 def expiry(state: State, rule: Rule) -> int:

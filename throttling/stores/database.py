@@ -139,10 +139,10 @@ def _settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]
             _wipe(state, rule, now)
             continue
         state = bucket.load(state, rule, now)
-        bucket.finish(state, rule, now, id_, at_ms, rule["do"])
+        unsaid = bucket.finish(state, rule, now, id_, at_ms, rule["do"])
         _save(state, rule)
         stored[_identity(rule)] = state
-        answers.append({name: state[name] for name in ("hit", "level", "locked")})
+        answers.append({**{name: state[name] for name in ("hit", "level", "locked")}, "unsaid": unsaid})
     return answers
 
 
@@ -183,7 +183,8 @@ def _save(state: State, rule: Rule) -> None:
 
 
 def _kept(state: State) -> str:
-    return json.dumps({name: state[name] for name in ("marks", "flights", "level", "locked")})
+    kept = ("marks", "flights", "level", "locked", *(["unsaid"] if state.get("unsaid") else []))
+    return json.dumps({name: state[name] for name in kept})
 
 
 def _wipe(stored: State | None, rule: Rule, now: int) -> None:

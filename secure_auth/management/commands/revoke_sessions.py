@@ -2,7 +2,7 @@
 
 from secure_auth import administration
 from secure_auth.administration import Actor
-from secure_auth.management.operator import AccountCommand
+from secure_auth.management.operator import AccountCommand, count_sessions
 from secure_auth.models import User
 
 
@@ -14,4 +14,4 @@ class Command(AccountCommand):
     def act_on(self, user: User, actor: Actor) -> str:
         """See help."""
         ended = administration.revoke_sessions(user=user, actor=actor)
-        return f"{ended} sessions of {user.email} ended"
+        return f"{count_sessions(ended)} of {user.email} ended"

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from audit.events import SYSTEM
 from secure_auth import rings
-from secure_auth.management.operator import OperatorCommand
+from secure_auth.management.operator import OperatorCommand, count_sessions
 from secure_auth.models import Key
 
 
@@ -36,6 +36,6 @@ class Command(OperatorCommand):
             raise CommandError("--compromised takes a signing key")
         rotated, ended = rings.compromise(kid=compromised, source=SYSTEM)
         self.stdout.write(
-            f"{compromised} is gone, {ended} sessions ended\n"
+            f"{compromised} is gone, {count_sessions(ended)} ended\n"
             f"signing: active {rotated.active}, next {rotated.next}"
         )

@@ -22,10 +22,12 @@ if not apps.ready:
     if before is not None:
         os.environ["DATA_DIR"] = before
 
+from axes.utils import reset
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import override_settings
 
+from tests.unit.throttling.guesses import ELSEWHERE, HERE, IPV6
 from throttling.stores import database, redis, refusals, routing, servers
 
 STORES = ("sqlite", "postgres", "redis")
@@ -138,6 +140,20 @@ def unbroken_circuit(monkeypatch: pytest.MonkeyPatch) -> None:
 def patient_redis() -> None:
     """A busy test machine is no outage."""
     servers.TIMEOUT_SECONDS = 10.0
+
+
+@pytest.fixture
+def account(store: Store) -> str:
+    """The opaque id of an account that no other test has."""
+    return f"account-{store.owner()}"
+
+
+@pytest.fixture
+def fresh_sources(store: Store) -> None:
+    """No limit of a source, and no lock of an account, counts what another test did."""
+    for ip in (HERE, ELSEWHERE, IPV6):
+        reset(ip=ip)
+    reset()
 
 
 @pytest.fixture

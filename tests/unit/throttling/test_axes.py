@@ -12,31 +12,13 @@ from django.core.management import call_command
 from django.http import HttpRequest, QueryDict
 from django.test import override_settings
 
-from tests.unit.throttling.conftest import Store, only
+from tests.unit.throttling.conftest import only
+from tests.unit.throttling.guesses import ELSEWHERE, HERE, IPV6, guess, guess_often
 from throttling import inspection, lockout, resets
 from throttling.lockout import PasswordAttempt
 from throttling.reservations import LimitExceeded, StoreUnavailable
 
-pytestmark = only("sqlite", "postgres")
-HERE, ELSEWHERE, IPV6 = "203.0.113.11", "203.0.113.12", "2001:db8:11:2::1"
-
-
-@pytest.fixture
-def account(store: Store) -> str:
-    return f"axes-{store.owner()}"
-
-
-@pytest.fixture(autouse=True)
-def fresh(store: Store) -> None:
-    for ip in (HERE, ELSEWHERE, IPV6):
-        reset(ip=ip)
-    reset()
-
-
-def guess(account: str, ip: str = HERE, *, times: int = 1, device: str | None = None) -> None:
-    for _ in range(times):
-        reservation = lockout.reserve_password_attempt(PasswordAttempt(account, ip, device), by_source=True)
-        lockout.settle_password_attempt(reservation, failed=True)
+pytestmark = [only("sqlite", "postgres"), pytest.mark.usefixtures("fresh_sources")]
 
 
 def is_refused(account: str, ip: str = HERE, device: str | None = None) -> bool:
@@ -60,8 +42,8 @@ def test_reset_without_arguments_opens_all_accounts_and_nothing_else(
     monkeypatch.setattr(resets, "BATCH", 2)
     monkeypatch.setattr(inspection, "BATCH", 2)
     for name in "abc":
-        guess(f"{account}-{name}", HERE, times=5)
-    guess(account, ELSEWHERE, times=5)
+        guess_often(5, f"{account}-{name}", HERE)
+    guess_often(5, account, ELSEWHERE)
     for _ in range(10):
         reservation = lockout.reserve_second_factor(login=None, user=account, device=None, totp=True)
         lockout.settle_second_factor(reservation, failed=True)
@@ -89,8 +71,8 @@ def test_reset_keeps_reservations_in_flight(account: str) -> None:
 @pytest.mark.parametrize("ip", [HERE, IPV6])
 def test_reset_of_a_source_opens_it_and_all_accounts_there(account: str, ip: str) -> None:
     for name in "ab":
-        guess(f"{account}-{name}", ip, times=5)
-        guess(f"{account}-{name}", ELSEWHERE, times=5)
+        guess_often(5, f"{account}-{name}", ip)
+        guess_often(5, f"{account}-{name}", ELSEWHERE)
     for number in range(18):
         guess(f"{account}-{number}", ip)
     assert is_refused(f"{account}-new", ip)
@@ -101,8 +83,8 @@ def test_reset_of_a_source_opens_it_and_all_accounts_there(account: str, ip: str
 
 
 def test_reset_of_an_account_at_a_source_leaves_other_sources(account: str) -> None:
-    guess(account, HERE, times=5)
-    guess(account, ELSEWHERE, times=5)
+    guess_often(5, account, HERE)
+    guess_often(5, account, ELSEWHERE)
     assert reset(ip=HERE, username=account) == 1
     assert (is_refused(account, HERE), is_refused(account, ELSEWHERE)) == (False, True)
     assert reset(username=account) == 2
@@ -110,22 +92,22 @@ def test_reset_of_an_account_at_a_source_leaves_other_sources(account: str) -> N
 
 
 def test_reset_of_an_account_or_a_source_opens_both(account: str) -> None:
-    guess(account, ELSEWHERE, times=5)
-    guess(f"{account}-other", HERE, times=5)
+    guess_often(5, account, ELSEWHERE)
+    guess_often(5, f"{account}-other", HERE)
     reset(ip=HERE, username=account, ip_or_username=True)
     assert not is_refused(account, ELSEWHERE)
     assert not is_refused(f"{account}-other", HERE)
 
 
 def test_empty_names_are_no_wildcards(account: str) -> None:
-    guess(account, HERE, times=5)
+    guess_often(5, account, HERE)
     assert reset(username="") == 0
     assert is_refused(account)
 
 
 def test_reset_of_a_request_is_of_its_account_at_its_source(account: str) -> None:
-    guess(account, HERE, times=5)
-    guess(account, ELSEWHERE, times=5)
+    guess_often(5, account, HERE)
+    guess_often(5, account, ELSEWHERE)
     assert reset_request(request_of(HERE, username=account)) == 1
     assert (is_refused(account, HERE), is_refused(account, ELSEWHERE)) == (False, True)
 
@@ -139,7 +121,7 @@ def test_helpers_tell_the_lockout_that_is_in_force() -> None:
 
 
 def test_there_are_no_logs_of_axes_to_reset(account: str, capsys: pytest.CaptureFixture[str]) -> None:
-    guess(account, HERE, times=5)
+    guess_often(5, account, HERE)
     for command in ("axes_reset_logs", "axes_reset_failure_logs"):
         call_command(command, age=0)
         assert capsys.readouterr().out == "No logs found.\n"
@@ -149,7 +131,7 @@ def test_there_are_no_logs_of_axes_to_reset(account: str, capsys: pytest.Capture
 
 def test_tables_of_axes_stay_empty(account: str) -> None:
     call_command("migrate", "axes", verbosity=0)
-    guess(account, HERE, times=5)
+    guess_often(5, account, HERE)
     assert is_refused(account)
     for model in (AccessAttempt, AccessFailureLog, AccessLog):
         assert model.objects.count() == 0
@@ -169,7 +151,7 @@ def test_tables_of_axes_stay_empty(account: str) -> None:
 )
 def test_switches_of_axes_open_nothing(account: str, switch: dict[str, object]) -> None:
     with override_settings(**switch):
-        guess(account, HERE, times=5)
+        guess_often(5, account, HERE)
         assert is_refused(account)
         assert AxesProxyHandler.is_locked(request_of(HERE), {"username": account})
 
@@ -187,7 +169,7 @@ def test_django_signs_nobody_in_and_counts_the_attempt(account: str) -> None:
 
 def test_look_at_all_accounts_yields_what_counts_in_the_order_of_locks(account: str) -> None:
     guess(f"{account}-b", HERE)
-    guess(f"{account}-a", ELSEWHERE, times=5)
+    guess_often(5, f"{account}-a", ELSEWHERE)
     every = inspection.survey("password_account_source", "password_account")
     found = [one for one in every if one.owner.startswith(f"account:{account}-")]
     assert [(one.owner, one.purpose) for one in found] == [

@@ -10,33 +10,13 @@ from axes.utils import reset
 from django.http import HttpRequest
 from django.test import override_settings
 
-from tests.unit.throttling.conftest import Store, only
+from tests.unit.throttling.conftest import only
+from tests.unit.throttling.guesses import ELSEWHERE, HERE, guess
 from throttling import lockout
 from throttling.lockout import PasswordAttempt
 from throttling.reservations import LimitExceeded, Settlement, StoreUnavailable
 
-pytestmark = only("sqlite", "postgres")
-HERE, ELSEWHERE, IPV6 = "203.0.113.1", "203.0.113.2", "2001:db8:1:2::1"
-
-
-@pytest.fixture
-def account(store: Store) -> str:
-    return f"acc-{store.owner()}"
-
-
-@pytest.fixture(autouse=True)
-def fresh_sources(store: Store) -> None:
-    for ip in (HERE, ELSEWHERE, IPV6):
-        reset(ip=ip)
-
-
-def guess(
-    account: str, ip: str = HERE, *, device: str | None = None, failed: bool = True, by_source: bool = True
-) -> Settlement:
-    attempt = PasswordAttempt(account, ip, device)
-    return lockout.settle_password_attempt(
-        lockout.reserve_password_attempt(attempt, by_source=by_source), failed=failed
-    )
+pytestmark = [only("sqlite", "postgres"), pytest.mark.usefixtures("fresh_sources")]
 
 
 def refused_by(call: Callable[..., Any], *args: Any, **kwargs: Any) -> str:

@@ -1,0 +1,98 @@
+"""Attacker: anyone who can open a connection. Move: requests whose end or form is in doubt (RFC 9112 sections 6 and 7).
+
+Expected: a problem document (RFC 9457) with the right status; nothing changed, nothing leaked, no traceback.
+"""
+
+import json
+import socket
+
+import pytest
+
+from tests.attacks.insider import SECRET, parsing, snapshot
+from tests.client import new_email
+from tests.conftest import new_address
+from tests.problems import raw_problem
+from tests.server import Server
+
+pytestmark = pytest.mark.usefixtures("no_traceback")
+
+
+def exchange(server: Server, request: bytes) -> bytes:
+    """Send bytes as they are and read until the server closes or says no more."""
+    with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = b""
+        while b"\r\n\r\n" not in answer or not answer.endswith(b"}"):
+            part = connection.recv(65536)
+            if not part:
+                break
+            answer += part
+        return answer
+
+
+def head(server: Server, *lines: str, path: str = "/api/v1/login/") -> bytes:
+    host = server.origin.partition("://")[2]
+    fixed = (f"POST {path} HTTP/1.1", f"Host: {host}", f"X-Forwarded-For: {new_address()}")
+    return "\r\n".join([*fixed, "Content-Type: application/json", *lines, "", ""]).encode("latin-1")
+
+
+def chunked(content: bytes, size: int = 4096) -> bytes:
+    parts = [content[at : at + size] for at in range(0, len(content), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def login_body(length: int = 0) -> bytes:
+    body = json.dumps({"email": new_email(), "password": SECRET}).encode()
+    return body + b" " * (length - len(body))
+
+
+def test_chunked_body_is_read_like_any_other(server: Server) -> None:
+    request = head(server, "Transfer-Encoding: chunked") + chunked(login_body(), 7)
+    assert raw_problem(exchange(server, request))["code"] == "invalid_credentials"
+
+
+@parsing
+@pytest.mark.parametrize("length", [70_000, 1_000_000])
+def test_chunked_body_is_held_to_the_limit(server: Server, length: int) -> None:
+    before = snapshot(server)
+    request = head(server, "Transfer-Encoding: chunked") + chunked(login_body(length), 16_384)
+    assert raw_problem(exchange(server, request))["code"] == "payload_too_large"
+    assert snapshot(server) == before
+
+
+BROKEN_FRAMING: dict[str, tuple[tuple[str, ...], bytes]] = {
+    "bad chunk size": (("Transfer-Encoding: chunked",), b"zz\r\n{}\r\n0\r\n\r\n"),
+    "negative chunk": (("Transfer-Encoding: chunked",), b"-2\r\n{}\r\n0\r\n\r\n"),
+    "chunk without end": (("Transfer-Encoding: chunked",), b"2\r\n{}xx0\r\n\r\n"),
+    "unknown coding": (("Transfer-Encoding: gzip",), b"{}"),
+    "negative length": (("Content-Length: -1",), b"{}"),
+    "signed length": (("Content-Length: +2",), b"{}"),
+    "no number": (("Content-Length: two",), b"{}"),
+    "two lengths": (("Content-Length: 2", "Content-Length: 3"), b"{}x"),
+    "folded header": (("X-A: b", " c: d", "Content-Length: 2"), b"{}"),
+    "blank in name": (("X A: b", "Content-Length: 2"), b"{}"),
+    "bare line feed": (("X-A: b\nX-B: c", "Content-Length: 2"), b"{}"),
+    "NUL in header": (("X-Device-Token: " + "\x00" * 36 + ".x", "Content-Length: 2"), b"{}"),
+    "foreign host": (("Host: evil.example", "Content-Length: 2"), b"{}"),
+}
+
+
+@parsing
+@pytest.mark.parametrize("case", BROKEN_FRAMING)
+def test_broken_framing_is_a_problem_document(server: Server, case: str) -> None:
+    lines, body = BROKEN_FRAMING[case]
+    document = raw_problem(exchange(server, head(server, *lines) + body))
+    assert document["code"] == "validation_failed"
+
+
+def test_length_and_chunks_together_smuggle_nothing(server: Server) -> None:
+    smuggled = b"GET /api/v1/me/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    request = head(server, "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n" + smuggled
+    assert exchange(server, request).count(b"HTTP/1.1 ") == 1
+
+
+def test_nul_in_a_header_reaches_no_store(server: Server) -> None:
+    """A device token with NUL bytes at a body that is judged."""
+    body = login_body()
+    request = head(server, "X-Device-Token: " + "\x00" * 36 + ".x", f"Content-Length: {len(body)}") + body
+    assert raw_problem(exchange(server, request))["code"] in ("validation_failed", "invalid_credentials")

@@ -1,0 +1,61 @@
+"""RateLimit and RateLimit-Policy agree: no `t` beyond `w`, and what is spread over `w` is never refused."""
+
+import re
+
+import pytest
+
+from tests.unit.throttling.conftest import Store
+from throttling import limiter
+from throttling.headers import policy_window_seconds, rate_limit_fields, watch_usage
+from throttling.limits import Counts, Limit
+from throttling.reservations import Claim, LimitExceeded
+
+SMALL = Limit("requests", 3, 60, Counts.ATTEMPTS)
+LARGE = Limit("requests", 20, 60, Counts.ATTEMPTS)
+
+
+def ask(claim: Claim) -> tuple[bool, dict[str, int]]:
+    """Whether it was granted, and the parameters of both fields."""
+    retry_after = 0
+    with watch_usage() as noted:
+        try:
+            limiter.reserve(claim)
+        except LimitExceeded as refusal:
+            retry_after = refusal.retry_after_seconds
+    told = _parameters(rate_limit_fields(noted))
+    assert retry_after in (0, told["t"])
+    return not retry_after, told
+
+
+def _parameters(fields: dict[str, str]) -> dict[str, int]:
+    return {name: int(value) for name, value in re.findall(r"(\w)=(\d+)", " ".join(fields.values()))}
+
+
+@pytest.mark.parametrize(("limit", "window"), [(SMALL, 60), (LARGE, 66)])
+def test_time_told_never_exceeds_the_window_told(clocked: Store, limit: Limit, window: int) -> None:
+    assert policy_window_seconds(limit) == window
+    claim = Claim(limit, clocked.owner())
+    for _ in range(60):
+        granted, told = ask(claim)
+        assert (told["q"], told["w"]) == (limit.allowed, window)
+        assert 1 <= told["t"] <= window
+        assert granted or told["r"] == 0
+        clocked.advance(997)
+
+
+def test_all_is_back_when_it_says_after_a_grant(clocked: Store) -> None:
+    claim = Claim(LARGE, clocked.owner())
+    for pause in (1, 2_500, 5_999):
+        clocked.advance(pause)
+        _, told = ask(claim)
+        clocked.advance(told["t"] * 1000)
+        assert ask(claim)[1]["r"] == LARGE.allowed - 1
+        clocked.advance(LARGE.window_seconds * 2000)
+
+
+def test_quota_spread_over_the_window_is_never_refused(clocked: Store) -> None:
+    claim = Claim(LARGE, clocked.owner())
+    pause = policy_window_seconds(LARGE) * 1000 // LARGE.allowed
+    for _ in range(3 * LARGE.allowed):
+        assert ask(claim)[0]
+        clocked.advance(pause)

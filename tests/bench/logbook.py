@@ -1,8 +1,8 @@
 """A bulk loader: millions of valid events, with personal data, entries, nodes, head and a signed checkpoint.
 
-For benchmarks, and for tests that want a log which is older than they are. What it writes is what the service would have
-written: `verify_log` finds it good. Ids, times and salts come from a seed, so that equal calls make equal logs. The
-tables must be there (`manage.py migrate`) and hold no log.
+For benchmarks, and for tests that want a log which is older than they are. What it writes is what the service would
+have written: `verify_log` finds it good. Ids, times and salts come from a seed, so that equal calls make equal logs.
+The tables must be there (`manage.py migrate`) and hold no log.
 """
 
 import argparse

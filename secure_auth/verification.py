@@ -15,11 +15,11 @@ from audit.verify.sqlite import Sqlite
 from audit.verify.state import State
 from audit.verify.verdict import Outside, Question
 from audit.verify.workers import Opener
-from secure_auth import keys
+from secure_auth import integration, keys
 from secure_auth.administration import Refused
 from secure_auth.models import Key
 
-KEPT: Final = "checkpoint"  # in DATA_DIR: the newest one, written by whoever signs
+_SET_ASIDE: Final = "checkpoint.[0-9]*"  # those of logs that ended (audit.kept)
 STATE: Final = "verify-log.json"
 _ENGINE_OPTIONS: Final = ("HOST", "PORT", "USER", "PASSWORD")
 
@@ -40,12 +40,9 @@ def verify_log(
         Bad: the first fault.
         Refused: a file or key is none.
     """
-    kept = settings.DATA_DIR / KEPT
-    outside = [read_outside(path) for path in given]
-    if kept.exists():
-        outside.append(read_outside(kept))
-    else:
-        say(f"no checkpoint was kept in {kept}: what is in the database is judged by itself")
+    outside = [read_outside(path) for path in [*given, *_kept()]]  # before the database: it has all that they have
+    if not outside:
+        say("no checkpoint from outside the database: what is in it is judged by itself")
     question = Question(
         keys=read_keys(vkeys),
         ring=() if any(key.kind == 1 for key in read_keys(vkeys)) else ring_keys(),
@@ -56,6 +53,13 @@ def verify_log(
         on_progress=on_progress,
     )
     return verdict.judge(open_database(), question, say)
+
+
+def _kept() -> list[Path]:
+    """The checkpoints that this node keeps outside the database."""
+    kept = integration.kept_path()
+    aside = [path for path in sorted(kept.parent.glob(_SET_ASIDE)) if path.suffix[1:].isdecimal()]
+    return [kept, *aside] if kept.exists() else aside
 
 
 def open_database() -> Opener:

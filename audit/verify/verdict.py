@@ -162,6 +162,8 @@ class _Judgement:
         event_id, details = self._first(head)
         before = self._heads[head.log - 2]
         note = details.get("checkpoint")
+        if note is None and not self._store.newest_checkpoint(before.log):
+            return None  # nothing was known of it
         if not isinstance(note, str):
             raise Bad("it does not hold the last checkpoint of the log before", index=0, event=event_id)
         try:

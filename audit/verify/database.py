@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from audit.verify.faults import Bad
-from audit.verify.leaves import EVENT, PERSONAL, Columns, Spelling
+from audit.verify.leaves import EVENT, PERSONAL, Altered, Columns, Spelling
 from audit.verify.store import Covering, Entry, Head, Store, Stored, is_hash, moment_of
 
 EVENT_COLUMNS: Final = ", ".join(EVENT)
@@ -51,11 +51,11 @@ class Database(Store):
         )  # fmt: skip
         return [(index, event, as_bytes(leaf_hash)) for index, event, leaf_hash in found]
 
-    def events(self, entries: Sequence[Entry]) -> dict[str, Columns]:
+    def events(self, log: int, entries: Sequence[Entry]) -> dict[str, Columns | Altered]:
         """The events of these entries, by id; those that are gone are left out."""
-        return self._by_key("audit_event", "id", EVENT_COLUMNS, entries)
+        return {**self._by_key("audit_event", "id", EVENT_COLUMNS, entries)}
 
-    def personal(self, entries: Sequence[Entry]) -> dict[str, Columns]:
+    def personal(self, log: int, entries: Sequence[Entry]) -> dict[str, Columns]:
         """The personal data of these entries' events, by id."""
         return self._by_key("audit_personaldata", "event", PERSONAL_COLUMNS, entries)
 

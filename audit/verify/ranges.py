@@ -93,7 +93,7 @@ def _judge_entries(
     store: Store, task: Task, found: Found, frontier: Frontier, wanted: list[tuple[Known, bool]]
 ) -> None:
     entries = store.entries(task.head.log, task.first, task.last)
-    events, personal = store.events(entries), store.personal(entries)
+    events, personal = store.events(task.head.log, entries), store.personal(task.head.log, entries)
     nodes = store.nodes(task.head.log, 1, task.first // TILE, task.last // TILE)
     for start in range(task.first, task.last, TILE):
         width = min(TILE, task.last - start)
@@ -115,7 +115,7 @@ def _judge_tile(
     task: Task,
     found: Found,
     entries: Sequence[Entry],
-    events: dict[str, Columns],
+    events: dict[str, Columns | Altered],
     personal: dict[str, Columns],
     start: int,
     width: int,
@@ -145,7 +145,7 @@ def _judge_entry(
     found: Found,
     event_id: str,
     leaf_hash: bytes,
-    event: Columns | None,
+    event: Columns | Altered | None,
     own: Columns | None,
 ) -> None:
     if event is None:
@@ -154,6 +154,8 @@ def _judge_entry(
         if own is not None:
             raise Altered("its event was pruned, but its personal data is there")
         return
+    if isinstance(event, Altered):
+        raise event
     leaf, is_missing = rebuild(event, own, store.spelling)
     if hash_leaf(leaf) != leaf_hash:
         raise Altered("its event does not give its leaf hash: one of the two was altered")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from audit.verify.faults import Bad
-from audit.verify.leaves import Columns, Spelling
+from audit.verify.leaves import Altered, Columns, Spelling
 
 Entry = tuple[int, str, bytes]  # index, event, leaf hash
 
@@ -52,10 +52,10 @@ class Store(Protocol):
     def entries(self, log: int, first: int, last: int) -> list[Entry]:
         """The entries with first <= index < last, by index."""
 
-    def events(self, entries: Sequence[Entry]) -> dict[str, Columns]:
-        """The events of these entries, by id; those that are gone are left out."""
+    def events(self, log: int, entries: Sequence[Entry]) -> dict[str, Columns | Altered]:
+        """The events of these entries, by id; those that are gone are left out. Altered: it cannot even be told."""
 
-    def personal(self, entries: Sequence[Entry]) -> dict[str, Columns]:
+    def personal(self, log: int, entries: Sequence[Entry]) -> dict[str, Columns]:
         """The personal data of these entries' events, by id."""
 
     def nodes(self, log: int, level: int, first: int, last: int) -> dict[int, bytes]:

@@ -147,9 +147,11 @@ class _Judgement:
         event_id = str(entries[0][1])
         try:
             milliseconds_of(event_id)
-            event = self._store.events(entries).get(event_id)
+            event = self._store.events(head.log, entries).get(event_id)
             if event is None:
                 return event_id, {"log": head.log, "origin": head.origin}
+            if isinstance(event, Altered):
+                raise event
             told = parse(rebuild([*event], None, self._store.spelling)[0])
         except Altered as error:
             raise Bad(str(error), index=0, event=event_id) from None

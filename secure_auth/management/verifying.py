@@ -1,7 +1,7 @@
 """What the commands that judge share: lines as they come, a bar on a terminal, the verdict as the last line."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from audit.verify.faults import Bad
 from secure_auth.administration import Refused
 
-Judge = Callable[[Callable[[str], None], Callable[[int, int], None]], str]
+Advance = Callable[[int, int], None]  # so many entries of so many
+Judge = Callable[[Callable[[str], None], Advance], str]
 
 
 class VerifyingCommand(BaseCommand):
@@ -22,12 +23,7 @@ class VerifyingCommand(BaseCommand):
     def show_verdict(self, judge: Judge) -> None:
         """Run what judges, and show what it says."""
         try:
-            with self._progress() as progress:
-                bar = progress.add_task("reading the log", total=None)
-
-                def advance(done: int, total: int) -> None:
-                    progress.update(bar, completed=done, total=total, refresh=True)
-
+            with progress_bar("reading the log") as advance:
                 verdict = judge(self.stdout.write, advance)
         except Bad as fault:
             self.stdout.write(f"BAD: {fault}")
@@ -36,16 +32,14 @@ class VerifyingCommand(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(verdict)
 
-    def _progress(self) -> Progress:
-        """A bar on standard error, where that is a terminal. Drawn when something happens: no thread of its own."""
-        console: Any = Console(stderr=True)
-        return Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            auto_refresh=False,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Advance]:
+    """A bar on standard error where that is a terminal, else nothing. Drawn as it moves: no thread of its own."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, auto_refresh=False, transient=True, disable=not console.is_terminal
+    ) as progress:
+        bar = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total, refresh=True)

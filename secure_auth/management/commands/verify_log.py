@@ -1,6 +1,7 @@
 """manage.py verify_log."""
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,11 @@ class Command(VerifyingCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--checkpoint, --key, --resume, --export."""
+        """--export, --checkpoint, --key, --resume."""
+        parser.add_argument(
+            "--export", type=Path, metavar="DIR",
+            help="judge what export_log wrote, by --key alone: on any machine, without a database",
+        )  # fmt: skip
         parser.add_argument(
             "--checkpoint", action="append", default=[], type=Path, metavar="FILE",
             help="a signed checkpoint that was kept elsewhere; may be given several times",
@@ -39,16 +44,15 @@ class Command(VerifyingCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Judge, line by line."""
+        if options["export"] and options["resume"]:
+            raise CommandError("--resume goes with the database, not with --export")
+        asked = {"given": options["checkpoint"], "vkeys": options["key"]}
+        if options["export"]:
+            judge = partial(verification.verify_export, directory=options["export"], **asked)
+        else:
+            judge = partial(verification.verify_log, resume=options["resume"], **asked)
         try:
-            self.show_verdict(
-                lambda say, on_progress: verification.verify_log(
-                    given=options["checkpoint"],
-                    vkeys=options["key"],
-                    resume=options["resume"],
-                    say=say,
-                    on_progress=on_progress,
-                )
-            )
+            self.show_verdict(lambda say, on_progress: judge(say=say, on_progress=on_progress))
         except (DatabaseError, psycopg.Error, sqlite3.Error) as error:
             raise CommandError(
                 f"the log cannot be read ({str(error).strip()}); give the service's environment"

@@ -1,7 +1,7 @@
 """Judges the proof that one event stands in a log: a proof file in JSON, or a C2SP tlog-proof beside its leaf.
 
-Leaf bytes give the leaf hash, that and the path the root, and a trusted key signed the root. Then what the proof tells of
-the event is compared with the leaf, and each opening with its commitment.
+Leaf bytes give the leaf hash, that and the path the root, and a trusted key signed the root. Then what the proof tells
+of the event is compared with the leaf, and each opening with its commitment.
 """
 
 import json

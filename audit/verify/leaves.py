@@ -211,7 +211,7 @@ def _compare(committed: dict[str, Any], opened: dict[str, str]) -> None:
     if committed.keys() != opened.keys():
         odd = ", ".join(sorted(committed.keys() ^ opened.keys()))
         raise Altered(f"its personal data and its commitments differ in {odd[:80]}")
-    wrong = next(name for name, value in committed.items() if opened[name] != value)
+    wrong = min(name for name, value in committed.items() if opened[name] != value)
     raise Altered(f"its personal data was altered: {wrong[:40]} does not open its commitment")
 
 

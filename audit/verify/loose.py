@@ -6,7 +6,7 @@ from typing import Final
 from audit.verify.database import Database
 from audit.verify.faults import Bad, printable
 from audit.verify.leaves import EVENT, PERSONAL, Altered, milliseconds_of, rebuild
-from audit.verify.store import Head
+from audit.verify.store import Head, moment_of
 from audit.verify.tree import TILE
 
 GRACE_SECONDS: Final = 120  # an event that waits longer, and in no queue, was slipped in or taken out
@@ -28,6 +28,18 @@ def judge_strays(database: Database, heads: Sequence[Head]) -> None:
     for head in heads:
         _judge_ends(database, head)
     _judge_nodes(database, numbers)
+
+
+def judge_retention(database: Database, cutoff_ms: int) -> None:
+    """Refuse a cut-off below which events may be deleted, but of which no integrated audit.prune tells.
+
+    Raises:
+        Bad: there is one.
+    """
+    ((stored,),) = database.rows("SELECT max(cutoff) FROM audit_retention")
+    cutoff = moment_of(stored, "a cut-off in audit_retention")
+    if cutoff and cutoff.timestamp() * 1000 > cutoff_ms + 1:
+        raise Bad("audit_retention lets events be deleted of which no integrated audit.prune tells")
 
 
 def _judge_ends(database: Database, head: Head) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from audit.verify.cover import Cover
-from audit.verify.faults import Bad
+from audit.verify.faults import Bad, printable
 from audit.verify.leaves import Altered, Columns, rebuild
 from audit.verify.notes import NotSigned, VerifierKey, parse_note, read_checkpoint, verify_cosignature
 from audit.verify.store import Entry, Head, Store, Stored, is_hash
@@ -94,11 +94,14 @@ def _judge_entries(
 ) -> None:
     entries = store.entries(task.head.log, task.first, task.last)
     events, personal = store.events(task.head.log, entries), store.personal(task.head.log, entries)
+    seen: set[str] = set()
     nodes = store.nodes(task.head.log, 1, task.first // TILE, task.last // TILE)
     for start in range(task.first, task.last, TILE):
         width = min(TILE, task.last - start)
         at = start - task.first
-        hashes = _judge_tile(store, task, found, entries[at : at + width], events, personal, start, width)
+        hashes = _judge_tile(
+            store, task, found, entries[at : at + width], events, personal, seen, start, width
+        )
         while wanted and wanted[0][0].size <= start + width:
             checkpoint, is_stored = wanted.pop(0)
             peaks = frontier.peaks_with(hashes[: checkpoint.size - start])
@@ -117,19 +120,23 @@ def _judge_tile(
     entries: Sequence[Entry],
     events: dict[str, Columns | Altered],
     personal: dict[str, Columns],
+    seen: set[str],
     start: int,
     width: int,
 ) -> list[bytes]:
     """The leaf hashes of a tile whose entries are all there, in order, and as they were."""
-    hashes = []
+    hashes: list[bytes] = []
     for position, (index, event_id, leaf_hash) in enumerate(entries, start):
         if index != position:
             raise Bad("it is missing" if index > position else "its index stands twice", index=position)
         if not is_hash(leaf_hash):
             raise Bad("its leaf hash is no hash", index=index, event=event_id)
         try:
+            if event_id in seen:
+                raise Altered("its event has an entry already")
+            seen.add(event_id)
             _judge_entry(
-                store, task, found, event_id, leaf_hash, events.pop(event_id, None), personal.get(event_id)
+                store, task, found, event_id, leaf_hash, events.get(event_id), personal.get(event_id)
             )
         except Altered as error:
             raise Bad(str(error), index=index, event=str(event_id)) from None
@@ -195,6 +202,8 @@ def _read_stored(stored: Stored, task: Task, found: Found) -> Known:
         checkpoint = read_checkpoint(stored.note, task.keys)
         text = parse_note(stored.note).text
         for witness, line in stored.cosignatures:
+            if not line.startswith(f"\u2014 {witness} "):
+                raise NotSigned(f"a cosignature of {printable(witness)} bears another name")
             if verify_cosignature(line, text, [key for key in task.keys if key.name == witness]):
                 found.cosigned += 1
             else:

@@ -97,7 +97,7 @@ class _Judgement:
                 tallies.append(
                     self._judge_log(LogJudge(self._store, case, begun), head, cover, begun is not None)
                 )
-        waiting = self._judge_rest(tallies, resumed)
+            waiting = self._judge_rest(tallies, resumed, cover.cutoff_ms)
         self._question.state.forget()
         last = heads[-1]
         root = base64.b64encode(last.root).decode()
@@ -220,10 +220,14 @@ class _Judgement:
 
     def _judge_signed(self, tally: Tally, head: Head) -> None:
         """A log that nobody signed proves nothing, unless it began just now."""
-        tally.newest_signed = max(tally.newest_signed, self._store.newest_checkpoint(head.log))
-        newest = max([tally.newest_signed, *(known.size for known in tally.met)])
+        newest = max(tally.newest_signed, self._store.newest_checkpoint(head.log))
         entries = self._store.entries(head.log, 0, 1)
         age_seconds = (self._question.now_ms() - milliseconds_of(entries[0][1])) / 1000
+        for known in tally.met:
+            if known.size > newest:  # it was stored before it was told to anyone, and the newest one stays
+                raise Bad(
+                    f"log {head.log}: {known.where} of {known.size} entries was stored, and is not any longer"
+                )
         if not newest and age_seconds > loose.GRACE_SECONDS:
             raise Bad(f"log {head.log}: it has no signed checkpoint")
         tally.newest_signed = newest
@@ -245,12 +249,13 @@ class _Judgement:
         if tally.restored:
             say(f"  openly restored: {tally.restored}")
 
-    def _judge_rest(self, tallies: Sequence[Tally], resumed: bool) -> int:
+    def _judge_rest(self, tallies: Sequence[Tally], resumed: bool, cutoff_ms: int) -> int:
         store = self._store
         if not isinstance(store, Database):
             return int(getattr(store, "pending", 0))
         loose.judge_strays(store, self._heads)
         loose.judge_orphans(store)
+        loose.judge_retention(store, cutoff_ms)
         waiting = loose.judge_waiting(store, self._question.now_ms())
         if not resumed:
             loose.judge_number(store, sum(tally.events for tally in tallies), waiting)

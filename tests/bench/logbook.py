@@ -47,6 +47,7 @@ KINDS: Final[tuple[tuple[str, str, str, str, int, Callable[[str], dict[str, Any]
 IN_SESSION: Final = frozenset({"session.open", "token.refresh", "session.revoke"})
 EVENT: Final = "id, time, type, outcome, reason, severity, session, request_id, details, commitments"
 PERSONAL: Final = 'event, "user", subject, ip, user_agent, foreign_request_id, text, salts'
+OWN: Final = ("user", "subject", "ip", "user_agent", "foreign_request_id")
 TABLES: Final = {
     "audit_event": EVENT,
     "audit_personaldata": PERSONAL,
@@ -73,7 +74,7 @@ class Maker:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
         self._ms = float(self.start_ms)
-        self._people = [self._id() for _ in range(self.users)]
+        self._people = [self.id() for _ in range(self.users)]
         self._weights = [kind[4] for kind in KINDS]
 
     def batches(self, count: int) -> Iterator[Rows]:
@@ -87,7 +88,7 @@ class Maker:
             yield rows
 
     def _add(self, rows: Rows, index: int, kind: tuple[Any, ...]) -> None:
-        event, personal, leaf = self._start() if not index else self._event(kind)
+        event, personal, leaf = self.start() if not index else self.event(kind)
         hashed = hashlib.sha256(b"\x00" + leaf).digest()
         rows["audit_event"].append(event)
         if personal:
@@ -95,11 +96,13 @@ class Maker:
         rows["audit_entry"].append((self.log, index, event[0], hashed))
         rows["audit_node"] += [(self.log, *node) for node in self.edge.append(hashed)]
 
-    def _start(self) -> tuple[tuple[Any, ...], Any, bytes]:
+    def start(self) -> tuple[tuple[Any, ...], Any, bytes]:
+        """What a log begins with."""
         details = {"log": self.log, "origin": self.origin}
-        return self._rows(("log.start", "success", "first_start", "info"), "", "", details, {})
+        return self.rows(("log.start", "success", "first_start", "info"), "", "", details, {})
 
-    def _event(self, kind: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any, bytes]:
+    def event(self, kind: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any, bytes]:
+        """One of KINDS."""
         roll = self._random.random
         person = self._people[int(roll() ** 3 * self.users)]
         known = kind[2] != "rate_limited"
@@ -108,10 +111,10 @@ class Maker:
             "ip": f"203.0.{int(roll() * 113)}.{int(roll() ** 2 * 254) + 1}",
             "user_agent": AGENTS[int(roll() * len(AGENTS))],
         }
-        session = self._id() if kind[0] in IN_SESSION else ""
-        return self._rows(kind[:4], session, self._near()[:22], kind[5](self._near()), values)
+        session = self.id() if kind[0] in IN_SESSION else ""
+        return self.rows(kind[:4], session, self.near()[:22], kind[5](self.near()), values)
 
-    def _rows(
+    def rows(
         self,
         kind: Sequence[str],
         session: str,
@@ -119,8 +122,9 @@ class Maker:
         details: dict[str, Any],
         values: dict[str, str],
     ) -> tuple[tuple[Any, ...], Any, bytes]:
+        """The rows of one event and of its personal data, and its leaf. `kind`: type, outcome, reason, severity."""
         self._ms += self._random.random() * 2 * self.gap_ms
-        event_id = self._id()
+        event_id = self.id()
         salts, commitments = {}, {}
         for name, value in values.items():
             salt = self._random.randbytes(16)
@@ -140,18 +144,24 @@ class Maker:
             "commitments": commitments,
         }
         event = (event_id, moment, *columns.values(), _compact(details), _compact(commitments))
-        own = ("user", "subject", "ip", "user_agent")
-        personal = (event_id, *(values.get(name, "") for name in own), "", "{}", _compact(salts))
+        text = {
+            name.removeprefix("text."): value for name, value in values.items() if name.startswith("text.")
+        }
+        personal = (event_id, *(values.get(name, "") for name in OWN), _compact(text), _compact(salts))
         return event, personal if values else None, _sorted(leaf).encode()
 
-    def _id(self) -> str:
+    def skip(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self._ms += milliseconds
+
+    def id(self) -> str:
         """A UUIDv7 of the current moment (RFC 9562 section 5.7)."""
         bits = self._random.getrandbits(74)
         number = int(self._ms) << 80 | 7 << 76 | (bits >> 62) << 64 | 2 << 62 | bits & (1 << 62) - 1
         text = f"{number:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
-    def _near(self) -> str:
+    def near(self) -> str:
         return f"{self._random.getrandbits(96):024x}"
 
 

@@ -1,0 +1,89 @@
+"""How far a judgement came, so that one that was interrupted can go on.
+
+The file says of each log up to which size it was found good, and the root of that size. It is believed only where the
+stored nodes of now give that root; events and personal data below that size are not read again.
+"""
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from audit.verify.ranges import RANGE
+from audit.verify.store import Head, Store
+from audit.verify.tree import TILE, TILE_HEIGHT, Frontier
+
+VERSION = 1
+
+
+class State:
+    """The state file; `path` None: nothing is kept."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._logs: dict[str, dict[str, Any]] = {}
+
+    def load(self) -> bool:
+        """Read what an interrupted run left; whether there is something."""
+        if self._path is None:
+            return False
+        try:
+            found = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return False
+        if not isinstance(found, dict) or found.get("version") != VERSION:
+            return False
+        logs = found.get("logs")
+        self._logs = logs if isinstance(logs, dict) else {}
+        return bool(self._logs)
+
+    def begun(self, store: Store, head: Head) -> Frontier | None:
+        """The tree of what was found good of a log; None where the log of now is another one."""
+        told = self._logs.get(str(head.log))
+        size = told.get("size") if isinstance(told, dict) else None
+        if not isinstance(size, int) or size % RANGE or not 0 < size <= head.size or not told:
+            return None
+        frontier = load_frontier(store, head.log, size)
+        if frontier is None or encode(frontier.root()) != told.get("root"):
+            self._logs.pop(str(head.log))
+            return None
+        return frontier
+
+    def keep(self, log: int, frontier: Frontier) -> None:
+        """Note how far a log was found good. The file is whole at any moment."""
+        if self._path is None or frontier.size % RANGE or not frontier.size:
+            return
+        self._logs[str(log)] = {"size": frontier.size, "root": encode(frontier.root())}
+        draft = self._path.with_suffix(".new")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"version": VERSION, "logs": self._logs}, file)
+        draft.replace(self._path)
+
+    def forget(self) -> None:
+        """The judgement is complete: the next one begins anew."""
+        if self._path:
+            self._path.unlink(missing_ok=True)
+
+
+def load_frontier(store: Store, log: int, size: int) -> Frontier | None:
+    """The tree of the first `size` entries, a multiple of TILE, from the stored nodes; None where some are missing."""
+    parts: list[tuple[int, bytes]] = []
+    level, count = 1, size // TILE
+    while count:
+        width = count % TILE
+        nodes = store.nodes(log, level, count - width, count)
+        if len(nodes) != width:
+            return None
+        tile = Frontier()
+        for index in sorted(nodes):
+            tile.add(nodes[index])
+        parts = [(height + TILE_HEIGHT * level, each) for height, each in tile.parts()] + parts
+        level, count = level + 1, count // TILE
+    return Frontier.of(parts)
+
+
+def encode(root: bytes) -> str:
+    """Base64 (RFC 4648 section 4)."""
+    return base64.b64encode(root).decode()

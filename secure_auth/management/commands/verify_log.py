@@ -1,0 +1,59 @@
+"""manage.py verify_log."""
+
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError
+
+from secure_auth import verification
+from secure_auth.management.verifying import VerifyingCommand
+
+
+class Command(VerifyingCommand):
+    """Judge the log."""
+
+    help = (
+        "Re-read the whole log and say whether it is what it was: every entry, event, commitment, node and checkpoint, "
+        "and that it continues the checkpoint kept in DATA_DIR and every --checkpoint. The last line is "
+        "'ok: N entries, size S, root R, pending P' or 'BAD: …' with the first bad entry; the exit status 0 or 1. "
+        "It changes nothing, and the service may run meanwhile."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--export, --checkpoint, --key, --resume."""
+        parser.add_argument(
+            "--export", type=Path, metavar="DIR",
+            help="judge what export_log wrote, by --key alone: on any machine, without a database",
+        )  # fmt: skip
+        parser.add_argument(
+            "--checkpoint", action="append", default=[], type=Path, metavar="FILE",
+            help="a signed checkpoint that was kept elsewhere; may be given several times",
+        )  # fmt: skip
+        parser.add_argument(
+            "--key", action="append", default=[], metavar="VKEY",
+            help="trust this verifier key instead of the key ring, or this witness; may be given several times",
+        )  # fmt: skip
+        parser.add_argument(
+            "--resume", action="store_true",
+            help="go on where an interrupted run stopped; what that run read is not read again",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Judge, line by line."""
+        if options["export"] and options["resume"]:
+            raise CommandError("--resume goes with the database, not with --export")
+        asked = {"given": options["checkpoint"], "vkeys": options["key"]}
+        if options["export"]:
+            judge = partial(verification.verify_export, directory=options["export"], **asked)
+        else:
+            judge = partial(verification.verify_log, resume=options["resume"], **asked)
+        try:
+            self.show_verdict(lambda say, on_progress: judge(say=say, on_progress=on_progress))
+        except (DatabaseError, psycopg.Error, sqlite3.Error) as error:
+            raise CommandError(
+                f"the log cannot be read ({str(error).strip()}); give the service's environment"
+            ) from error

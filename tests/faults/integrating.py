@@ -39,7 +39,7 @@ class Counted:
 def turn(kind: str, at: int) -> int:
     counted = Counted(kind, at)
     if kind == "keep":
-        integration.keep = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[attr-defined]
+        setattr(integration, "keep", lambda *_: os.kill(os.getpid(), signal.SIGKILL))  # noqa: B010
     with connection.execute_wrapper(counted):
         integration.Logbook().advance()
     return min(counted.seen, 255)

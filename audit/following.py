@@ -30,7 +30,7 @@ def follow_events(
         BadFilter: an unknown filter or a bad value, cursor or limit.
     """
     question, length = parse_filters(filters or {}), parse_limit(limit)
-    comparison, at = _read(cursor) if cursor else (">", 0)
+    comparison, at = read_position(cursor) if cursor else (">", 0)
     found, reached = _search(question, comparison, at, length)
     results = tuple(one.record for one in found)
     if comparison == "<":
@@ -62,7 +62,12 @@ def _write(comparison: str, position: int) -> str:
     return base64.urlsafe_b64encode(f"{comparison}{position}".encode()).decode().rstrip("=")
 
 
-def _read(cursor: str) -> tuple[str, int]:
+def read_position(cursor: str) -> tuple[str, int]:
+    """The comparison and the position of a cursor.
+
+    Raises:
+        BadFilter: it is none of this order.
+    """
     try:
         text = base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)).decode("ascii")
     except ValueError:

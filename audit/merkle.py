@@ -87,20 +87,7 @@ def inclusion_proof(index: int, size: int, read: Reader) -> list[bytes]:
     Raises:
         ValueError: no such entry in a tree of this size.
     """
-    if not 0 <= index < size:
-        raise ValueError("the entry is not in the tree")
-    hashes = _Tiles(size, read)
-    path: list[bytes] = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            path.append(hashes.of(middle, end))
-            end = middle
-        else:
-            path.append(hashes.of(start, middle))
-            start = middle
-    return path[::-1]
+    return _path(index, size, _Tiles(size, read))
 
 
 def consistency_proof(first: int, second: int, read: Reader) -> list[bytes]:
@@ -155,6 +142,51 @@ class _Tiles:
             count = min(TILE, self._size // TILE**level - number * TILE)
             self._tiles[level, number] = self._read(level, number * TILE, count)
         return self._tiles[level, number]
+
+
+class Subtrees(_Tiles):
+    """For many inclusion proofs in one tree: what is read and computed for one serves its neighbours.
+
+    At most `keep` hashes of subtrees are remembered; beyond it all are forgotten, with the tiles.
+    """
+
+    def __init__(self, size: int, read: Reader, *, keep: int) -> None:
+        super().__init__(size, read)
+        self._keep = keep
+        self._known: dict[tuple[int, int], bytes] = {}
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """As the function of this name.
+
+        Raises:
+            ValueError: no such entry in this tree.
+        """
+        return _path(index, self._size, self)
+
+    def _perfect(self, start: int, width: int) -> bytes:
+        known = self._known.get((start, width))
+        if known is None:
+            if len(self._known) >= self._keep:
+                self._known.clear()
+                self._tiles.clear()
+            known = self._known[start, width] = super()._perfect(start, width)
+        return known
+
+
+def _path(index: int, size: int, hashes: _Tiles) -> list[bytes]:
+    if not 0 <= index < size:
+        raise ValueError("the entry is not in the tree")
+    path: list[bytes] = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            path.append(hashes.of(middle, end))
+            end = middle
+        else:
+            path.append(hashes.of(start, middle))
+            start = middle
+    return path[::-1]
 
 
 def _split(count: int) -> int:

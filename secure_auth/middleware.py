@@ -77,8 +77,11 @@ class RequestMiddleware:
                 structlog.contextvars.clear_contextvars()
         if not response.streaming and "Content-Length" not in response.headers:
             response.headers["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
-        if request.method == "HEAD" and not response.streaming:
-            response.content = b""  # type: ignore[attr-defined] # a body here would be read as the next answer
+        if request.method == "HEAD":  # a body here would be read as the next answer
+            if response.streaming:
+                response.streaming_content = ()  # type: ignore[attr-defined] # what it was is closed with it
+            else:
+                response.content = b""  # type: ignore[attr-defined]
         response.headers["X-Request-ID"] = request_id
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("Cache-Control", "no-store")

@@ -129,9 +129,11 @@ def record_reading(
     source: Source,
     query: str = "",
     event: str = "",
+    format_: str | None = None,
     reason: Reason = Reason.NONE,
 ) -> None:
     """One audit.read for equal questions of a session within five minutes."""
+    details = {"view": view, "event": event or None, "format": format_}
     read = NewEvent(
         type=EventType.AUDIT_READ,
         outcome=Outcome.FAILURE if reason else Outcome.SUCCESS,
@@ -139,9 +141,9 @@ def record_reading(
         source=source,
         user=signed.user.pk,
         session=signed.session.id,
-        details={"view": view, **({"event": event} if event else {})},
+        details=details,
         text={"query": query} if query else {},
     )
-    key = f"{signed.session.id}:{view}:{event}:{query}"
+    key = f"{signed.session.id}:{view}:{format_ or ''}:{event}:{query}"
     with transaction.atomic():
         append_collapsed(read, key=key, window_seconds=READ_WINDOW_SECONDS)

@@ -7,7 +7,8 @@ Promises: it trusts no forwarded header (RequestMiddleware judges those), names 
 writes no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR.
 Answers made here, before any other code sees the request, are problem documents too.
 Refuses: heads over 16 KiB, bodies over 1 MiB (the middleware refuses at 64 KiB; up to here the client can
-still read that answer), and requests that take longer than READ_SECONDS to arrive.
+still read that answer), and requests that take longer than READ_SECONDS to arrive. A streamed answer does hold a
+thread: at most OUTPUT_BYTES of it wait in memory, and a client that takes nothing for SEND_SECONDS is cut off.
 """
 
 import contextlib
@@ -41,7 +42,9 @@ from secure_auth.supervisor import end_with_parent
 
 HEAD_BYTES = 16 * 1024
 BODY_BYTES = 1024 * 1024
+OUTPUT_BYTES = 1024 * 1024
 READ_SECONDS = 15
+SEND_SECONDS = 60
 IDLE_SECONDS = 30
 GRACEFUL_SECONDS = 5
 CONNECTIONS = 1000
@@ -121,9 +124,11 @@ class Server(TcpWSGIServer):
     def maintenance(self, now: float) -> None:
         """Called by waitress every `cleanup_interval` seconds."""
         super().maintenance(now)
-        for channel in self.active_channels.values():
+        for channel in list(self.active_channels.values()):
             if channel.request is not None and channel.arriving_since < now - READ_SECONDS:
                 channel.will_close = True
+            if channel.total_outbufs_len and channel.last_activity < now - SEND_SECONDS:
+                channel.handle_close()  # its socket is not writable: nothing else would ever look at it again
 
     def is_busy(self) -> bool:
         """Whether an answer is still being made or sent."""
@@ -213,6 +218,8 @@ def adjustments() -> Adjustments:
         max_request_body_size=BODY_BYTES,
         inbuf_overflow=2 * BODY_BYTES,  # bodies stay in memory: they hold passwords
         outbuf_overflow=64 * BODY_BYTES,
+        outbuf_high_watermark=OUTPUT_BYTES,
+        channel_request_lookahead=1,  # or nobody notices that the client of a long answer has hung up
         clear_untrusted_proxy_headers=False,
         log_socket_errors=False,
         server_name="localhost",

@@ -3,13 +3,16 @@
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from secure_auth import review
+from secure_auth import exporting, review
 from secure_auth.api.answers import Event, Events
 from secure_auth.api.common import ServiceView
-from secure_auth.api.parameters import FILTERS, PAGING
+from secure_auth.api.examples import EXPORTED
+from secure_auth.api.parameters import EXPORT_PAGING, FILTERS, FORMAT, PAGING, PROOF
 from secure_auth.errors import validation_failed
 from secure_auth.review import Page
 
@@ -60,6 +63,31 @@ class EventView(ServiceView):
     def get(self, request: Request, event_id: str) -> Response:
         """One event."""
         return Response(review.show_event(signed=self.signed, event_id=event_id, source=self.source))
+
+
+class ExportView(ServiceView):
+    """GET audit/export/."""
+
+    bearer = "access"
+    role = "auditor"
+    answers = {"GET": (200, OpenApiTypes.STR)}
+    media_type = "application/x-ndjson"
+    example = EXPORTED
+    parameters = (FORMAT, PROOF, *FILTERS, *EXPORT_PAGING)
+
+    def get(self, request: Request) -> StreamingHttpResponse:
+        """The events that match, in a format of your choice, streamed.
+
+        Newest first, or in tree order with `order=index`. The media type is that of the format:
+        `application/x-ndjson`, `text/csv` or `text/plain` (CEF). An answer without its last chunk is not complete.
+        """
+        is_gone = request.META.get("waitress.client_disconnected", lambda: False)
+        download = exporting.export_events(
+            signed=self.signed, query=query_of(request), source=self.source, is_gone=is_gone
+        )
+        response = StreamingHttpResponse(download.body, content_type=download.media_type)
+        response["Content-Disposition"] = f'attachment; filename="{download.filename}"'
+        return response
 
 
 class ActivityView(ServiceView):

@@ -1,5 +1,6 @@
 """An example, or several by name, of every body and answer in the schema."""
 
+import json
 from typing import Any
 
 ID = "01932f4e-7c3a-7d10-9c2f-3b6f0a1d8e55"
@@ -66,6 +67,7 @@ PROOF = {
     "hashes": ["aytgZ8sHUM2mAOmfJHEdm06PvHWrYcmk0sA4uTsQdqM="],
     "checkpoint": CHECKPOINT,
 }
+EXPORTED = json.dumps(EVENT, separators=(",", ":")) + "\n"
 NO_MORE = {"next": None, "previous": None}
 
 # By the name of the component; the names of the examples are what tells them apart.

@@ -4,7 +4,9 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from audit.events import EventType, Outcome, Severity
+from audit.exporting import MAX_EVENTS
 from audit.filters import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY_LENGTH, MAX_TERMS
+from audit.vocabulary import Format
 from secure_auth.administration import ACTIONS
 
 Parameters = tuple[OpenApiParameter, ...]
@@ -51,6 +53,32 @@ LIMIT = OpenApiParameter(
     description="How many results at most.",
 )
 PAGING: Parameters = (CURSOR, LIMIT)
+FORMAT = OpenApiParameter(
+    "format",
+    {"type": "string", "default": "jsonl"},
+    description="How each event is written.",
+    enum=[str(one) for one in Format],
+)
+PROOF = OpenApiParameter(
+    "proof",
+    {"type": "string", "default": "false"},
+    description="Whether each event comes with its inclusion proof.",
+    enum=["true", "false"],
+)
+EXPORT_PAGING: Parameters = (
+    CURSOR,
+    OpenApiParameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS},
+        description="How many events at most.",
+    ),
+    OpenApiParameter(
+        "order",
+        {"type": "string", "default": "time"},
+        description="`time`: newest first. `index`: integrated events in tree order.",
+        enum=["time", "index"],
+    ),
+)
 FILTERS: Parameters = (
     _filter("type", "What happened.", EventType),
     _filter("outcome", "Whether it took place.", Outcome),

@@ -98,7 +98,7 @@ class Judge:
             return ""
         kind = response.headers["Content-Type"].partition(";")[0]
         assert kind in answer["content"], f"{shown}: {kind} is not documented"
-        if not kind.endswith("json"):
+        if not kind.endswith(("/json", "+json")):
             return ""
         found = faults(answer["content"][kind]["schema"], response.json())
         assert not found, f"{shown}: {found}"

@@ -41,6 +41,7 @@ POST password/reset/confirm/ -
 GET audit/events/ access auditor
 GET audit/events/{}/ access auditor
 GET audit/events/{}/proof/ access auditor
+GET audit/export/ access auditor
 GET audit/log/checkpoint access auditor
 GET audit/log/vkey access auditor
 GET audit/log/vkeys access auditor

@@ -37,6 +37,7 @@ SIGNED: Final = (1, 300, 600, SIZE)
 COSIGNED: Final = 600
 NOW_MS: Final = START_MS + 86_400_000
 WITNESS: Final = "witness.example/w"
+UNSYNCED: Final = "-c synchronous_commit=off"
 TABLES_OF_LOG: Final = (*GUARDED, "audit_pending")
 Rows = tuple[tuple[Any, ...], Any, bytes]
 
@@ -118,7 +119,9 @@ class Owner:
     def connect(self) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
         """A function that runs statements with %s; committed at the end."""
         database: Any = (
-            psycopg.connect(self.place) if self.vendor == "postgres" else sqlite3.connect(self.place)
+            psycopg.connect(self.place, options=UNSYNCED)
+            if self.vendor == "postgres"
+            else sqlite3.connect(self.place)
         )
 
         def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -154,9 +157,11 @@ class Owner:
             path.unlink()
             return
         # in place: to make a database takes PostgreSQL seconds
-        self.run("CREATE SCHEMA kept")
-        for table in TABLES_OF_LOG:
-            self.run(f"CREATE TABLE kept.{table} AS TABLE {table}")
+        with self.connect() as run:
+            if not run("SELECT 1 FROM pg_namespace WHERE nspname = 'kept'"):
+                run("CREATE SCHEMA kept")
+                for table in TABLES_OF_LOG:
+                    run(f"CREATE TABLE kept.{table} AS TABLE {table}")
         try:
             yield self
         finally:
@@ -164,7 +169,6 @@ class Owner:
                 for table in TABLES_OF_LOG:
                     run(f"DELETE FROM {table}")
                     run(f"INSERT INTO {table} SELECT * FROM kept.{table}")
-                run("DROP SCHEMA kept CASCADE")
 
 
 def _for_sqlite(value: Any) -> Any:

@@ -98,6 +98,7 @@ def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[by
     Raises:
         NotProved: the leaf is not proved to be entry `index` of the `size` entries with this root.
     """
+    _require_hashes(leaf_hash, root, *proof)
     if not 0 <= index < size:
         raise NotProved(f"there is no entry {index} among {size}")
     node, last, found = index, size - 1, leaf_hash
@@ -131,12 +132,18 @@ def verify_consistency(
         if proof or first_root != second_root:
             raise NotProved("two trees of one size have one root, and need no proof")
         return
+    _require_hashes(first_root, second_root, *proof)
     path = list(proof)
     if not first & (first - 1):
         path.insert(0, first_root)
     if not path:
         raise NotProved("the proof is empty")
     _walk_consistency(first, second, first_root, second_root, path)
+
+
+def _require_hashes(*values: bytes) -> None:
+    if any(len(value) != HASH_BYTES for value in values):
+        raise NotProved("a hash of the proof is none")
 
 
 def _walk_consistency(first: int, second: int, old: bytes, new: bytes, path: Sequence[bytes]) -> None:

@@ -68,7 +68,7 @@ def test_action_needs_a_reason_and_a_known_account(admin: Admin) -> None:
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgres+redis"])
 def test_last_admin_stays(backend: str, tmp_path: Path, visit: Callable[..., Client]) -> None:
-    with running_server(backend, tmp_path) as server:
+    with running_server(backend, tmp_path, worker=False) as server:
         clients = [visit(server) for _ in range(2)]
         admins = [client.create_person(role="admin") for client in clients]
         ids = [id_of(client, person) for client, person in zip(clients, admins, strict=True)]

@@ -6,7 +6,6 @@ secret, code, recovery code, token or device token stands anywhere; a mailed tok
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,15 +13,21 @@ from tests.attacks.canary import Canary, assert_nothing_leaked, passphrase
 from tests.attacks.mails import wait_for_link
 from tests.client import Person, expect, new_email
 from tests.conftest import new_address
-from tests.server import TESTED_BACKENDS, running_server
+from tests.server import TESTED_BACKENDS, Server, running_server
 
 
-@pytest.fixture(params=TESTED_BACKENDS)
-def canary(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Canary]:
-    with running_server(request.param, tmp_path) as server:
-        client = Canary(server, new_address())
-        yield client
-        client.close()
+@pytest.fixture(scope="module", params=TESTED_BACKENDS)
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Whose whole memory is searched."""
+    with running_server(request.param, tmp_path_factory.mktemp("canary")) as server:
+        yield server
+
+
+@pytest.fixture
+def canary(service: Server) -> Iterator[Canary]:
+    client = Canary(service, new_address())
+    yield client
+    client.close()
 
 
 def new_person(name: str = "person") -> Person:

@@ -12,7 +12,7 @@ from tests.server import running_server
 
 
 def test_refused_logins_count_against_their_source(tmp_path: Path) -> None:
-    with running_server("sqlite", tmp_path, environment={"LIMIT_REQUESTS": "20/60"}) as server:
+    with running_server("sqlite", tmp_path, worker=False, environment={"LIMIT_REQUESTS": "20/60"}) as server:
         client = Client(server, new_address())
         person = Person(new_email())
         codes = [code_of(client.login(person, "a wrong passphrase")) for _ in range(30)]

@@ -96,3 +96,11 @@ def test_nul_in_a_header_reaches_no_store(server: Server) -> None:
     body = login_body()
     request = head(server, "X-Device-Token: " + "\x00" * 36 + ".x", f"Content-Length: {len(body)}") + body
     assert raw_problem(exchange(server, request))["code"] in ("validation_failed", "invalid_credentials")
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 0\r\n"], ids=["none", "zero"])
+def test_expectation_without_a_body_is_answered_at_once(server: Server, length: bytes) -> None:
+    head = b"POST /api/v1/logout/ HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+    with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
+        connection.sendall(head + length + b"Connection: close\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 401 ")

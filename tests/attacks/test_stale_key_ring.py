@@ -24,8 +24,8 @@ POOL_SECONDS = 5
 @pytest.mark.alone
 @pytest.mark.parametrize("backend", ["postgres", *(["postgres+redis"] * LONG)])
 def test_reading_the_keys_stalls_nobody(backend: str, tmp_path: Path, visit: Callable[..., Client]) -> None:
-    with running_server(backend, tmp_path, environment={"DATABASE_POOL_SIZE": "3"}) as server:
-        person = visit(server).sign_up()
+    with running_server(backend, tmp_path, worker=False, environment={"DATABASE_POOL_SIZE": "3"}) as server:
+        person = visit(server).create_person()
         cold = replace(server, nodes=[server.start_node("--no-worker")])
         sources, shots = [new_address() for _ in range(20)], []
         for number in range(REQUESTS):

@@ -14,7 +14,9 @@ from tests.server import running_server
 
 
 def test_older_token_stays_stale_when_its_owner_reauthenticates(tmp_path: Path) -> None:
-    with running_server("sqlite", tmp_path, environment={"REAUTHENTICATION_SECONDS": "1"}) as server:
+    with running_server(
+        "sqlite", tmp_path, worker=False, environment={"REAUTHENTICATION_SECONDS": "1"}
+    ) as server:
         owner, thief = Client(server, new_address()), Client(server, new_address())
         person = owner.sign_up()
         stolen = person.access

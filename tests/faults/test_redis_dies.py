@@ -35,7 +35,7 @@ def service(redis: RedisProcess, directory: Path, **environment: str) -> Iterato
     with private_database() as url:
         urls = {"DATABASE_URL": url, "REDIS_URL": redis.url, "LIMIT_REQUESTS": f"{ALLOWED}/min"}
         urls["REDIS_TIMEOUT_MILLISECONDS"] = "80"
-        with running_server("sqlite", directory, environment={**urls, **environment}) as server:
+        with running_server("sqlite", directory, worker=False, environment={**urls, **environment}) as server:
             yield server
 
 

@@ -18,7 +18,7 @@ SLACK_SECONDS = 1.2  # a request on a busy machine, and whole seconds
 @pytest.fixture(params=TESTED_BACKENDS)
 def strict(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     limit = {"LIMIT_REQUESTS": f"{ALLOWED}/{WINDOW_SECONDS}"}
-    with running_server(request.param, tmp_path, environment=limit) as server:
+    with running_server(request.param, tmp_path, worker=False, environment=limit) as server:
         yield server
 
 

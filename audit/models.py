@@ -177,6 +177,31 @@ class Retention(models.Model):
         return self.cutoff.isoformat()
 
 
+class Rollup(models.Model):
+    """How many events of one kind a span of `seconds` from `start` (Unix time) holds: see audit.summary."""
+
+    pk = models.CompositePrimaryKey("seconds", "start", "type", "outcome", "severity")
+    seconds = models.IntegerField()
+    start = models.BigIntegerField()
+    type = KeyField(max_length=40)
+    outcome = KeyField(max_length=8)
+    severity = KeyField(max_length=8)
+    count = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.start} {self.type} {self.count}"
+
+
+class RollupMark(models.Model):
+    """One row: the last position in the tree that Rollup counts."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    position = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.position)
+
+
 class Tally(models.Model):
     """The events that one window of a flood counted instead of writing. Several rows may share one window."""
 

@@ -54,6 +54,7 @@ class Event(models.Model):
     class Meta:
         indexes = (
             _by("type"),
+            models.Index(F("type"), F("outcome"), F("id").desc(), name="audit_id_type_outcome"),
             _by("outcome"),
             _by("severity"),
             _by("session", when=~Q(session="")),

@@ -88,4 +88,6 @@ def empty() -> None:
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}{where}")
         for table in (*GUARDED, "audit_tally", "audit_pending", "audit_rollup", "audit_rollupmark"):
             cursor.execute(f"DELETE FROM {table}")
+        if connection.vendor == "postgresql":
+            cursor.execute("DELETE FROM audit_textblock")
     install(connection)

@@ -72,6 +72,18 @@ def parse_filters(given: Mapping[str, str]) -> Filters:
     return Filters(equal, lowest, beyond, terms)
 
 
+def parse_bound(name: str, value: str) -> int:
+    """A value of `since` or `until` in Unix milliseconds: the first one in, or the first one out.
+
+    Raises:
+        BadFilter: it is no moment.
+    """
+    try:
+        return int(_PARSERS[name](value))
+    except (ValueError, OverflowError) as error:
+        raise BadFilter(name, str(error)) from error
+
+
 def parse_limit(value: int | str) -> int:
     """A page's length, 1 to MAX_LIMIT.
 

@@ -54,6 +54,7 @@ class Event(models.Model):
     class Meta:
         indexes = (
             _by("type"),
+            models.Index(F("type"), F("outcome"), F("id").desc(), name="audit_id_type_outcome"),
             _by("outcome"),
             _by("severity"),
             _by("session", when=~Q(session="")),
@@ -175,6 +176,31 @@ class Retention(models.Model):
 
     def __str__(self) -> str:
         return self.cutoff.isoformat()
+
+
+class Rollup(models.Model):
+    """How many events of one kind a span of `seconds` from `start` (Unix time) holds: see audit.summary."""
+
+    pk = models.CompositePrimaryKey("seconds", "start", "type", "outcome", "severity")
+    seconds = models.IntegerField()
+    start = models.BigIntegerField()
+    type = KeyField(max_length=40)
+    outcome = KeyField(max_length=8)
+    severity = KeyField(max_length=8)
+    count = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.start} {self.type} {self.count}"
+
+
+class RollupMark(models.Model):
+    """One row: the last position in the tree that Rollup counts."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    position = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.position)
 
 
 class Tally(models.Model):

@@ -16,7 +16,8 @@ from audit.filters import Filters
 from audit.records import Record
 
 # the most selective first; user and ip stand with the personal data
-_DRIVERS: Final = ("session", "request_id", "user", "ip", "type", "severity", "outcome")
+_SELECTIVE: Final = ("session", "request_id", "user", "ip")
+_DRIVERS: Final = (*_SELECTIVE, "type", "severity", "outcome")
 LOG_SHIFT: Final = 10**12
 _PERSONAL: Final = frozenset({"user", "ip"})
 _CLEAR: Final = ("id", "type", "outcome", "reason", "severity", "session", "request_id")
@@ -31,14 +32,14 @@ _decode: Final = json.JSONDecoder().raw_decode  # what the databases give begins
 # as shown to people: without what only a proof needs
 _SHOWN: Final = _COLUMNS.replace("e.commitments", "'{}'").replace('p."salts"', "'{}'")
 _WITHOUT_PERSONAL: Final = ", ".join([*(f"e.{name}" for name in _EVENT_COLUMNS), "NULL"])
-_SEARCHED: Final = " || ' ' || ".join(
+SEARCHED: Final = " || ' ' || ".join(
     [
         *(f"e.{name}" for name in _CLEAR),
         *(f"COALESCE(p.\"{name}\", '')" for name in _OWN),
         "COALESCE(CAST(p.text AS text), '')",
     ]
 )
-_WITH_PERSONAL: Final = "LEFT JOIN audit_personaldata p ON p.event = e.id"
+WITH_PERSONAL: Final = "LEFT JOIN audit_personaldata p ON p.event = e.id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,30 @@ class PlacedWindow:
     looked_at: int
 
 
+def fetch_ranges(
+    question: Filters, ranges: Sequence[tuple[str, str]], before: str, *, limit: int
+) -> list[Record]:
+    """The last `limit` matches before an id, in ranges from a first id to before a second; newest first."""
+    rest, values = _rest(question, None)
+    conditions = {"e.id < %s": before}
+    if question.lowest:
+        conditions["e.id >= %s"] = question.lowest
+    if question.beyond:
+        conditions["e.id < %s "] = question.beyond
+    marks = ", ".join(["(%s, %s)"] * len(ranges))
+    source = f"""(VALUES {marks}) AS block (first, beyond)
+        CROSS JOIN LATERAL (SELECT * FROM audit_event
+            WHERE id >= block.first AND id < block.beyond ORDER BY id DESC) AS e
+        {WITH_PERSONAL} WHERE {" AND ".join(conditions)} AND {rest} ORDER BY e.id DESC LIMIT %s"""  # noqa: S608 names of columns; values are parameters
+    bounds = [each for pair in ranges for each in pair]
+    return _fetch(source, [*bounds, *conditions.values(), *values, limit])
+
+
+def is_driven(question: Filters) -> bool:
+    """Whether a filter drives the search that selects few events."""
+    return any(name in question.equal for name in _SELECTIVE)
+
+
 def fetch_event(event_id: str) -> Record | None:
     """One event by id."""
     return next(iter(fetch_events([event_id])), None)
@@ -75,7 +100,7 @@ def fetch_event(event_id: str) -> Record | None:
 def fetch_events(ids: Sequence[str]) -> list[Record]:
     """These events, in the order of their ids; those that are gone are left out."""
     marks = ", ".join(["%s"] * len(ids))
-    return _fetch(f"audit_event e {_WITH_PERSONAL} WHERE e.id IN ({marks}) ORDER BY e.id", ids)
+    return _fetch(f"audit_event e {WITH_PERSONAL} WHERE e.id IN ({marks}) ORDER BY e.id", ids)
 
 
 def fetch_pending(limit: int) -> list[Record]:
@@ -113,7 +138,7 @@ def fetch_placed(
                        WHERE (log, "index") {comparison} (%s, %s) ORDER BY log {order}, "index" {order} LIMIT %s),
              edge AS (SELECT {edge}(position) AS position, count(*) AS entries FROM span)
         SELECT edge.position, edge.entries, found.* FROM edge LEFT JOIN (
-            SELECT span.position, {columns} FROM span JOIN audit_event e ON e.id = span.event {_WITH_PERSONAL}
+            SELECT span.position, {columns} FROM span JOIN audit_event e ON e.id = span.event {WITH_PERSONAL}
              WHERE {rest} ORDER BY span.position {order} LIMIT %s
         ) found ON 1 = 1 ORDER BY found.position {order}"""  # noqa: S608 names of columns; values are parameters
     with connection.cursor() as cursor:
@@ -150,7 +175,7 @@ def fetch_window(
         WITH span AS ({span} {order} LIMIT %s),
              edge AS (SELECT {edge}(id) AS id, count(*) AS ids FROM span)
         SELECT edge.id, edge.ids, found.* FROM edge LEFT JOIN (
-            SELECT {columns} FROM span JOIN audit_event e ON e.id = span.id {_WITH_PERSONAL}
+            SELECT {columns} FROM span JOIN audit_event e ON e.id = span.id {WITH_PERSONAL}
              WHERE {rest} ORDER BY e.id {order} LIMIT %s
         ) found ON 1 = 1 ORDER BY found.id {order}"""  # noqa: S608 names of columns; values are parameters
     with connection.cursor() as cursor:
@@ -168,6 +193,8 @@ def _span(question: Filters, driver: str | None, comparison: str, at: str) -> tu
         conditions[f"{key} < %s "] = question.beyond
     if driver:
         conditions[f'"{driver}" = %s'] = question.equal[driver]
+    if driver == "type" and "outcome" in question.equal:  # a pair with an index of its own
+        conditions["outcome = %s"] = question.equal["outcome"]
     where = " AND ".join(conditions)
     if driver:
         # the partial indexes leave out empty values: both databases want to be told that none is asked for
@@ -178,12 +205,12 @@ def _span(question: Filters, driver: str | None, comparison: str, at: str) -> tu
 def _rest(question: Filters, driver: str | None) -> tuple[str, list[str]]:
     conditions, values = ["1 = 1"], []
     for name, value in question.equal.items():
-        if name != driver:
+        if name != driver and (driver, name) != ("type", "outcome"):
             conditions.append(f'{"p" if name in _PERSONAL else "e"}."{name}" = %s')
             values.append(value)
     like = "ILIKE" if connection.vendor == "postgresql" else "LIKE"
     for term in question.terms:
-        conditions.append(f"{_SEARCHED} {like} %s ESCAPE '!'")
+        conditions.append(f"{SEARCHED} {like} %s ESCAPE '!'")
         values.append("%" + term.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%")
     return " AND ".join(conditions), values
 

@@ -2,8 +2,8 @@
 
 A page holds what is older or newer than a cursor's event, so events that arrive meanwhile neither repeat nor
 hide a row. One filter drives the search through its own index; the others are judged on the rows it gives,
-window by window. A search that has not filled its page after BUDGET_SECONDS answers what it has, with a
-cursor to go on.
+window by window; words that are rare are looked up in the text index. A search that has not filled its page after
+BUDGET_SECONDS answers what it has, with a cursor to go on.
 """
 
 import time
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from audit import textindex
 from audit.filters import (
     DEFAULT_LIMIT,
     Filters,
@@ -20,11 +21,19 @@ from audit.filters import (
     read_cursor,
     write_cursor,
 )
-from audit.queries import fetch_entries, fetch_event, fetch_window, has_other_filters
+from audit.queries import (
+    fetch_entries,
+    fetch_event,
+    fetch_ranges,
+    fetch_window,
+    has_other_filters,
+    is_driven,
+)
 from audit.records import Record
 
 BUDGET_SECONDS: Final = 0.3
-FIRST_WINDOW, LAST_WINDOW = 500, 8000
+SMALLEST_WINDOW, FIRST_WINDOW, LAST_WINDOW = 100, 500, 8000
+MOST_BLOCKS: Final = 32
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -72,17 +81,75 @@ def find_events(
 
 def _search(question: Filters, comparison: str, at: str, length: int) -> tuple[list[Record], str | None]:
     """The events beyond `at`, nearest first, and the last id looked at when there may be more beyond it."""
-    deadline = time.monotonic() + BUDGET_SECONDS
-    size = FIRST_WINDOW if has_other_filters(question) else length + 1
+    clock = _Clock(FIRST_WINDOW if has_other_filters(question) else length + 1)
     records: list[Record] = []
+    grams: set[int] | None = None
     while True:
-        window = fetch_window(question, comparison, at, size=size, limit=length + 1 - len(records))
+        window = fetch_window(question, comparison, at, size=clock.size, limit=length + 1 - len(records))
         records += window.records
         if len(records) > length:
             return records[:length], records[length - 1].id
-        if window.looked_at < size:
+        if window.looked_at < clock.size:
             return records, None
         comparison, at = comparison[0], window.edge
-        if time.monotonic() > deadline:
+        clock.note(window.looked_at)
+        if grams is None:
+            grams = _indexed_grams(question) if comparison == "<" else set()
+        if grams and not clock.is_over():
+            found, at, is_end = _search_blocks(question, grams, at, length + 1 - len(records), clock)
+            records += found
+            if len(records) > length:
+                return records[:length], records[length - 1].id
+            if is_end:
+                return records, None
+        if clock.is_over():
             return records, at
-        size = min(size * 4, LAST_WINDOW)
+
+
+class _Clock:
+    """How long the search has taken, and how many ids fit into what is left: slow disks get small windows."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._began = self._last = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether the search has to answer."""
+        return self._last - self._began >= BUDGET_SECONDS
+
+    def note(self, looked_at: int) -> None:
+        """A window was looked at."""
+        now = time.monotonic()
+        a_second = looked_at / max(now - self._last, 1e-6)
+        left = BUDGET_SECONDS - (now - self._began)
+        self._last = now
+        self.size = max(SMALLEST_WINDOW, min(self.size * 4, LAST_WINDOW, int(a_second * left * 0.7)))
+
+
+def _indexed_grams(question: Filters) -> set[int]:
+    """What the text index can look for; nothing where another index leads to fewer events."""
+    if not question.terms or is_driven(question) or not textindex.is_available():
+        return set()
+    return textindex.grams_of(question.terms)
+
+
+def _search_blocks(
+    question: Filters, grams: set[int], at: str, limit: int, clock: _Clock
+) -> tuple[list[Record], str, bool]:
+    """Go back through those blocks of the text index that may hold all words: matches, the id reached, is that the end?
+
+    What is not in blocks yet is left to windows.
+    """
+    if at > textindex.frontier():
+        return [], at, False
+    records: list[Record] = []
+    while not clock.is_over():
+        count = max(1, min(clock.size // textindex.BLOCK, MOST_BLOCKS))
+        blocks = textindex.find_blocks(sorted(grams), at, count)
+        if blocks:
+            records += fetch_ranges(question, blocks, at, limit=limit - len(records))
+        if len(records) >= limit or len(blocks) < count or blocks[-1][0] <= question.lowest:
+            return records, at, True
+        at = blocks[-1][0]
+        clock.note(count * textindex.BLOCK)
+    return records, at, False

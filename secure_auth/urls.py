@@ -103,6 +103,7 @@ api: list[URLPattern | URLResolver] = [
     path("audit/log/", include(tree)),
     path("audit/log/<int:number>/", include(tree)),  # logs that ended
     path("audit/export/", audit.ExportView.as_view()),
+    path("audit/summary/", audit.SummaryView.as_view()),
     path("admin/users/", administration.UsersView.as_view()),
     path("admin/users/<id:user_id>/<slug:action>/", administration.ActionView.as_view()),
 ]

@@ -14,7 +14,9 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
+from audit import textindex
 from audit.append import close_tallies
+from audit.summary import advance as advance_summary
 from secure_auth import familiar, integration, outbox, rings
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
@@ -46,6 +48,8 @@ def duties() -> list[Duty]:
         Duty("integrate", Logbook().advance),
         Duty("mail", outbox.send_due),
         Duty("tallies", close_tallies),
+        Duty("summary", advance_summary),
+        Duty("text_index", textindex.advance),
         Duty("prune", prune, PRUNE_SECONDS),
         Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
     ]

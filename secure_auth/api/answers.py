@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from audit.events import EventType, Outcome, Reason, Severity
+from audit.summary import BUCKETS
 
 ROLES = ("admin", "auditor")
 AS_COOKIE = "Absent where `X-Token-Delivery: cookie` asked for cookies."
@@ -247,3 +248,71 @@ class Proof(Answer):
         child=serializers.CharField(), help_text="From the leaf's sibling up, base64."
     )
     checkpoint = serializers.CharField(help_text="A signed note: origin, size, root, signatures.")
+
+
+class KindCount(Answer):
+    """How many events of one kind."""
+
+    type = serializers.ChoiceField(choices=[str(one) for one in EventType])
+    outcome = serializers.ChoiceField(choices=[str(one) for one in Outcome])
+    severity = serializers.ChoiceField(choices=[str(one) for one in Severity])
+    events = serializers.IntegerField(min_value=1)
+
+
+class Bucket(Answer):
+    """A span of time; there is one for each, empty or not."""
+
+    start = serializers.DateTimeField(help_text="Its first moment, UTC.")
+    events = serializers.IntegerField(min_value=0)
+    counts = KindCount(many=True)
+
+
+class Totals(Answer):
+    """All buckets together, most first."""
+
+    events = serializers.IntegerField(min_value=0)
+    type = serializers.DictField(child=serializers.IntegerField(min_value=1))
+    outcome = serializers.DictField(child=serializers.IntegerField(min_value=1))
+    severity = serializers.DictField(child=serializers.IntegerField(min_value=1))
+
+
+class TopSource(Answer):
+    """An address, and how many of the failures came from it."""
+
+    ip = serializers.CharField()
+    events = serializers.IntegerField(min_value=1)
+
+
+class TopUser(Answer):
+    """An account, and how many of the failures are about it."""
+
+    user = serializers.CharField()
+    events = serializers.IntegerField(min_value=1)
+
+
+class Failures(Answer):
+    """Who caused most of the latest failures of the span, also of those that are not counted yet."""
+
+    looked_at = serializers.IntegerField(min_value=0, help_text="How many failures, the latest ones.")
+    sources = TopSource(many=True)
+    users = TopUser(many=True)
+
+
+class Reach(Answer):
+    """How far the counts go: entries of the log that were counted, of those that it has."""
+
+    log = serializers.IntegerField(min_value=1)
+    counted = serializers.IntegerField(min_value=0)
+    entries = serializers.IntegerField(min_value=0)
+
+
+class Summary(Listing):
+    """Counts of events by bucket. Only integrated events are counted."""
+
+    results = Bucket(many=True)
+    bucket = serializers.ChoiceField(choices=list(BUCKETS))
+    since = serializers.DateTimeField(help_text="The first moment that is counted.")
+    until = serializers.DateTimeField(help_text="The first moment that is not.")
+    totals = Totals()
+    failures = Failures()
+    reach = Reach(allow_null=True, help_text="null while nothing is counted.")

@@ -8,11 +8,11 @@ from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from secure_auth import exporting, review
-from secure_auth.api.answers import Event, Events
+from secure_auth import exporting, review, summary
+from secure_auth.api.answers import Event, Events, Summary
 from secure_auth.api.common import ServiceView
 from secure_auth.api.examples import EXPORTED
-from secure_auth.api.parameters import EXPORT_PAGING, FILTERS, FORMAT, PAGING, PROOF
+from secure_auth.api.parameters import EXPORT_PAGING, FILTERS, FORMAT, PAGING, PROOF, SPAN
 from secure_auth.errors import validation_failed
 from secure_auth.review import Page
 
@@ -88,6 +88,23 @@ class ExportView(ServiceView):
         response = StreamingHttpResponse(download.body, content_type=download.media_type)
         response["Content-Disposition"] = f'attachment; filename="{download.filename}"'
         return response
+
+
+class SummaryView(ServiceView):
+    """GET audit/summary/."""
+
+    bearer = "access"
+    role = "auditor"
+    answers = {"GET": (200, Summary)}
+    parameters = SPAN
+
+    def get(self, request: Request) -> Response:
+        """Counts of events for charts, by bucket of time.
+
+        Whole buckets around `since` and `until` are counted; without `since` the last hour, day or thirty days.
+        """
+        found = summary.show_summary(signed=self.signed, query=query_of(request), source=self.source)
+        return Response(found)
 
 
 class ActivityView(ServiceView):

@@ -175,6 +175,35 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         }
     },
     "Event": {"second step": EVENT},
+    "Summary": {
+        "an hour": {
+            "results": [
+                {
+                    "start": "2026-01-15T09:00:00.000Z",
+                    "events": 7,
+                    "counts": [
+                        {"type": "login.password", "outcome": "failure", "severity": "low", "events": 7}
+                    ],
+                }
+            ],
+            **NO_MORE,
+            "bucket": "hour",
+            "since": "2026-01-15T09:00:00.000Z",
+            "until": "2026-01-15T10:00:00.000Z",
+            "totals": {
+                "events": 7,
+                "type": {"login.password": 7},
+                "outcome": {"failure": 7},
+                "severity": {"low": 7},
+            },
+            "failures": {
+                "looked_at": 7,
+                "sources": [{"ip": "192.0.2.17", "events": 7}],
+                "users": [{"user": ID, "events": 5}],
+            },
+            "reach": {"log": 1, "counted": 12345, "entries": 12345},
+        }
+    },
     "Proof": {"of one event": PROOF},
     "Events": {
         "one": {

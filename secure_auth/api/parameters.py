@@ -6,6 +6,7 @@ from drf_spectacular.utils import OpenApiParameter
 from audit.events import EventType, Outcome, Severity
 from audit.exporting import MAX_EVENTS
 from audit.filters import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY_LENGTH, MAX_TERMS
+from audit.summary import BUCKETS, MAX_BUCKETS
 from audit.vocabulary import Format
 from secure_auth.administration import ACTIONS
 
@@ -65,6 +66,18 @@ PROOF = OpenApiParameter(
     description="Whether each event comes with its inclusion proof.",
     enum=["true", "false"],
 )
+SINCE = _filter("since", "At or after this moment or day: an RFC 3339 time with its offset, or a date.")
+UNTIL = _filter("until", "At or before this moment, or on this day at the latest.")
+SPAN: Parameters = (
+    SINCE,
+    UNTIL,
+    OpenApiParameter(
+        "bucket",
+        {"type": "string", "default": "hour"},
+        description=f"How long a bucket is. At most {MAX_BUCKETS} are counted at once.",
+        enum=list(BUCKETS),
+    ),
+)
 EXPORT_PAGING: Parameters = (
     CURSOR,
     OpenApiParameter(
@@ -87,8 +100,8 @@ FILTERS: Parameters = (
     _filter("ip", "An IPv4 or IPv6 address."),
     _filter("session", "A session's id."),
     _filter("request_id", "The X-Request-ID of the answer.", pattern="^[A-Za-z0-9._-]{1,128}$"),
-    _filter("since", "At or after this moment or day: an RFC 3339 time with its offset, or a date."),
-    _filter("until", "At or before this moment, or on this day at the latest."),
+    SINCE,
+    UNTIL,
     _filter(
         "q",
         f"At most {MAX_TERMS} words, each found in some text of the event.",

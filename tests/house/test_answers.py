@@ -108,6 +108,8 @@ def administer(client: Client) -> None:
     events = expect(client.get("audit/events/", admin.access, params={"limit": 5}), 200)
     expect(client.get(f"audit/events/{events['results'][0]['id']}/", admin.access), 200)
     prove(client, admin, events["results"][-1]["id"])
+    expect(client.get("audit/summary/", admin.access, params={"bucket": "day"}), 200)
+    assert code_of(client.get("audit/summary/", admin.access, params={"bucket": "x"})) == "validation_failed"
     assert client.get("audit/export/", admin.access, params={"limit": 5}).status_code == 200
     assert code_of(client.get("audit/export/", admin.access, params={"format": "x"})) == "validation_failed"
     expect(client.get("admin/users/", admin.access), 200)

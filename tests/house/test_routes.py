@@ -42,6 +42,7 @@ GET audit/events/ access auditor
 GET audit/events/{}/ access auditor
 GET audit/events/{}/proof/ access auditor
 GET audit/export/ access auditor
+GET audit/summary/ access auditor
 GET audit/log/checkpoint access auditor
 GET audit/log/vkey access auditor
 GET audit/log/vkeys access auditor

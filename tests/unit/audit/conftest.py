@@ -86,6 +86,8 @@ def empty() -> None:
         for name, table in trigger_names(connection.vendor).items():
             where = "" if connection.vendor == "sqlite" else f" ON {table}"
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}{where}")
-        for table in (*GUARDED, "audit_tally", "audit_pending"):
+        for table in (*GUARDED, "audit_tally", "audit_pending", "audit_rollup", "audit_rollupmark"):
             cursor.execute(f"DELETE FROM {table}")
+        if connection.vendor == "postgresql":
+            cursor.execute("DELETE FROM audit_textblock")
     install(connection)

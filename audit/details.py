@@ -15,7 +15,7 @@ from audit.events import Reason
 Id = NewType("Id", str)  # [A-Za-z0-9_-]{1,64}: a row id, a jti, a key id
 Origin = NewType(
     "Origin", str
-)  # the name of a log (C2SP signed-note): printable ASCII without blanks and plus
+)  # the name of a log or a witness (C2SP signed-note): printable ASCII without blanks and plus
 Note = NewType("Note", str)  # a signed checkpoint, as text
 
 
@@ -201,6 +201,7 @@ class Inconsistency:
     size: int
     known_size: int
     known_by: vocabulary.Keeper
+    witness: Origin | None = None
 
 
 # fmt: off

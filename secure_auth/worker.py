@@ -1,4 +1,4 @@
-"""The background work: integrating the log, sending mail, closing tallies, pruning what is over.
+"""The background work: integrating and publishing the log, sending mail, closing tallies, pruning what is over.
 
 It may run on every node; exactly one leads at a time. Each duty has a thread of its own, so that a mail server that
 does not answer keeps no event from its place in the log, and a fault of one duty keeps no other from its work.
@@ -19,6 +19,7 @@ from secure_auth import familiar, integration, outbox, rings
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
 from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
+from secure_auth.witnesses import Publisher
 from throttling import limiter
 
 log = structlog.get_logger(__name__)
@@ -40,12 +41,13 @@ class Duty:
     led: bool = True  # by the leader; else by everyone who does not lead
 
 
-def duties() -> list[Duty]:
+def duties(publisher: Publisher) -> list[Duty]:
     """All that the worker does."""
     return [
         Duty("integrate", Logbook().advance),
         Duty("mail", outbox.send_due),
         Duty("tallies", close_tallies),
+        Duty("witnesses", publisher.publish_due),
         Duty("prune", prune, PRUNE_SECONDS),
         Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
     ]
@@ -53,11 +55,13 @@ def duties() -> list[Duty]:
 
 def run(stop: threading.Event) -> None:
     """Work until told to stop."""
+    publisher = Publisher()
+    attempt(Duty("confirm", publisher.confirm))
     lead = Lead()
     lead.renew()
     threads = [
         threading.Thread(target=_repeat, args=(duty, lead, stop), name=duty.name, daemon=True)
-        for duty in duties()
+        for duty in duties(publisher)
     ]
     for thread in threads:
         thread.start()

@@ -52,11 +52,14 @@ def cosigned_size(log: int, witness: str) -> int:
 
 def keep_cosignature(signed: Signed, witness: str, line: str) -> None:
     """Keep a verified cosignature; what the witness held against the log before is settled by it."""
+    key = [signed.log, signed.size, witness]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO audit_cosignature (log, size, witness, line, time) VALUES (%s, %s, %s, %s, %s)"
-            " ON CONFLICT DO NOTHING",
-            [signed.log, signed.size, witness, line, _time(datetime.now(UTC))],
+            # not ON CONFLICT alone: on SQLite the trigger that refuses replacing would refuse that too
+            """INSERT INTO audit_cosignature (log, size, witness, line, time) SELECT %s, %s, %s, %s, %s
+                WHERE NOT EXISTS (SELECT 1 FROM audit_cosignature WHERE log = %s AND size = %s AND witness = %s)
+               ON CONFLICT DO NOTHING""",
+            [*key, line, _time(datetime.now(UTC)), *key],
         )
         cursor.execute(
             "DELETE FROM audit_contradiction WHERE log = %s AND witness = %s", [signed.log, witness]

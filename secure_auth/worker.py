@@ -15,7 +15,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
 from audit.append import close_tallies
-from secure_auth import familiar, integration, outbox, rings
+from secure_auth import familiar, integration, outbox, retention, rings
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
 from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 0.3
 PRUNE_SECONDS = 300
+RETENTION_SECONDS = 3600
 FOLLOW_SECONDS = 5
 STOP_SECONDS = 5  # then what waits for a mail server is left
 KEEP_ENDED = timedelta(days=1)
@@ -49,6 +50,7 @@ def duties(publisher: Publisher) -> list[Duty]:
         Duty("tallies", close_tallies),
         Duty("witnesses", publisher.publish_due),
         Duty("prune", prune, PRUNE_SECONDS),
+        Duty("retention", retention.prune_due, RETENTION_SECONDS),
         Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
     ]
 

@@ -15,7 +15,8 @@ from audit.events import Reason
 Id = NewType("Id", str)  # [A-Za-z0-9_-]{1,64}: a row id, a jti, a key id
 Origin = NewType(
     "Origin", str
-)  # the name of a log (C2SP signed-note): printable ASCII without blanks and plus
+)  # the name of a log or a witness (C2SP signed-note): printable ASCII without blanks and plus
+Ids = NewType("Ids", tuple[str, ...])  # up to 1000 ids: what fits into a leaf
 Note = NewType("Note", str)  # a signed checkpoint, as text
 
 
@@ -158,10 +159,19 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """What retention or an erasure covers: events before `before_ms` (Unix time), or one account's."""
+    """What retention covers: the bodies and the personal data of all events before `before_ms` (Unix time)."""
 
     events: int
-    before_ms: int | None = None
+    before_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """The events whose personal data an erasure covers: those and no others."""
+
+    events: int
+    erased: Ids | None = None
+    actor: Id | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +211,7 @@ class Inconsistency:
     size: int
     known_size: int
     known_by: vocabulary.Keeper
+    witness: Origin | None = None
 
 
 # fmt: off
@@ -227,7 +238,8 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Client: (Type.CLIENT_CREATE, Type.CLIENT_REVOKE),
     Key: (Type.KEY_CREATE, Type.KEY_ROTATE, Type.KEY_DESTROY),
     Reading: (Type.AUDIT_READ,),
-    Removal: (Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
+    Removal: (Type.AUDIT_PRUNE,),
+    Erasure: (Type.AUDIT_ERASE,),
     Mail: (Type.MAIL_SEND, Type.MAIL_FAIL),
     Collapsed: (Type.LOG_COLLAPSED,),
     LogStart: (Type.LOG_START,),

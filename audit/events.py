@@ -166,6 +166,7 @@ class Reason(StrEnum):
     LIFETIME = "lifetime"
     FIRST_START = "first_start"
     ROTATION = "rotation"
+    RETENTION = "retention"
     COMPROMISED = "compromised"
     KEY_COMPROMISED = "key_compromised"
 

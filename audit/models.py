@@ -159,6 +159,21 @@ class Cosignature(models.Model):
         return f"{self.witness} {self.size}"
 
 
+class Contradiction(models.Model):
+    """What a witness said of a log that cannot be, if the log only grew; gone when the witness cosigns again."""
+
+    pk = models.CompositePrimaryKey("log", "witness")
+    log = models.SmallIntegerField()
+    witness = KeyField(max_length=200)
+    size = models.BigIntegerField()
+    known_size = models.BigIntegerField()
+    why = KeyField(max_length=200)
+    time = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.witness} {self.known_size}"
+
+
 class Pending(models.Model):
     """An event that has no entry yet. Written with the event, removed with the entry's insertion."""
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache, partial
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from audit.details import DETAILS, Id, Note, Origin
+from audit.details import DETAILS, Id, Ids, Note, Origin
 from audit.events import EventType
 from audit.vocabulary import Text
 
@@ -21,6 +21,7 @@ OPAQUE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ORIGIN = re.compile(r"[!-*,-~]{1,200}")  # C2SP signed-note: no blanks, no plus
 _NOTE = re.compile(r"[\n -~\u2014]{1,16000}")
 MAX_TEXT_LENGTH = 1000
+MAX_IDS = 1000
 MAX_INTEGER = 2**53 - 1  # what every JSON reader keeps exactly (RFC 8785 section 3.2.2.3)
 _JWT = re.compile(r"eyJ[\w-]*\.[\w.-]*")
 _TEXTS = frozenset(Text)
@@ -115,6 +116,7 @@ def _check_of(hint: Any) -> Check:
         return partial(_many, _check_of(get_args(hint)[0]))
     known: dict[Any, Check] = {
         Id: check_id,
+        Ids: partial(_many, check_id, most=MAX_IDS),
         Note: partial(_matching, _NOTE, "a signed note"),
         Origin: partial(_matching, ORIGIN, "an origin"),
         int: _integer,
@@ -155,9 +157,9 @@ def _moment(value: Any) -> str:
     return rfc3339(value)
 
 
-def _many(check: Check, values: Any) -> list[Any]:
-    if not isinstance(values, list | tuple) or len(values) > 16:
-        raise ValueError("not a list of at most 16")
+def _many(check: Check, values: Any, most: int = 16) -> list[Any]:
+    if not isinstance(values, list | tuple) or len(values) > most:
+        raise ValueError(f"not a list of at most {most}")
     return [check(value) for value in values]
 
 

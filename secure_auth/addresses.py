@@ -27,9 +27,9 @@ class Address:
         return account_id(self.key)
 
 
-def account_id(key: str) -> str:
+def account_id(key: str, *, kid: str | None = None) -> str:
     """The opaque id of a typed identifier, the same whether or not an account has it: keys limits and events."""
-    return keys.digest("account", key)[:32]
+    return keys.digest("account", key, kid=kid)[:32]
 
 
 def parse_address(typed: str) -> Address:

@@ -54,9 +54,10 @@ def find_user(email: str) -> User:
     return user
 
 
-def _event(
+def action_event(
     kind: EventType, user_id: str, actor: Actor, reason: Reason = Reason.NONE, **details: str
 ) -> NewEvent:
+    """What an action says: upon whom, by whom and why."""
     return NewEvent(
         type=kind,
         outcome=Outcome.SUCCESS,
@@ -70,7 +71,7 @@ def _event(
 
 
 def _refusal(kind: EventType, user_id: str, actor: Actor, reason: Reason) -> NewEvent:
-    return replace(_event(kind, user_id, actor, reason), outcome=Outcome.FAILURE)
+    return replace(action_event(kind, user_id, actor, reason), outcome=Outcome.FAILURE)
 
 
 def create_user(*, email: str, password: str, role: str, unverified: bool, actor: Actor) -> str:
@@ -98,10 +99,10 @@ def create_user(*, email: str, password: str, role: str, unverified: bool, actor
                 row = Registration.objects.create(**fields)
                 token = links.create_link(MailToken.Purpose.CONFIRM, registration=row)
                 outbox.queue_mail("confirm", to=address.email, token=token)
-                append(_event(EventType.ACCOUNT_REGISTER, "", actor))
+                append(action_event(EventType.ACCOUNT_REGISTER, "", actor))
                 return row.id
             user = User.objects.create(mailbox_proved_at=timezone.now(), **fields)
-            append(_event(EventType.ACCOUNT_CREATE, user.id, actor, role=role or "none"))
+            append(action_event(EventType.ACCOUNT_CREATE, user.id, actor, role=role or "none"))
             return user.id
     except IntegrityError as error:
         raise Refused("an account with this address exists") from error
@@ -115,7 +116,7 @@ def disable(*, user: User, actor: Actor) -> None:
     """
     now, refusal = timezone.now(), None
     with transaction.atomic():
-        last_admin = user.role == Role.ADMIN and not _other_admins(user)
+        last_admin = user.role == Role.ADMIN and not has_other_admins(user)
         locked = pending.lock_account(user.pk)
         if locked is None or locked.disabled_at is not None:
             refusal = Refused("the account is disabled already", Reason.DISABLED)
@@ -126,12 +127,12 @@ def disable(*, user: User, actor: Actor) -> None:
         else:
             pending.bump_credentials(user.pk, disabled_at=now)
             events = _end_everything(user, Reason.ACCOUNT_DISABLED, actor, now)
-            append(_event(EventType.ACCOUNT_DISABLE, user.pk, actor), *events)
+            append(action_event(EventType.ACCOUNT_DISABLE, user.pk, actor), *events)
     if refusal:
         raise refusal
 
 
-def _other_admins(user: User) -> bool:
+def has_other_admins(user: User) -> bool:
     """Whether another enabled admin is left. All admins are locked: two who disable each other cannot both win."""
     admins = User.objects.select_for_update().filter(role=Role.ADMIN, disabled_at=None).order_by("pk")
     return any(admin.pk != user.pk for admin in list(admins))
@@ -155,7 +156,7 @@ def enable(*, user: User, actor: Actor) -> None:
         disabled = locked is not None and locked.disabled_at is not None
         if disabled:
             pending.bump_credentials(user.pk, disabled_at=None)
-            append(_event(EventType.ACCOUNT_ENABLE, user.pk, actor))
+            append(action_event(EventType.ACCOUNT_ENABLE, user.pk, actor))
         else:
             append(_refusal(EventType.ACCOUNT_ENABLE, user.pk, actor, Reason.NOT_ALLOWED))
     if not disabled:
@@ -167,7 +168,7 @@ def unlock(*, user: User, actor: Actor) -> None:
     with transaction.atomic():
         lockout.unlock(addresses.account_id(user.email_key), user.pk)
         outbox.queue_mail("unlocked", to=user.email)
-        append(_event(EventType.ACCOUNT_UNLOCK, user.pk, actor))
+        append(action_event(EventType.ACCOUNT_UNLOCK, user.pk, actor))
 
 
 def reset_mfa(*, user: User, actor: Actor) -> None:
@@ -180,7 +181,7 @@ def reset_mfa(*, user: User, actor: Actor) -> None:
         pending.bump_credentials(user.pk, had_second_factor=True)
         events = _end_everything(user, Reason.MFA_RESET, actor, now)
         outbox.queue_mail("mfa_reset", to=user.email)
-        append(_event(EventType.MFA_RESET, user.pk, actor), *events)
+        append(action_event(EventType.MFA_RESET, user.pk, actor), *events)
 
 
 def revoke_sessions(*, user: User, actor: Actor) -> int:
@@ -191,7 +192,7 @@ def revoke_sessions(*, user: User, actor: Actor) -> int:
         reason = Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND
         ended = sessions.end_sessions(user.pk, reason=reason, now=timezone.now())
         events = accounts.revocations(ended, user.pk, reason, actor.source, **actor.details)
-        append(*(events or [replace(_event(EventType.SESSION_REVOKE, user.pk, actor), session="")]))
+        append(*(events or [replace(action_event(EventType.SESSION_REVOKE, user.pk, actor), session="")]))
     return len(ended)
 
 

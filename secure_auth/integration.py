@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from audit import checkpoints, notes, tree
+from audit import checkpoints, cosignatures, notes, tree
 from audit.append import NewEvent, append_collapsed
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.integrate import Integrator, start_log
@@ -23,7 +23,7 @@ from audit.kept import keep, read_kept
 from audit.notes import Checkpoint, Signer
 from audit.tree import Head, Torn
 from audit.vocabulary import Keeper
-from secure_auth import keys
+from secure_auth import keys, witnesses
 from secure_auth.administration import Refused
 from secure_auth.keys import OpenKey
 from secure_auth.models import Key
@@ -123,7 +123,8 @@ def find_trouble(head: Head) -> Trouble | None:
         found = checkpoint and checkpoints.contradiction(head, checkpoint)
         if checkpoint and found:
             return Trouble(keeper, checkpoint.size, found.why)
-    return None
+    told = witnesses.find_contradiction(head.log)
+    return Trouble(Keeper.WITNESS, told.known_size, f"{told.witness}: {told.why}") if told else None
 
 
 def keep_newest() -> None:
@@ -223,4 +224,5 @@ def _public(key: OpenKey) -> bytes:
 
 def thin_out() -> None:
     """Drop checkpoints that newer ones vouch for."""
+    cosignatures.thin_out(timezone.now())
     checkpoints.thin_out(timezone.now())

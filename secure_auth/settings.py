@@ -36,6 +36,8 @@ REDIS_URL = env.redis("REDIS_URL")
 REDIS_TIMEOUT_MILLISECONDS = env.integer("REDIS_TIMEOUT_MILLISECONDS", 80, least=10, most=10_000)
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 AUDIT_LOG_PUBLIC = env.flag("AUDIT_LOG_PUBLIC")
+AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 0, least=0, most=36_500)  # 0: for ever
+WITNESSES = env.witnesses("WITNESSES")
 METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
 SECURITY_CONTACT = env.contact("SECURITY_CONTACT", f"mailto:security@{urlsplit(ORIGIN).hostname}")
 

@@ -1,4 +1,4 @@
-"""The background work: integrating the log, sending mail, closing tallies, pruning what is over.
+"""The background work: integrating and publishing the log, sending mail, closing tallies, pruning what is over.
 
 It may run on every node; exactly one leads at a time. Each duty has a thread of its own, so that a mail server that
 does not answer keeps no event from its place in the log, and a fault of one duty keeps no other from its work.
@@ -17,16 +17,18 @@ from django.utils import timezone
 from audit import textindex
 from audit.append import close_tallies
 from audit.summary import advance as advance_summary
-from secure_auth import familiar, integration, outbox, rings
+from secure_auth import familiar, integration, outbox, retention, rings
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
 from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
+from secure_auth.witnesses import Publisher
 from throttling import limiter
 
 log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 0.3
 PRUNE_SECONDS = 300
+RETENTION_SECONDS = 3600
 FOLLOW_SECONDS = 5
 STOP_SECONDS = 5  # then what waits for a mail server is left
 KEEP_ENDED = timedelta(days=1)
@@ -42,7 +44,7 @@ class Duty:
     led: bool = True  # by the leader; else by everyone who does not lead
 
 
-def duties() -> list[Duty]:
+def duties(publisher: Publisher) -> list[Duty]:
     """All that the worker does."""
     return [
         Duty("integrate", Logbook().advance),
@@ -50,18 +52,22 @@ def duties() -> list[Duty]:
         Duty("tallies", close_tallies),
         Duty("summary", advance_summary),
         Duty("text_index", textindex.advance),
+        Duty("witnesses", publisher.publish_due),
         Duty("prune", prune, PRUNE_SECONDS),
+        Duty("retention", retention.prune_due, RETENTION_SECONDS),
         Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
     ]
 
 
 def run(stop: threading.Event) -> None:
     """Work until told to stop."""
+    publisher = Publisher()
+    attempt(Duty("confirm", publisher.confirm))
     lead = Lead()
     lead.renew()
     threads = [
         threading.Thread(target=_repeat, args=(duty, lead, stop), name=duty.name, daemon=True)
-        for duty in duties()
+        for duty in duties(publisher)
     ]
     for thread in threads:
         thread.start()

@@ -1,0 +1,127 @@
+"""What may leave the log: bodies below the retention cut-off, and the personal data of named events.
+
+Entries, hashes and proofs stay for ever. Nothing here asks whether it may: the caller first writes the event that
+covers a removal and sees to it that it is integrated, since without it the log is bad (`audit.verify`).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from audit.events import EventType, Outcome
+from audit.filters import id_prefix
+
+BATCH: Final = 1_000
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# The first entry of a log tells what it continues: its body stays.
+_BELOW: Final = f"""
+  FROM audit_event e JOIN audit_entry n ON n.event = e.id
+ WHERE e.id > %s AND e.id < %s AND e.type <> '{EventType.LOG_START}'"""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """An `audit.prune` event: it covers what is older than `before_ms` (Unix time)."""
+
+    event: str
+    before_ms: int
+
+
+def count_bodies(before_ms: int) -> int:
+    """How many integrated events before this moment have a body."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) {_BELOW}", ["", id_prefix(before_ms)])
+        return int(cursor.fetchone()[0])
+
+
+def last_promise() -> Promise | None:
+    """The newest pruning that the log tells of."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, details FROM audit_event WHERE type = %s AND outcome = %s ORDER BY id DESC LIMIT 1",
+            [EventType.AUDIT_PRUNE, Outcome.SUCCESS],
+        )
+        row = cursor.fetchone()
+    return Promise(row[0], int(json.loads(row[1])["before_ms"])) if row else None
+
+
+def cutoff_ms() -> int:
+    """The highest cut-off in Unix milliseconds; 0 where nothing was pruned yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT max(cutoff) FROM audit_retention")
+        (moment,) = cursor.fetchone()
+    if moment is None:
+        return 0
+    read = moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
+    return ((read if read.tzinfo else read.replace(tzinfo=UTC)) - EPOCH) // timedelta(milliseconds=1)
+
+
+def move_cutoff(before_ms: int) -> None:
+    """Let events before this moment be deleted, for ever."""
+    adapt = connection.ops.adapt_datetimefield_value
+    cutoff = EPOCH + timedelta(milliseconds=before_ms)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_retention (cutoff, time) VALUES (%s, %s)",
+            [adapt(cutoff), adapt(datetime.now(UTC))],
+        )
+
+
+def drop_bodies(before_ms: int) -> int:
+    """Delete the integrated events before the cut-off and their personal data, batch by batch; how many."""
+    dropped, after = 0, ""
+    while ids := _bodies(after, before_ms):
+        with transaction.atomic():
+            _delete("audit_personaldata", "event", ids)
+            _delete("audit_event", "id", ids)
+        dropped, after = dropped + len(ids), ids[-1]
+    return dropped
+
+
+def _bodies(after: str, before_ms: int) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT e.id {_BELOW} ORDER BY e.id LIMIT %s", [after, id_prefix(before_ms), BATCH])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def personal_data_of(user: str, subjects: Sequence[str], limit: int) -> list[str]:
+    """Events with personal data of an account, or of the identifiers that were typed for it."""
+    marks = ", ".join(["%s"] * len(subjects))
+    sql = f"""SELECT event FROM audit_personaldata WHERE "user" = %s AND NOT ("user" = '')
+               UNION SELECT event FROM audit_personaldata WHERE subject IN ({marks}) AND NOT (subject = '')
+               ORDER BY event LIMIT %s"""  # noqa: S608 marks
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [user, *subjects, limit])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def drop_personal_data(events: Sequence[str]) -> None:
+    """Delete values and salts: what the commitments committed to is gone for good."""
+    with transaction.atomic():
+        for start in range(0, len(events), BATCH):
+            _delete("audit_personaldata", "event", events[start : start + BATCH])
+
+
+def forget_in_tallies(user: str) -> None:
+    """Let windows that are still counted be reported without this account, its session and its address."""
+    blank = (
+        "jsonb_set(about, '{ip}', '\"\"')"
+        if connection.vendor == "postgresql"
+        else "json_set(about, '$.ip', '')"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""UPDATE audit_tally SET "user" = '', session = '', about = {blank} WHERE "user" = %s""",  # noqa: S608 constant
+            [user],
+        )
+
+
+def _delete(table: str, column: str, values: Sequence[str]) -> None:
+    given: list[Any] = [list(values)] if connection.vendor == "postgresql" else list(values)
+    which = "= ANY(%s)" if connection.vendor == "postgresql" else f"IN ({', '.join(['%s'] * len(values))})"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table} WHERE {column} {which}", given)  # noqa: S608 constants

@@ -1,0 +1,33 @@
+"""Before anything is removed from the log, the event that covers it must be an entry of the tree."""
+
+import time
+from collections.abc import Sequence
+
+from audit import tree
+from secure_auth import integration
+from secure_auth.administration import Refused
+from secure_auth.integration import Logbook
+
+WAIT_SECONDS = 30.0
+PAUSE_SECONDS = 0.1
+
+
+def integrate(events: Sequence[str]) -> None:
+    """Return when all these events have entries; this process integrates too, so that no worker needs to run.
+
+    Raises:
+        Refused: the log can't go on, or does not get there in WAIT_SECONDS. The caller has removed nothing yet.
+    """
+    book, deadline, left = Logbook(), time.monotonic() + WAIT_SECONDS, list(events)
+    while left := [event for event in left if tree.place_of(event) is None]:
+        head = tree.current_head()
+        trouble = integration.find_trouble(head) if head else None
+        if trouble:
+            raise Refused(f"the log does not go on ({trouble.why}): nothing was removed. See new_log")
+        if time.monotonic() > deadline:
+            raise Refused(
+                f"the event that covers this is no entry of the log after {WAIT_SECONDS:.0f} s: nothing was removed. "
+                "Run this again"
+            )
+        if not book.advance():
+            time.sleep(PAUSE_SECONDS)

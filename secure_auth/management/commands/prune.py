@@ -1,0 +1,57 @@
+"""manage.py prune --older-than AGE."""
+
+import argparse
+import re
+import sys
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from secure_auth import retention
+from secure_auth.management.operator import OperatorCommand
+
+UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
+class Command(OperatorCommand):
+    """Retention by hand."""
+
+    help = (
+        "Delete the bodies and personal data of old events for good. Their entries stay, so that every proof still "
+        "verifies. An audit.prune event says so first. A run that was interrupted is finished by the next."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--older-than and --yes."""
+        parser.add_argument(
+            "--older-than",
+            required=True,
+            type=_age,
+            metavar="AGE",
+            help="400d; also h, m and s for hours to seconds",
+        )
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def act(self, **options: Any) -> None:
+        """Ask, prune, and say how much it was."""
+        before = timezone.now() - options["older_than"]
+        told = f"{before:%Y-%m-%d %H:%M:%S} UTC"
+        if not options["yes"]:
+            self._ask(f"{retention.count(before)} events before {told} lose their bodies for good.")
+        done = retention.prune(before=before)
+        self.stdout.write(f"pruned: {done.events} events before {told}")
+
+    def _ask(self, question: str) -> None:
+        if not sys.stdin.isatty():
+            raise CommandError(f"{question} Say --yes")
+        if input(f"{question} Type yes: ").strip() != "yes":
+            raise CommandError("nothing was deleted")
+
+
+def _age(text: str) -> timedelta:
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([dhms])", text)
+    if not found:
+        raise argparse.ArgumentTypeError("not an age such as 400d")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})

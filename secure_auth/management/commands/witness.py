@@ -1,0 +1,98 @@
+"""`manage.py witness`: a witness of logs, on a machine that shares nothing with them."""
+
+import argparse
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from audit.verify.notes import ED25519, VerifierKey, parse_key
+from audit.witness import server
+from audit.witness.judge import Witness
+from audit.witness.keyfile import open_key
+from audit.witness.record import Record
+
+
+class Command(BaseCommand):
+    """Cosign the checkpoints of logs that only grow. Uses neither the service's database nor its keys."""
+
+    help = (
+        "Cosign the checkpoints of logs that only grow (C2SP tlog-witness). Run it on another machine, under other "
+        "hands than the service's; it needs nothing of the service but the logs' verifier keys."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """--listen, --state, --log, --name."""
+        parser.add_argument(
+            "--listen", required=True, type=_address, metavar="HOST:PORT", help="where to listen"
+        )
+        parser.add_argument(
+            "--state", required=True, type=Path, metavar="DIR", help="key and record; made if missing"
+        )
+        parser.add_argument(
+            "--log",
+            required=True,
+            action="append",
+            type=_log_key,
+            metavar="VKEY",
+            help="the verifier key of a log (audit/log/vkey); once for each key",
+        )
+        parser.add_argument(
+            "--name", default="", help="the witness's name, at its first start (default: of the host)"
+        )
+
+    def handle(self, **options: Any) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        logging.basicConfig(
+            stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s", force=True
+        )
+        signal.signal(signal.SIGTERM, _stop)
+        host, port = options["listen"]
+        witness = _open(options["state"], options["name"], options["log"])
+        try:
+            listener = server.listen(host, port)
+        except OSError as error:
+            raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        self.stdout.write(str(witness.cosigner.verifier))
+        self.stdout.flush()
+        self.stderr.write(f"listening on {host}:{listener.getsockname()[1]}", lambda text: text)
+        with listener:
+            server.serve(witness, listener)
+
+
+def _open(state: Path, name: str, logs: list[VerifierKey]) -> Witness:
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = state / "key"
+        cosigner = open_key(key, name if name or key.exists() else f"{socket.gethostname()}/witness")
+        return Witness(cosigner, logs, Record(state / "record.sqlite3"))
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"--state is not usable: {error.strerror}: {error.filename}") from error
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError("not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _log_key(text: str) -> VerifierKey:
+    try:
+        key = parse_key(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if key.kind != ED25519:
+        raise argparse.ArgumentTypeError("the key of a witness, not of a log")
+    return key
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(0)

@@ -1,0 +1,86 @@
+"""Retention: old events lose their bodies and personal data; their entries and proofs stay.
+
+The order makes a crash at any line safe, and lets the next run finish: the `audit.prune` event, its entry in the tree,
+the cut-off that the database's triggers obey, then the rows, batch by batch.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from audit import removal
+from audit.append import NewEvent, append
+from audit.events import SYSTEM, EventType, Outcome, Reason
+from audit.removal import EPOCH, Promise
+from secure_auth import covering
+
+STEP = timedelta(days=1)  # of the automatic retention: one event a day, not one an hour
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How many events lost their bodies, and before which moment."""
+
+    events: int
+    before: datetime
+
+
+def count(before: datetime) -> int:
+    """How many events a pruning would strip."""
+    return removal.count_bodies(_milliseconds(before))
+
+
+def prune(*, before: datetime, reason: Reason = Reason.BY_COMMAND) -> Pruned:
+    """Strip the integrated events before a moment; a pruning that was begun and not finished is finished first.
+
+    Raises:
+        Refused: the event that covers it does not get into the log; nothing was deleted.
+    """
+    done, cutoff = 0, removal.cutoff_ms()
+    begun = removal.last_promise()
+    if begun and begun.before_ms > cutoff:
+        done, cutoff = done + _keep(begun), begun.before_ms
+    done += removal.drop_bodies(cutoff)
+    before_ms = _milliseconds(before)
+    events = removal.count_bodies(before_ms) if before_ms > cutoff else 0
+    if events:
+        done += _keep(_promise(events, before_ms, reason))
+    return Pruned(done, before)
+
+
+def prune_due() -> bool:
+    """The automatic retention of AUDIT_RETENTION_DAYS, once a day; whether anything was stripped. For the worker."""
+    if not settings.AUDIT_RETENTION_DAYS:
+        return False
+    before = timezone.now() - timedelta(days=settings.AUDIT_RETENTION_DAYS)
+    cutoff = EPOCH + timedelta(milliseconds=removal.cutoff_ms())
+    if before < cutoff + STEP:
+        return bool(removal.drop_bodies(removal.cutoff_ms()))
+    return bool(prune(before=before, reason=Reason.RETENTION).events)
+
+
+def _promise(events: int, before_ms: int, reason: Reason) -> Promise:
+    event = NewEvent(
+        type=EventType.AUDIT_PRUNE,
+        outcome=Outcome.SUCCESS,
+        reason=reason,
+        source=SYSTEM,
+        details={"events": events, "before_ms": before_ms},
+    )
+    with transaction.atomic():
+        (event_id,) = append(event)
+    return Promise(event_id, before_ms)
+
+
+def _keep(promise: Promise) -> int:
+    """Do what an `audit.prune` event says, once it is an entry."""
+    covering.integrate([promise.event])
+    removal.move_cutoff(promise.before_ms)
+    return removal.drop_bodies(promise.before_ms)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,132 @@
+"""`prune`: old events lose their bodies; entries and proofs stay, and the log says what was taken from it."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.client import Client, Person, code_of, expect, new_email
+from tests.conftest import new_address
+from tests.dying import die_in
+from tests.logs import entries_of, head_of, is_proved, recomputed_root, wait_for_entries
+from tests.server import Server, running_server
+
+PRUNE = ("prune", "--older-than", "1s", "--yes")
+OLD = 1.1  # seconds
+PROMISES = "SELECT id FROM audit_event WHERE type = 'audit.prune' ORDER BY id"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One of its own: other tests want their events to stay."""
+    directory = tmp_path_factory.mktemp(f"retention-{request.param}")
+    with running_server(request.param, directory) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def auditor(service: Server) -> Iterator[tuple[Client, Person]]:
+    client = Client(service, new_address())
+    yield client, client.create_person(role="auditor")
+    client.close()
+
+
+def failed_login(client: Client, person: Person) -> str:
+    """The id of an event that is an entry, and old enough."""
+    client.login(Person(new_email()), "a wrong passphrase")
+    page = expect(client.get("audit/events/?type=login.password&outcome=failure&limit=1", person.access), 200)
+    wait_for_entries(client.server)
+    time.sleep(OLD)
+    return str(page["results"][0]["id"])
+
+
+def bodies(server: Server, event: str) -> int:
+    return int(server.rows("SELECT count(*) FROM audit_event WHERE id = %s", [event])[0][0])
+
+
+def test_a_pruned_event_is_gone_and_its_proof_is_not(service: Server, auditor: tuple[Client, Person]) -> None:
+    client, person = auditor
+    event = failed_login(client, person)
+    before = entries_of(service)
+    done = service.manage(*PRUNE).stdout
+    assert done.startswith("pruned: ")
+    assert not done.startswith("pruned: 0 ")
+
+    answer = client.get(f"audit/events/{event}/", person.access)
+    assert (answer.status_code, code_of(answer)) == (410, "gone")
+    proof = expect(client.get(f"audit/events/{event}/proof/", person.access), 200)
+    assert (proof["event"], proof["openings"]) == (None, {})
+    assert is_proved(proof)
+    assert service.rows("SELECT count(*) FROM audit_personaldata WHERE event = %s", [event]) == [(0,)]
+    page = expect(client.get("audit/events/?type=login.password", person.access), 200)
+    assert event not in [one["id"] for one in page["results"]]
+
+    wait_for_entries(service)
+    assert entries_of(service)[: len(before)] == before
+    assert recomputed_root(service) == head_of(service)
+    assert service.rows("SELECT count(*) FROM audit_event WHERE type = 'log.start'") == [(1,)]
+    said = expect(client.get("audit/events/?type=audit.prune&limit=1", person.access), 200)["results"][0]
+    assert (said["severity"], said["reason"]) == ("high", "by_command")
+    assert said["details"]["events"] > 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secure_auth.covering.integrate",  # the event is written
+        "audit.removal.move_cutoff",  # it is an entry
+        "audit.removal._delete",  # the cut-off is moved
+    ],
+)
+def test_a_run_that_died_is_finished_by_the_next(
+    service: Server, auditor: tuple[Client, Person], line: str
+) -> None:
+    client, person = auditor
+    event = failed_login(client, person)
+    before = set(service.rows(PROMISES))
+    die_in(service, line, *PRUNE)
+    assert bodies(service, event) == 1
+    (promise,) = set(service.rows(PROMISES)) - before
+    service.manage("prune", "--older-than", "30d", "--yes")
+    assert bodies(service, event) == 0
+    assert set(service.rows(PROMISES)) - before == {promise}
+
+
+def test_without_an_entry_for_its_event_nothing_is_deleted(
+    service: Server, auditor: tuple[Client, Person]
+) -> None:
+    client, person = auditor
+    event = failed_login(client, person)
+    kept = service.data_dir / "checkpoint"
+    checkpoint = kept.read_text()
+    kept.write_text("nonsense\n")
+    done = service.manage(*PRUNE, check=False)
+    assert done.returncode
+    assert "the log does not go on" in done.stderr.splitlines()[-1]
+    assert bodies(service, event) == 1
+    kept.write_text(checkpoint)
+    service.manage(*PRUNE)
+    assert bodies(service, event) == 0
+
+
+def test_what_was_not_covered_cannot_be_deleted(service: Server, auditor: tuple[Client, Person]) -> None:
+    event = failed_login(*auditor)
+    with pytest.raises(Exception, match="append-only"):
+        service.rows("DELETE FROM audit_event WHERE id = %s", [event])
+
+
+@pytest.mark.parametrize("age", ["", "0d", "400", "1y", "10000000d"])
+def test_a_wrong_age_is_refused(service: Server, age: str) -> None:
+    if service.backend != "sqlite":
+        pytest.skip("the same on every database")
+    done = service.manage("prune", f"--older-than={age}", "--yes", check=False)
+    assert done.returncode
+    assert "not an age such as 400d" in done.stderr
+
+
+def test_without_yes_and_without_a_terminal_nothing_is_deleted(service: Server) -> None:
+    before = service.rows("SELECT count(*) FROM audit_retention")
+    done = service.manage("prune", "--older-than", "1s", check=False)
+    assert done.returncode
+    assert "Say --yes" in done.stderr
+    assert service.rows("SELECT count(*) FROM audit_retention") == before

@@ -52,7 +52,7 @@ def cosigned_size(log: int, witness: str) -> int:
 
 def keep_cosignature(signed: Signed, witness: str, line: str) -> None:
     """Keep a verified cosignature; what the witness held against the log before is settled by it."""
-    key = [signed.log, signed.size, witness]
+    key: list[int | str] = [signed.log, signed.size, witness]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             # not ON CONFLICT alone: on SQLite the trigger that refuses replacing would refuse that too

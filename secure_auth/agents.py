@@ -8,9 +8,10 @@ digits, blanks and hyphens only, and dots between digits: no line break, no addr
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-from ua_parser import Parser, UserAgent, load_lazy_builtins
-from ua_parser.regex import Resolver
+if TYPE_CHECKING:
+    from ua_parser import Parser, UserAgent
 
 UNKNOWN = "Unknown device"
 LONGEST_NAME = 32
@@ -34,7 +35,11 @@ class Agent:
 
 
 @cache
-def _parser() -> Parser:
+def _parser() -> "Parser":
+    """Loaded here, since most commands describe nobody."""
+    from ua_parser import Parser, load_lazy_builtins
+    from ua_parser.regex import Resolver
+
     return Parser(Resolver(load_lazy_builtins()))
 
 
@@ -54,7 +59,7 @@ def describe_agent(user_agent: str) -> Agent:
     return Agent(f"{name} {version}".rstrip() + place, name + place)
 
 
-def _program(browser: UserAgent | None, user_agent: str) -> tuple[str, list[str]]:
+def _program(browser: "UserAgent | None", user_agent: str) -> tuple[str, list[str]]:
     """Its name, and major and minor version as far as they are numbers."""
     product = PRODUCT.match(user_agent)
     if browser:

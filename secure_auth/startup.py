@@ -12,7 +12,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -63,6 +62,8 @@ def _first_line(error: Exception) -> str:
 def _reach_database() -> None:
     """Connect once without the pool, whose own error would hide the cause behind its time-out."""
     if settings.DATABASE_URL:
+        import psycopg  # a seventh of the start of a command that needs none
+
         try:
             psycopg.connect(settings.DATABASE_URL, connect_timeout=5).close()
         except psycopg.Error as error:

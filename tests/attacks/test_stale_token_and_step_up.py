@@ -18,7 +18,7 @@ def test_older_token_stays_stale_when_its_owner_reauthenticates(tmp_path: Path) 
         "sqlite", tmp_path, worker=False, environment={"REAUTHENTICATION_SECONDS": "1"}
     ) as server:
         owner, thief = Client(server, new_address()), Client(server, new_address())
-        person = owner.sign_up()
+        person = owner.create_person()
         stolen = person.access
         while time.time() <= claims(stolen)["auth_time"] + 2:
             time.sleep(0.1)

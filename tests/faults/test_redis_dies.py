@@ -136,7 +136,7 @@ def test_flapping_redis_grants_one_further_allowance_at_most(tmp_path: Path) -> 
 def test_lock_of_an_account_outlives_an_emptied_redis(tmp_path: Path) -> None:
     with one_redis(tmp_path) as redis, service(redis, tmp_path, LIMIT_REQUESTS="600/min") as server:
         client = Client(server, new_address())
-        person = client.sign_up()
+        person = client.create_person()
         for _ in range(5):
             expect(client.login(person, "wrong"), 401)
         assert code_of(client.login(person)) == "temporarily_locked"
@@ -180,7 +180,7 @@ def used_keys(redis: RedisProcess, client: Client) -> list[bytes]:
 def test_both_stores_away_is_503_and_nothing_is_evaluated(tmp_path: Path) -> None:
     with one_redis(tmp_path) as redis, service(redis, tmp_path) as server:
         client = Client(server, new_address())
-        person = client.sign_up()
+        person = client.create_person()
         stop(redis)
         with database_away(server):
             answer = client.login(person)

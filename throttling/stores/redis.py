@@ -11,17 +11,19 @@ import json
 import zlib
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from redis import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from throttling.limits import Limit
 from throttling.reservations import Claim, Clear, StoreUnavailable
-from throttling.stores import servers
 from throttling.stores.bucket import member_of, shape_of
+
+if TYPE_CHECKING:
+    from throttling.stores import servers
 
 SLOTS = 64
 SCRIPT = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
@@ -55,10 +57,11 @@ def clear(what: Clear) -> None:
 
 def ping() -> None:
     """Raise StoreUnavailable unless every server answers."""
+    servers = _servers()
     try:
         for server in _topology().servers():
             server.ask("PING")
-    except (RedisError, OSError) as error:
+    except servers.ERRORS as error:
         raise StoreUnavailable("Redis is away") from error
 
 
@@ -67,8 +70,15 @@ def longest_window_seconds() -> int:
     return max(settings.LIMITS[purpose].window_seconds for purpose in VOLATILE_PURPOSES)
 
 
-def _topology() -> servers.Topology:
-    return servers.topology(settings.REDIS_URL, longest_window_seconds())
+@cache
+def _servers() -> ModuleType:
+    """The client of Redis, which a service without one never loads: a tenth of the start of every command."""
+    return import_module("throttling.stores.servers")
+
+
+def _topology() -> "servers.Topology":
+    found: servers.Topology = _servers().topology(settings.REDIS_URL, longest_window_seconds())
+    return found
 
 
 def place_of(owner: str) -> tuple[str, str]:
@@ -82,13 +92,13 @@ def _tag(slot: int) -> str:
 
 
 def _call(call: str, owners: Sequence[tuple[str, str]], id_: str, number: int) -> list[str]:
-    trust_ms = longest_window_seconds() * 1000
+    servers, trust_ms = _servers(), longest_window_seconds() * 1000
     calls = [(place_of(owner), (call, id_, number, trust_ms, rules)) for owner, rules in owners]
     try:
         found = servers.call_script(_topology(), SCRIPT, calls)
-    except RedisTimeoutError as error:
+    except servers.RedisTimeoutError as error:
         raise StoreUnavailable("Redis is slow", is_slow=True) from error
-    except (RedisError, OSError) as error:
+    except servers.ERRORS as error:
         raise StoreUnavailable("Redis is away") from error
     answers = [answer if isinstance(answer, str) else answer.decode() for answer in found]
     waits = [int(answer.partition(",")[2]) for answer in answers if answer.startswith("wait,")]
@@ -101,7 +111,8 @@ def _call(call: str, owners: Sequence[tuple[str, str]], id_: str, number: int) -
 def _mark_all(trust_ms: int) -> None:
     """Begin the wait of every slot now, not when its first owner comes: else each would be another fail-over."""
     calls = [((f"{tag}since", tag), ("look", "", 0, trust_ms, "[]")) for tag in map(_tag, range(SLOTS))]
-    with contextlib.suppress(RedisError, OSError):
+    servers = _servers()
+    with contextlib.suppress(*servers.ERRORS):
         servers.call_script(_topology(), SCRIPT, calls)
 
 

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from redis import Redis, RedisCluster
+from redis import Redis, RedisCluster, RedisError
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,6 +26,7 @@ from redis.sentinel import Sentinel
 
 from throttling.stores.location import parse_location
 
+ERRORS = (RedisError, OSError)  # whatever keeps a server from answering
 TIMEOUT_SECONDS = settings.REDIS_TIMEOUT_MILLISECONDS / 1000
 
 logger = logging.getLogger(__name__)

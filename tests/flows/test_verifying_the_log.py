@@ -58,7 +58,7 @@ def test_log_is_found_good_while_the_service_writes_it(
     stopped = threading.Event()
 
     def refresh() -> None:
-        while not stopped.wait(0.2):
+        while not stopped.wait(1.1):  # 60 a minute are allowed
             person.keep(expect(client.refresh(person.refresh), 200))
 
     thread = threading.Thread(target=refresh)
@@ -112,17 +112,16 @@ def test_altered_export_names_its_first_bad_entry(server: Server, person: Person
     assert re.match(r"BAD: entry 1 \([0-9a-f-]{36}\): its leaf does not give its leaf hash", said)
 
 
-def test_export_needs_a_key_and_believes_no_other(server: Server, tmp_path: Path) -> None:
-    directory = str(exported(server))
-    without = elsewhere(tmp_path, "verify_log", "--export", directory)
-    assert (without.returncode, "--export needs --key" in without.stderr) == (1, True)
-    other = "other.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
-    garbled = elsewhere(tmp_path, "verify_log", "--export", directory, "--key", other)
-    assert "the id in the verifier key is not that of its name and key" in garbled.stderr
+def test_export_needs_a_key_and_believes_no_other(server: Server) -> None:
+    judge = ("verify_log", "--export", str(exported(server)))
+    assert "--export needs --key" in server.manage(*judge, check=False).stderr
+    garbled = "other.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+    refused = server.manage(*judge, "--key", garbled, check=False)
+    assert "the id in the verifier key is not that of its name and key" in refused.stderr
     foreign = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
-    judged = elsewhere(tmp_path, "verify_log", "--export", directory, "--key", foreign)
+    judged = server.manage(*judge, "--key", foreign, check=False)
     assert judged.returncode == 1
-    assert judged.stdout.splitlines()[-1].startswith("BAD: ")
+    assert judged.stdout.splitlines()[-1].endswith("no trusted key signed it")
 
 
 def test_proof_of_an_event_is_checked_elsewhere(

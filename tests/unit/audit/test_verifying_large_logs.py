@@ -118,7 +118,8 @@ def test_state_that_the_log_contradicts_is_not_believed(owner: ledger.Owner, tmp
     assert reached
     State(path).keep(1, reached)
     found = begun(owner, path)
-    assert found and found.root() == reached.root()
+    assert found is not None
+    assert found.root() == reached.root()
     state = json.loads(path.read_text())
     for change in (
         {"root": state["logs"]["1"]["root"][::-1]},

@@ -67,7 +67,7 @@ def check_proof(raw: str, keys: Sequence[VerifierKey]) -> Proved:
     told = _leaf(leaf)
     _judge_openings(told["commitments"], proof["openings"], proof["erased"])
     values = {name: each["value"] for name, each in proof["openings"].items()}
-    if proof["event"] != _event(told, values):
+    if not _is_same(proof["event"], _event(told, values)):
         raise Bad("the event that it tells is not the one in its leaf")
     opened, erased = len(values), len(proof["erased"])
     return Proved(told["id"], proof["index"], checkpoint, opened, erased, cosigned)
@@ -162,6 +162,14 @@ def _judge_openings(committed: dict[str, Any], openings: dict[str, Any], erased:
             found = ""
         if found != committed[name]:
             raise Bad(f"{printable(name)} does not open its commitment: value or salt was altered")
+
+
+def _is_same(told: Any, event: dict[str, Any]) -> bool:
+    """Whether two are one JSON value; for Python 1 would be true."""
+    try:
+        return canonical(told) == canonical(event)
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def _event(leaf: dict[str, Any], values: dict[str, str]) -> dict[str, Any]:

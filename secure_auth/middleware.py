@@ -19,6 +19,10 @@ from throttling.address import client_address, is_trusted_peer
 from throttling.headers import rate_limit_fields, watch_usage
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+# W3C Trace Context, traceparent: version, trace, parent, flags; a later version may append fields
+TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
+)
 USER_AGENT_LENGTH = 256
 CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO")
@@ -49,6 +53,17 @@ def read_source(request: HttpRequest) -> tuple[Source, str]:
     return source, foreign or ours
 
 
+def read_trace(request: HttpRequest) -> dict[str, str]:
+    """The trace that this request belongs to, for log lines, where a trusted proxy says so; a stranger's is nobody's.
+
+    Else a stranger could put lines of his into the traces of others.
+    """
+    if not is_trusted_peer(request.META, settings.TRUSTED_PROXIES):
+        return {}
+    found = TRACEPARENT.fullmatch(request.headers.get("traceparent", "").strip()[:256])
+    return {"trace_id": found[1], "span_id": found[2]} if found else {}
+
+
 def distrust_forwarded(request: HttpRequest) -> None:
     """Drop the scheme that a stranger claims, and note that somebody forwards without being trusted."""
     if any(name in request.META for name in FORWARDED):
@@ -68,7 +83,7 @@ class RequestMiddleware:
         request.source, request.request_id = source, request_id  # type: ignore[attr-defined]
         if not is_trusted_peer(request.META, settings.TRUSTED_PROXIES):
             distrust_forwarded(request)
-        structlog.contextvars.bind_contextvars(request_id=source.request_id)
+        structlog.contextvars.bind_contextvars(request_id=source.request_id, **read_trace(request))
         with watch_usage() as usages:
             request.usages = usages  # type: ignore[attr-defined]
             try:

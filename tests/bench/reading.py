@@ -6,15 +6,21 @@ HTTP; exports go through a real server.
 """
 
 import argparse
+import math
 import os
+import random
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from tests.bench import manyevents
+import django
+import psycopg
+
+from tests.bench import logbook, manyevents
 from tests.client import Client
 from tests.server import Server, free_port
 
@@ -96,6 +102,16 @@ def measure_exports(url: str, limit: int, formats: list[str], proof: bool = Fals
             server.stop()
 
 
+def set_up(url: str) -> None:
+    """Django over this database, in this process."""
+    os.environ |= {
+        "DATABASE_URL": url,
+        "DATA_DIR": tempfile.mkdtemp(prefix="secure-auth-bench-"),
+        "DJANGO_SETTINGS_MODULE": "secure_auth.settings",
+    }
+    django.setup()
+
+
 def measure_export(pid: int, client: Client, token: str, name: str, limit: int, proof: bool) -> None:
     """One export, read as fast as it comes."""
     query = {"format": name, "limit": str(limit), "proof": str(proof).lower()}
@@ -118,17 +134,157 @@ def measure_export(pid: int, client: Client, token: str, name: str, limit: int, 
     )
 
 
+SEVERITIES: tuple[str, ...] = ("info", "low", "medium", "high", "critical")
+# name: what to ask, given an event (user, ip, session, request id, type) drawn from the log
+FILTERS: dict[str, Callable[[tuple[str, ...]], dict[str, str]]] = {
+    "none": lambda row: {},
+    "type": lambda row: {"type": row[4]},
+    "type, rare": lambda row: {"type": "log.inconsistent"},
+    "outcome": lambda row: {"outcome": "failure"},
+    "severity": lambda row: {"severity": random.choice(SEVERITIES)},
+    "user": lambda row: {"user": row[0]},
+    "ip": lambda row: {"ip": row[1]},
+    "session": lambda row: {"session": row[2]},
+    "request_id": lambda row: {"request_id": row[3]},
+    "since and until": lambda row: {"since": row[5], "until": row[5]},
+    "q, in every event": lambda row: {"q": "gecko"},
+    "q, in 1 of 1,000": lambda row: {"q": "quarterly"},
+    "q, in 1 of 20,000": lambda row: {"q": "helpdesk"},
+    "q, in 1 of 1,000,000": lambda row: {"q": "zebra"},
+    "q, in none": lambda row: {"q": "xylophone"},
+    "q, two words": lambda row: {"q": "zebra incident"},
+    "type and outcome": lambda row: {"type": row[4], "outcome": "failure"},
+    "session and type": lambda row: {"session": row[2], "type": row[4]},
+    "session and outcome": lambda row: {"session": row[2], "outcome": "success"},
+    "request_id and type": lambda row: {"request_id": row[3], "type": row[4]},
+    "type and since": lambda row: {"type": row[4], "since": row[5]},
+    "user and until": lambda row: {"user": row[0], "until": row[5]},
+    "ip and until": lambda row: {"ip": row[1], "until": row[5]},
+    "others: user and type": lambda row: {"user": row[0], "type": row[4]},
+    "others: ip and outcome": lambda row: {"ip": row[1], "outcome": "failure"},
+    "others: user and ip": lambda row: {"user": row[0], "ip": row[1]},
+    "others: type and severity": lambda row: {"type": row[4], "severity": "medium"},
+    "others: q of digits": lambda row: {"q": "0000000"},
+}
+
+
+def measure_filters(url: str, rounds: int, show_plans: bool) -> None:
+    """Latencies of first pages, in milliseconds, each with values of events drawn at random."""
+    from django.db import connection
+
+    from audit.reading import find_events
+
+    with psycopg.connect(url) as other:
+        rows = other.execute(
+            """SELECT p."user", p.ip, e.session, e.request_id, e.type, to_char(e.time, 'YYYY-MM-DD')
+                 FROM audit_event e TABLESAMPLE SYSTEM (0.05) JOIN audit_personaldata p ON p.event = e.id
+                WHERE p."user" <> '' AND e.session <> ''"""
+        ).fetchall()
+    random.seed(7)
+    for name, ask in FILTERS.items():
+        seconds, found, statements = [], 0, list[tuple[str, Any]]()
+        for row in random.sample(rows, min(rounds, len(rows))):
+            began = time.monotonic()
+            found += len(find_events(ask(row)).results)
+            seconds.append(time.monotonic() - began)
+        seconds.sort()
+        p99 = seconds[max(0, math.ceil(len(seconds) * 0.99) - 1)]
+        print(
+            f"{name}: median {statistics.median(seconds) * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, "
+            f"{found / len(seconds):.0f} events a page",
+            flush=True,
+        )
+        if show_plans:
+            with connection.execute_wrapper(noting(statements)):
+                find_events(ask(rows[0]))
+            for sql, values in statements[:6]:
+                with connection.cursor() as cursor:
+                    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", values)
+                    print("\n".join(f"    {line}" for (line,) in cursor.fetchall()), flush=True)
+
+
+def measure_proofs(count: int) -> None:
+    """An export with proofs, of a log that is valid, in this process."""
+    with manyevents.database() as url:
+        logbook.fill(url, count)
+        set_up(url)
+        from django.db import connection
+
+        from audit.exporting import parse_export
+
+        for name in FORMATS:
+            began, lines = time.monotonic(), 0
+            for chunk in parse_export({"format": name, "proof": "true"}).chunks():
+                lines += chunk.count(b"\n")
+            rate = lines / (time.monotonic() - began)
+            print(f"{name} with proofs: {lines:,} lines, {rate:,.0f} events/s", flush=True)
+        connection.close()
+
+
+def noting(statements: list[tuple[str, Any]]) -> Callable[..., Any]:
+    """A wrapper that keeps what is executed."""
+
+    def note(run: Callable[..., Any], sql: str, values: Any, *rest: Any) -> Any:
+        statements.append((sql, values))
+        return run(sql, values, *rest)
+
+    return note
+
+
+def measure_summary(rounds: int) -> None:
+    """Latency of counts for charts."""
+    from audit.summary import BUCKETS, parse_span, read_counts, read_top
+
+    for bucket, since in (("minute", 86_400), ("hour", 30 * 86_400), ("day", 60 * 86_400)):
+        seconds = []
+        for _ in range(rounds):
+            began = time.monotonic()
+            begin, end = parse_span(int((time.time() - since + BUCKETS[bucket]) * 1000), None, bucket)
+            rows = len(read_counts(begin, end, bucket))
+            read_top(begin, end)
+            seconds.append(time.monotonic() - began)
+        seconds.sort()
+        print(
+            f"summary by {bucket}, {(end - begin) // BUCKETS[bucket]} buckets, {rows:,} counts: "
+            f"median {statistics.median(seconds) * 1000:.0f} ms, slowest {seconds[-1] * 1000:.0f} ms",
+            flush=True,
+        )
+
+
+def derive() -> None:
+    """Let the text index and the summary catch up, as the worker does; how fast they are."""
+    from audit import summary, textindex
+
+    for name, advance in (("summary", summary.advance), ("text index", textindex.advance)):
+        began, steps = time.monotonic(), 0
+        while done := advance():
+            steps += done
+        if steps:
+            print(f"{name}: {steps:,} steps, {time.monotonic() - began:.0f} s", flush=True)
+
+
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--database", default="", help="keep the events in a database of this name")
     parser.add_argument("--exported", type=int, default=1_000_000, help="how many events an export holds")
-    parser.add_argument("--only", choices=["filters", "exports", "summary"], default="")
+    parser.add_argument("--only", choices=["filters", "exports", "summary", "proofs"], default="")
     parser.add_argument("--formats", default=",".join(FORMATS))
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--plans", action="store_true", help="print the plans of the statements too")
     given = parser.parse_args()
+    if given.only == "proofs":
+        measure_proofs(given.exported // 10)
+        return
     with manyevents.database(given.database) as url:
         manyevents.fill_once(url, given.events)
+        set_up(url)
+        derive()
+        if given.only in ("", "filters"):
+            measure_filters(url, given.rounds, given.plans)
+        if given.only in ("", "summary"):
+            measure_summary(given.rounds)
         if given.only in ("", "exports"):
             measure_exports(url, given.exported, given.formats.split(","))
 

@@ -15,7 +15,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
 from audit.append import close_tallies
-from secure_auth import familiar, integration, outbox, rings
+from secure_auth import detections, familiar, integration, outbox, rings, webhooks
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
 from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
@@ -46,6 +46,8 @@ def duties() -> list[Duty]:
         Duty("integrate", Logbook().advance),
         Duty("mail", outbox.send_due),
         Duty("tallies", close_tallies),
+        Duty("detections", detections.advance),
+        Duty("webhooks", webhooks.send_due),
         Duty("prune", prune, PRUNE_SECONDS),
         Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
     ]
@@ -101,6 +103,7 @@ def prune() -> None:
     rings.destroy_outlived()
     outbox.prune_sent()
     integration.thin_out()
+    webhooks.prune_sent()
     ended = timezone.now() - KEEP_ENDED
     PendingLogin.objects.filter(expires_at__lt=ended).delete()
     MailToken.objects.filter(expires_at__lt=ended).delete()

@@ -214,6 +214,24 @@ class Inconsistency:
     witness: Origin | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """An attack that a rule recognised; `count` is how many events showed it then."""
+
+    detection: Id | None = None
+    rule: vocabulary.DetectionRule | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """A message that was given up."""
+
+    message: Id
+    detection: Id
+    attempts: int
+
+
 # fmt: off
 _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Account: (
@@ -244,6 +262,8 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Collapsed: (Type.LOG_COLLAPSED,),
     LogStart: (Type.LOG_START,),
     Inconsistency: (Type.LOG_INCONSISTENT,),
+    Detection: (Type.DETECTION_RAISE, Type.DETECTION_ACKNOWLEDGE),
+    Webhook: (Type.WEBHOOK_FAIL,),
 }
 # fmt: on
 DETAILS: Final = {type_: model for model, types in _MODELS.items() for type_ in types}

@@ -93,6 +93,9 @@ class EventType(StrEnum):
     LOG_COLLAPSED = "log.collapsed"
     LOG_START = "log.start"
     LOG_INCONSISTENT = "log.inconsistent"
+    DETECTION_RAISE = "detection.raise"
+    DETECTION_ACKNOWLEDGE = "detection.acknowledge"
+    WEBHOOK_FAIL = "webhook.fail"
 
 
 class Reason(StrEnum):
@@ -204,6 +207,7 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.AUDIT_ERASE, _S): Severity.HIGH,
     (EventType.MAIL_FAIL, _F): Severity.MEDIUM,
     (EventType.LOG_INCONSISTENT, _F): Severity.CRITICAL,
+    (EventType.WEBHOOK_FAIL, _F): Severity.MEDIUM,
 }
 
 

@@ -6,10 +6,10 @@ from enum import StrEnum
 class Text(StrEnum):
     """The names of free text and of other people's ids: personal data, shown beside the details."""
 
-    NOTE = "note"  # the reason an admin typed
+    NOTE = "note"  # the reason an admin typed, or what an auditor noted
     NAME = "name"  # the name a person gave to an authenticator or client
     QUERY = "query"  # the filters of an auditor, as sent
-    ERROR = "error"  # what a mail server answered
+    ERROR = "error"  # what a mail server or the receiver of a webhook answered
 
 
 class Method(StrEnum):
@@ -150,6 +150,24 @@ class Template(StrEnum):
     UNLOCKED = "unlocked"
     NEW_DEVICE = "new_device"
     TOKEN_REUSE = "token_reuse"  # noqa: S105
+
+
+class DetectionRule(StrEnum):
+    """The rules of `audit.detections`."""
+
+    BRUTE_FORCE = "brute_force"
+    PASSWORD_SPRAYING = "password_spraying"  # noqa: S105
+    CREDENTIAL_STUFFING = "credential_stuffing"
+    DISTRIBUTED_GUESSING = "distributed_guessing"
+    SECOND_FACTOR_GUESSING = "second_factor_guessing"
+    REFRESH_REUSE = "refresh_reuse"
+    LOCKOUT_WEAPON = "lockout_weapon"
+    NEW_DEVICE_AFTER_RESET = "new_device_after_reset"
+    MANY_RESETS = "many_resets"
+    RESETS_FROM_ONE_SOURCE = "resets_from_one_source"
+    PARTIAL_TOKEN_ELSEWHERE = "partial_token_elsewhere"  # noqa: S105
+    MANY_NEW_DEVICES = "many_new_devices"
+    DETECTION_FLOOD = "detection_flood"
 
 
 class Amr(StrEnum):

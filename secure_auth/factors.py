@@ -53,9 +53,16 @@ def accept(user: User, method: str, code: str, *, now: datetime) -> bool:
 
 
 def event(
-    kind: EventType, user_id: str, method: str, *, source: Source, session: str = "", reason: str = ""
+    kind: EventType,
+    user_id: str,
+    method: str,
+    *,
+    source: Source,
+    session: str = "",
+    reason: str = "",
+    login: str = "",
 ) -> NewEvent:
-    """An event about a shown factor; a reason makes it a failure."""
+    """An event about a shown factor, of a login where one is named; a reason makes it a failure."""
     return NewEvent(
         type=kind,
         outcome=Outcome.FAILURE if reason else Outcome.SUCCESS,
@@ -63,7 +70,7 @@ def event(
         source=source,
         user=user_id,
         session=session,
-        details={"method": method},
+        details={"method": method, **({"login": login} if login else {})},
     )
 
 

@@ -4,7 +4,7 @@ The right is judged again under the account's lock by every use case that acts o
 password only one binds, and who ended the session meanwhile keeps its holder from doing anything.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.utils import timezone
 
@@ -50,24 +50,17 @@ def judge_right(grant: Grant) -> Exception | None:
 
 def success(kind: EventType, grant: Grant, authenticator_id: str, source: Source) -> NewEvent:
     """The event of what was done with this right."""
-    details = {"authenticator": authenticator_id} if authenticator_id else {}
+    details = {"authenticator": authenticator_id, "login": grant.login.id if grant.login else ""}
     return NewEvent(
         type=kind,
         outcome=Outcome.SUCCESS,
         source=source,
         user=grant.user.pk,
         session=grant.session_id,
-        details=details,
+        details={name: value for name, value in details.items() if value},
     )
 
 
 def failure(kind: EventType, grant: Grant, reason: Reason, source: Source) -> NewEvent:
     """The event of what was refused."""
-    return NewEvent(
-        type=kind,
-        outcome=Outcome.FAILURE,
-        reason=reason,
-        source=source,
-        user=grant.user.pk,
-        session=grant.session_id,
-    )
+    return replace(success(kind, grant, "", source), outcome=Outcome.FAILURE, reason=reason)

@@ -60,7 +60,8 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
         if locked and not refusal:
             proofs.upgrade_hash(locked, proof)
             answer = pending.open_pending(locked, device_id=device_id, ip=source.ip, now=now)
-        append(_password_event(refusal, source, **who), *events)
+        login_id = answer.login_id if answer else ""
+        append(_password_event(refusal, source, login=login_id, **who), *events)
     if answer is None:
         proofs.forget_exhausted_device(settlement, device_id, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
@@ -80,7 +81,9 @@ def _refusal(user: User | None, locked: User | None, proof: passwords.Proof) -> 
     return ""
 
 
-def _password_event(refusal: str, source: Source, *, user: str = "", subject: str = "") -> NewEvent:
+def _password_event(
+    refusal: str, source: Source, *, login: str, user: str = "", subject: str = ""
+) -> NewEvent:
     return NewEvent(
         type=EventType.LOGIN_PASSWORD,
         outcome=Outcome.FAILURE if refusal else Outcome.SUCCESS,
@@ -88,6 +91,7 @@ def _password_event(refusal: str, source: Source, *, user: str = "", subject: st
         source=source,
         user=user,
         subject=subject,
+        details={"login": login} if login else {},
     )
 
 
@@ -139,7 +143,12 @@ def prove_second_factor(
 
 def _factor_event(found: PendingLogin, factor: SecondFactor, source: Source, reason: str = "") -> NewEvent:
     return factors.event(
-        EventType.LOGIN_SECOND_FACTOR, found.user_id, factor.method, source=source, reason=reason
+        EventType.LOGIN_SECOND_FACTOR,
+        found.user_id,
+        factor.method,
+        source=source,
+        reason=reason,
+        login=found.id,
     )
 
 

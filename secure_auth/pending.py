@@ -132,7 +132,7 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
     found = PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"])
     pending = found.filter(Exists(keys.live_key(claims["kid"]))).first()
     if pending is None or not is_live(pending, pending.user, timezone.now()):
-        raise dead_partial(source=source, user=claims["sub"])
+        raise dead_partial(source=source, user=claims["sub"], login=claims["jti"])
     return pending
 
 
@@ -146,7 +146,7 @@ def is_live(pending: PendingLogin, user: User, now: datetime) -> bool:
     )
 
 
-def dead_partial(*, source: Source, user: str) -> Exception:
+def dead_partial(*, source: Source, user: str, login: str) -> Exception:
     """Record the use of a partial token that is over, once a window, and give the problem to raise."""
     event = NewEvent(
         type=EventType.LOGIN_SECOND_FACTOR,
@@ -154,6 +154,7 @@ def dead_partial(*, source: Source, user: str) -> Exception:
         reason=Reason.LOGIN_ENDED,
         source=source,
         user=user,
+        details={"login": login},
     )
     refusals.record_collapsed(event, key=user)
     return invalid_token()
@@ -238,7 +239,7 @@ def reserve_second_step(login: PendingLogin, *, totp: bool, source: Source) -> R
             and not refusal.in_flight
             and refusal.limit.purpose == LOGIN_TRIES
         ):
-            raise dead_partial(source=source, user=login.user_id) from problem
+            raise dead_partial(source=source, user=login.user_id, login=login.id) from problem
         raise
 
 

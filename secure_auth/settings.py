@@ -101,6 +101,9 @@ EMAIL_BACKEND = (
 )
 PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
 
+# Detections
+WEBHOOKS = env.webhooks("WEBHOOK_URL", "WEBHOOK_SECRET", plain=not PRODUCTION)
+
 if PRODUCTION:
     own_key = MASTER_KEY or MASTER_KEY_COMMAND or env.text("MASTER_KEY_FILE")
     for name, value in (("MASTER_KEY", own_key), ("DATABASE_URL", DATABASE_URL), ("EMAIL_URL", MAIL.host)):

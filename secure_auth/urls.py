@@ -3,7 +3,18 @@
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from audit.merkle import TILE
-from secure_auth.api import accounts, administration, audit, docs, log, login, mfa, oauth, sessions
+from secure_auth.api import (
+    accounts,
+    administration,
+    audit,
+    detections,
+    docs,
+    log,
+    login,
+    mfa,
+    oauth,
+    sessions,
+)
 from secure_auth.web import pages, probes
 
 
@@ -104,6 +115,9 @@ api: list[URLPattern | URLResolver] = [
     path("audit/log/<int:number>/", include(tree)),  # logs that ended
     path("audit/export/", audit.ExportView.as_view()),
     path("audit/summary/", audit.SummaryView.as_view()),
+    path("audit/detections/", detections.DetectionsView.as_view(), name="detections"),
+    path("audit/detections/<id:detection_id>/", detections.DetectionView.as_view()),
+    path("audit/detections/<id:detection_id>/acknowledge/", detections.AcknowledgeView.as_view()),
     path("admin/users/", administration.UsersView.as_view()),
     path("admin/users/<id:user_id>/<slug:action>/", administration.ActionView.as_view()),
 ]

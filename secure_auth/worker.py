@@ -17,7 +17,7 @@ from django.utils import timezone
 from audit import textindex
 from audit.append import close_tallies
 from audit.summary import advance as advance_summary
-from secure_auth import familiar, integration, outbox, retention, rings
+from secure_auth import detections, familiar, integration, outbox, retention, rings, webhooks
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
 from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
@@ -53,6 +53,8 @@ def duties(publisher: Publisher) -> list[Duty]:
         Duty("summary", advance_summary),
         Duty("text_index", textindex.advance),
         Duty("witnesses", publisher.publish_due),
+        Duty("detections", detections.advance),
+        Duty("webhooks", webhooks.send_due),
         Duty("prune", prune, PRUNE_SECONDS),
         Duty("retention", retention.prune_due, RETENTION_SECONDS),
         Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
@@ -111,6 +113,7 @@ def prune() -> None:
     rings.destroy_outlived()
     outbox.prune_sent()
     integration.thin_out()
+    webhooks.prune_sent()
     ended = timezone.now() - KEEP_ENDED
     PendingLogin.objects.filter(expires_at__lt=ended).delete()
     MailToken.objects.filter(expires_at__lt=ended).delete()

@@ -47,15 +47,21 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
     ),
     (3002, OTHER, ""): (Type.TOKEN_REFRESH, Type.TOKEN_REFUSED, Type.TOKEN_REVOKE, Type.TOKEN_INTROSPECT),
     (3003, 1, "Assign Privileges"): (Type.PERMISSION_DENIED,),
-    (2004, 1, "Create"): (Type.TOKEN_REUSE, Type.LIMIT_EXCEEDED, Type.LOG_INCONSISTENT),
+    (2004, 1, "Create"): (
+        Type.TOKEN_REUSE, Type.LIMIT_EXCEEDED, Type.LOG_INCONSISTENT, Type.DETECTION_RAISE,
+    ),
+    (2004, 2, "Update"): (Type.DETECTION_ACKNOWLEDGE,),
     (6003, 1, "Create"): (Type.CLIENT_CREATE, Type.KEY_CREATE, Type.LOG_START),
     (6003, 2, "Read"): (Type.AUDIT_READ,),
     (6003, 3, "Update"): (Type.KEY_ROTATE,),
     (6003, 4, "Delete"): (Type.CLIENT_REVOKE, Type.KEY_DESTROY, Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
-    (6003, OTHER, ""): (Type.LIMIT_STORE, Type.MAIL_SEND, Type.MAIL_FAIL, Type.LOG_COLLAPSED),
+    (6003, OTHER, ""): (Type.LIMIT_STORE, Type.MAIL_SEND, Type.MAIL_FAIL, Type.LOG_COLLAPSED, Type.WEBHOOK_FAIL),
 }
 # fmt: on
 _ACTIVITY_OF: Final = {str(type_): activity for activity, types in _ACTIVITIES.items() for type_ in types}
+
+
+_FINDINGS: Final = frozenset({Type.DETECTION_RAISE, Type.DETECTION_ACKNOWLEDGE})
 
 
 def line(record: Record, proof: Mapping[str, Any] | None) -> str:
@@ -99,7 +105,7 @@ def _activity(record: Record) -> tuple[int, int, str]:
     class_uid, activity, name = _ACTIVITY_OF.get(record.type, (6003, OTHER, ""))
     if activity == 6 and record.outcome == "failure":
         return class_uid, 1, "Logon"
-    if class_uid == 2004 and record.outcome == "success":
+    if class_uid == 2004 and record.outcome == "success" and record.type not in _FINDINGS:
         return 6003, OTHER, ""
     return class_uid, activity, name
 
@@ -111,7 +117,9 @@ def _add_rest(found: dict[str, Any], record: Record, class_uid: int) -> None:
     endpoint = {"ip": record.ip} if record.ip else {"svc_name": "secure-auth"}
     session = {"uid": record.session} if record.session else None
     if class_uid == 2004:
-        found["finding_info"] = {"uid": record.id, "title": f"{record.type} {record.reason}".strip()}
+        of = record.details  # a detection is one finding, however often it is told of
+        title = f"{record.type} {record.reason or of.get('rule', '')}".strip()
+        found["finding_info"] = {"uid": of.get("detection") or record.id, "title": title}
         found["is_alert"] = True
         found["evidences"] = [{"src_endpoint": endpoint, "actor": {"user": actor or person}}]
         _keep(found, record)

@@ -68,6 +68,35 @@ PROOF = {
     "checkpoint": CHECKPOINT,
 }
 EXPORTED = json.dumps(EVENT, separators=(",", ":")) + "\n"
+DETECTION = {
+    "id": "5be7a1d0-93c4-8f02-8a6e-0d4c1b7e9f35",
+    "rule": "brute_force",
+    "severity": "medium",
+    "title": "Password guessing at one account",
+    "why": "11 wrong passwords or refused attempts at one account within an hour, from 2 sources.",
+    "count": 11,
+    "figures": {"guesses": 11, "sources": 2},
+    "first_event_at": "2026-01-15T09:30:00.123Z",
+    "last_event_at": "2026-01-15T09:41:07.654Z",
+    "raised_at": "2026-01-15T09:41:08.020Z",
+    "events": [ID, OTHER_ID],
+    "about": {
+        "kind": "account",
+        "users": [ID],
+        "subjects": [],
+        "ips": ["192.0.2.17", "198.51.100.4"],
+        "sessions": [],
+    },
+    "told": True,
+    "state": "open",
+    "acknowledged": None,
+}
+ACKNOWLEDGED = {
+    "at": "2026-01-15T10:02:11.000Z",
+    "by": OTHER_ID,
+    "note": "A forgotten password.",
+    "count": 11,
+}
 NO_MORE = {"next": None, "previous": None}
 
 # By the name of the component; the names of the examples are what tells them apart.
@@ -212,4 +241,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "previous": None,
         }
     },
+    "NoteBody": {"note": {"note": "A forgotten password."}},
+    "Detection": {
+        "open": DETECTION,
+        "acknowledged": {**DETECTION, "state": "acknowledged", "acknowledged": ACKNOWLEDGED},
+    },
+    "Detections": {"one": {"results": [DETECTION], **NO_MORE}},
 }

@@ -1,25 +1,30 @@
 """Headers and query parameters that requests may carry, as the schema tells them."""
 
+from collections.abc import Iterable
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
+from audit.detections.reading import STATES
 from audit.events import EventType, Outcome, Severity
 from audit.exporting import MAX_EVENTS
 from audit.filters import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY_LENGTH, MAX_TERMS
 from audit.summary import BUCKETS, MAX_BUCKETS
-from audit.vocabulary import Format
+from audit.vocabulary import DetectionRule, Format
 from secure_auth.administration import ACTIONS
 
 Parameters = tuple[OpenApiParameter, ...]
 
 
-def _filter(name: str, description: str, enum: type | None = None, **schema: object) -> OpenApiParameter:
+def _filter(
+    name: str, description: str, enum: Iterable[str] | None = None, **schema: object
+) -> OpenApiParameter:
     """A query parameter that narrows a listing."""
     return OpenApiParameter(
         name,
         {"type": "string", **schema},
         description=description,
-        enum=[str(one) for one in enum] if enum else None,  # type: ignore[attr-defined]
+        enum=[str(one) for one in enum] if enum else None,
     )
 
 
@@ -107,4 +112,11 @@ FILTERS: Parameters = (
         f"At most {MAX_TERMS} words, each found in some text of the event.",
         maxLength=MAX_QUERY_LENGTH,
     ),
+)
+DETECTION_FILTERS: Parameters = (
+    _filter("rule", "Which rule recognised it.", DetectionRule),
+    _filter("severity", "How much attention it deserves.", Severity),
+    _filter("state", "Whether somebody looked into it.", STATES),
+    _filter("since", "With events at or after this moment or day."),
+    _filter("until", "With events at or before this moment, or on this day at the latest."),
 )

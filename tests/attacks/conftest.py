@@ -1,12 +1,16 @@
 """Fixtures of the attacks: four server processes, an admin of the shared service, clients of any service."""
 
+import base64
+import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 
 from tests.attacks.insider import Insider
 from tests.client import Client, Person, new_email
 from tests.conftest import new_address
+from tests.receiver import Receiver, running_receiver
 from tests.server import TESTED_BACKENDS, Server, running_server
 
 
@@ -72,3 +76,23 @@ def no_traceback(server: Server) -> Iterator[None]:
     before = len(server.logs())
     yield
     assert "Traceback" not in server.logs()[before:]
+
+
+@dataclass(frozen=True)
+class Alarmed:
+    """A service that pushes its detections to a receiver."""
+
+    server: Server
+    receiver: Receiver
+    secret: str
+
+
+@pytest.fixture(scope="session")
+def alarmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alarmed]:
+    """One node on the embedded database, with a receiver that takes everything."""
+    secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    with running_receiver() as receiver:
+        environment = {"WEBHOOK_URL": receiver.url("/taken"), "WEBHOOK_SECRET": secret}
+        directory = tmp_path_factory.mktemp("alarmed")
+        with running_server("sqlite", directory, environment=environment) as server:
+            yield Alarmed(server, receiver, secret)

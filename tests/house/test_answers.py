@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.client import Client, Person, code_of, expect, new_email
+from tests.detecting import wait_for_detection
 from tests.house.conftest import METRICS_TOKEN
 from tests.house.schema import Judge, operations
 from tests.server import Server
@@ -106,6 +107,7 @@ def administer(client: Client) -> None:
     """What auditors and admins do."""
     admin, person = client.create_person(role="admin"), client.create_person()
     events = expect(client.get("audit/events/", admin.access, params={"limit": 5}), 200)
+    look_into(client, admin, person)
     expect(client.get(f"audit/events/{events['results'][0]['id']}/", admin.access), 200)
     prove(client, admin, events["results"][-1]["id"])
     expect(client.get("audit/summary/", admin.access, params={"bucket": "day"}), 200)
@@ -137,6 +139,19 @@ def prove(client: Client, admin: Person, event_id: str) -> None:
         for name in ("checkpoint", "vkey", "vkeys", "tile/0/000.p/5", "tile/entries/000.p/5"):
             assert client.get(log + name, admin.access).status_code == 200
     assert code_of(client.get("audit/log/tile/1/000", admin.access)) == "not_found"
+
+
+def look_into(client: Client, admin: Person, person: Person) -> None:
+    """A refresh token used again, and what an auditor reads and notes of it."""
+    victim = Person(person.email, person.password, person.authenticator, person.recovery_codes)
+    partial = expect(client.login(victim), 200)["partial_token"]
+    victim.keep(expect(client.verify(partial, victim.recovery_codes[-1], "recovery_code"), 200))
+    expect(client.refresh(victim.refresh), 200)
+    assert code_of(client.refresh(victim.refresh)) == "invalid_token"
+    found = wait_for_detection(client, admin, "refresh_reuse", session=victim.session_id)
+    path = f"audit/detections/{found['id']}/"
+    expect(client.get(path, admin.access), 200)
+    expect(client.post(f"{path}acknowledge/", {"note": "a test"}, admin.access), 200)
 
 
 def test_refusals_answer_as_documented(client: Client, service: Server) -> None:

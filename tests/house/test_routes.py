@@ -53,6 +53,9 @@ GET audit/log/{}/vkey access auditor
 GET audit/log/{}/vkeys access auditor
 GET audit/log/{}/tile/{}/{} access auditor
 GET audit/log/{}/tile/entries/{} access auditor
+GET audit/detections/ access auditor
+GET audit/detections/{}/ access auditor
+POST audit/detections/{}/acknowledge/ access auditor
 GET admin/users/ access admin fresh
 POST admin/users/{}/{}/ access admin fresh
 """

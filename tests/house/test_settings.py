@@ -15,6 +15,8 @@ PRODUCTION = {
     "MASTER_KEY": base64.b64encode(bytes(range(32))).decode(),
     "DATABASE_URL": "postgres://secure_auth:secret@database.example.com/secure_auth",
     "EMAIL_URL": "smtps://secure_auth:secret@mail.example.com",
+    "WEBHOOK_URL": "https://siem.example.com/hooks/auth",
+    "WEBHOOK_SECRET": f"whsec_{base64.b64encode(bytes(range(32))).decode()}",
 }
 WRONG = [
     ("MASTER_KEY", ""),
@@ -46,6 +48,11 @@ WRONG = [
     ("METRICS_TOKEN", "fifteen-letters"),
     ("METRICS_TOKEN", "sixteen letters and blanks"),
     ("METRICS_TOKEN", "sechzehn-zeichen-ü"),
+    ("WEBHOOK_URL", "http://siem.example.com/hook"),
+    ("WEBHOOK_URL", "https://user:secret@siem.example.com/"),
+    ("WEBHOOK_SECRET", ""),
+    ("WEBHOOK_SECRET", "whsec_c2hvcnQ="),
+    ("WEBHOOK_SECRET", "bm8gcHJlZml4IGJ1dCBsb25nIGVub3VnaCwgaW5kZWVk"),
 ]
 
 
@@ -78,7 +85,7 @@ def test_wrong_setting_stops_the_start_with_one_line_that_names_it(
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith(name), lines
-    if name in ("MASTER_KEY", "DATABASE_URL", "EMAIL_URL", "METRICS_TOKEN") and value:
+    if name in ("MASTER_KEY", "DATABASE_URL", "EMAIL_URL", "METRICS_TOKEN", "WEBHOOK_SECRET") and value:
         assert value not in done.stderr
 
 

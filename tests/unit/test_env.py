@@ -117,3 +117,38 @@ def test_mail_urls(given: Given) -> None:
     for value in ("mail.example.org", "http://mail.example.org", "smtp://", "smtp://a:b"):
         given(value)
         refused(env.mail)
+
+
+def test_webhooks_are_https_urls_and_one_or_two_secrets(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = "WEBHOOK_SECRET_UNDER_TEST"
+    first, second = (f"whsec_{base64.b64encode(key).decode()}" for key in (KEY, KEY[::-1]))
+
+    def refusal(value: str, secret: str, *, plain: bool = False) -> str:
+        given(value)
+        monkeypatch.setenv(secrets, secret)
+        with pytest.raises(ImproperlyConfigured) as error:
+            env.webhooks(NAME, secrets, plain=plain)
+        return str(error.value)
+
+    assert env.webhooks(NAME, secrets, plain=False) == env.Webhooks()
+    given("https://a.example/hook, https://b.example:8443/?token=hunter2")
+    monkeypatch.setenv(secrets, f"{first} {second}")
+    both = env.webhooks(NAME, secrets, plain=False)
+    assert (len(both.urls), both.secrets) == (2, (KEY, KEY[::-1]))
+    assert str(KEY) not in repr(both)
+    for url in (
+        "http://a.example",
+        "ftp://a.example",
+        "https://",
+        "https://a:b@c.example",
+        "https://a.example/#x",
+    ):
+        assert refusal(url, first).startswith(NAME)
+    assert refusal("ftp://a.example", first, plain=True).startswith(NAME)
+    short = f"whsec_{base64.b64encode(KEY[:23]).decode()}"
+    for secret in ("", short, first.removeprefix("whsec_"), "whsec_!", f"{first} {second} {first}"):
+        told = refusal("https://a.example", secret)
+        assert told.startswith(secrets)
+        assert not secret or secret not in told

@@ -27,6 +27,8 @@ from django.db import connection, connections
 
 from audit.triggers import GUARDED, install, trigger_names
 
+DERIVED = ("audit_detectioncursor", "audit_detectionslot", "audit_detection")
+
 
 @dataclass(frozen=True)
 class Log:
@@ -86,7 +88,7 @@ def empty() -> None:
         for name, table in trigger_names(connection.vendor).items():
             where = "" if connection.vendor == "sqlite" else f" ON {table}"
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}{where}")
-        for table in (*GUARDED, "audit_tally", "audit_pending", "audit_rollup", "audit_rollupmark"):
+        for table in (*GUARDED, "audit_tally", "audit_pending", "audit_rollup", "audit_rollupmark", *DERIVED):
             cursor.execute(f"DELETE FROM {table}")
         if connection.vendor == "postgresql":
             cursor.execute("DELETE FROM audit_textblock")

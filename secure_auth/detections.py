@@ -1,0 +1,93 @@
+"""Attacks recognised in the log: raising them, and what auditors read and note of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.append import NewEvent, append
+from audit.detections import engine, reading
+from audit.events import EventType, Outcome, Reason, Source
+from audit.filters import BadFilter
+from secure_auth import keys, refusals, webhooks
+from secure_auth.access import Signed
+from secure_auth.errors import Code, Problem, validation_failed
+from secure_auth.review import PAGE, PAGING, Page, record_reading
+
+
+def advance() -> bool:
+    """Follow the next entries of the log and raise what they show; whether there were any. For the worker."""
+    return bool(engine.advance(digest=_digest, tell=webhooks.queue))
+
+
+def _digest(text: str) -> str:
+    """What accounts and sources are known by in the windows: nothing that can be told back to them without the key."""
+    return keys.digest("detection", text)
+
+
+def list_detections(*, signed: Signed, query: Mapping[str, str], source: Source) -> Page:
+    """A page of detections for an auditor; the reading is recorded whether or not it succeeds.
+
+    Raises:
+        Problem: validation_failed, for an unknown filter or a bad value.
+    """
+    told = "&".join(f"{name}={value}" for name, value in sorted(query.items()) if name not in PAGING)
+    filters = {name: value for name, value in query.items() if name not in ("cursor", "limit")}
+    limit = query.get("limit", str(PAGE))
+    try:
+        page = reading.find_detections(filters, cursor=query.get("cursor", ""), limit=limit)
+    except BadFilter as error:
+        record_reading("detections", signed=signed, source=source, query=told, reason=Reason.INVALID_INPUT)
+        raise validation_failed(error.field[:64], "invalid", f"{error}.") from error
+    record_reading("detections", signed=signed, source=source, query=told)
+    return Page(page.results, page.next, page.previous)
+
+
+def show_detection(*, signed: Signed, detection_id: str, source: Source) -> dict[str, Any]:
+    """One detection for an auditor.
+
+    Raises:
+        Problem: not_found.
+    """
+    found = reading.find_detection(detection_id)
+    reason = Reason.NONE if found else Reason.NOT_FOUND
+    record_reading("detections", signed=signed, source=source, query=f"id={detection_id}", reason=reason)
+    if found is None:
+        raise Problem(Code.NOT_FOUND)
+    return found
+
+
+def acknowledge(*, signed: Signed, detection_id: str, note: str, source: Source) -> dict[str, Any]:
+    """Note that somebody looked into a detection, and what they found. Again: the last note stands, all are in the log.
+
+    Raises:
+        Problem: not_found.
+    """
+    with transaction.atomic():
+        found = reading.lock_detection(detection_id)
+        if found:
+            (event,) = append(_acknowledgement(signed, note, source, detection=found.id, rule=found.rule))
+            reading.acknowledge(found, event=event, now=timezone.now())
+    shown = reading.find_detection(detection_id) if found else None
+    if shown is None:
+        refusals.record_collapsed(
+            _acknowledgement(signed, "", source, reason=Reason.NOT_FOUND), key=signed.session.id
+        )
+        raise Problem(Code.NOT_FOUND)
+    return shown
+
+
+def _acknowledgement(
+    signed: Signed, note: str, source: Source, *, reason: Reason = Reason.NONE, **details: str
+) -> NewEvent:
+    return NewEvent(
+        type=EventType.DETECTION_ACKNOWLEDGE,
+        outcome=Outcome.FAILURE if reason else Outcome.SUCCESS,
+        reason=reason,
+        source=source,
+        user=signed.user.pk,
+        session=signed.session.id,
+        details=details,
+        text={"note": note} if note else {},
+    )

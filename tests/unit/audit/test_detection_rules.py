@@ -1,0 +1,196 @@
+"""Each rule on synthetic events: what meets it, what just does not, and what must not matter."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.detections.counting import LATENESS_MS
+from audit.detections.rule import SLOTS, Rule, Sighting
+from audit.detections.rules import RULES
+from audit.detections.slot import EVIDENCE, MOST_DISTINCT
+from tests.unit.audit.attacks import NOON, recognise, right, rules, seen, unknown, wrong
+
+LOCK = {"limit": "password_account_source"}
+MINUTE = 60.0
+DAY = 86400.0
+
+
+def locked(source: str = "192.0.2.1", limit: str = "password_account_source", **what: Any) -> Sighting:
+    return seen("account.lock", source=source, details={"limit": limit}, **what)
+
+
+def spread(count: int, seconds: float) -> list[float]:
+    """Moments that divide a time evenly, from its first to its last second."""
+    return [NOON + seconds * number / (count - 1) for number in range(count)]
+
+
+def test_brute_force_needs_ten_guesses_at_one_account() -> None:
+    guesses = [wrong(source=f"192.0.2.{number % 2}") for number in range(10)]
+    assert rules(*guesses) == {"brute_force"}
+    assert rules(*guesses[1:]) == set()
+    assert rules(*[wrong(account=f"user-{number}") for number in range(10)]) == set()
+
+
+def test_attempts_at_a_locked_account_count_and_collapsed_ones_by_their_count() -> None:
+    refused = seen("limit.exceeded", "locked", details=LOCK, times=5)
+    assert rules(*[wrong() for _ in range(5)], refused) == {"brute_force"}
+    other = seen("limit.exceeded", "rate_limited", details={"limit": "password_source"}, times=500)
+    assert rules(*[wrong() for _ in range(5)], other) == set()
+
+
+def test_spraying_needs_fifteen_accounts_from_one_source() -> None:
+    assert rules(*[wrong(account=f"user-{n}") for n in range(15)]) == {"password_spraying"}
+    assert rules(*[wrong(account=f"user-{n}") for n in range(14)]) == set()
+    assert rules(*[wrong(account=f"user-{n}", source=f"192.0.2.{n}") for n in range(40)]) == set()
+
+
+def test_stuffing_is_success_amid_failures_at_accounts_many_of_which_do_not_exist() -> None:
+    tried = [unknown(account=f"nobody-{n}") for n in range(5)] + [
+        wrong(account=f"user-{n}") for n in range(5)
+    ]
+    assert rules(*tried, right(account="victim")) == {"credential_stuffing"}
+    assert rules(*tried) == set()
+    office = [wrong(account=f"user-{n}") for n in range(12)] + [right(account=f"user-{n}") for n in range(12)]
+    assert rules(*office) == set()
+
+
+def test_many_machines_that_try_a_list_are_recognised_together() -> None:
+    tried = [unknown(account=f"nobody-{n}", source=f"192.0.2.{n % 20}") for n in range(50)]
+    assert rules(*tried) == {"distributed_guessing"}
+    assert rules(*[unknown(account=f"nobody-{n}", source=f"192.0.2.{n % 19}") for n in range(50)]) == set()
+
+
+def test_second_factor_guessing_needs_more_codes_than_one_login_takes() -> None:
+    codes = [seen("login.second_factor", "wrong_code") for _ in range(6)]
+    assert rules(*codes) == {"second_factor_guessing"}
+    assert rules(*codes[1:], seen("login.second_factor")) == set()
+    assert rules(*codes[1:], seen("reauthentication", "replayed_code")) == {"second_factor_guessing"}
+
+
+def test_one_reused_refresh_token_is_enough() -> None:
+    found = recognise([[seen("token.reuse", "reused", session=name) for name in ("s-1", "s-2", "s-1")]])
+    assert sorted((one.rule, one.count) for one in found.values()) == [
+        ("refresh_reuse", 1),
+        ("refresh_reuse", 2),
+    ]
+
+
+def test_lockout_as_a_weapon_takes_several_sources_or_the_lock_from_anywhere() -> None:
+    assert rules(*[locked(f"192.0.2.{n}", at=NOON + n * 3600) for n in range(3)]) == {"lockout_weapon"}
+    assert rules(*[locked(at=NOON + n * 60) for n in range(9)]) == set()
+    assert rules(locked(limit="password_account")) == {"lockout_weapon"}
+    assert rules(*[locked(f"192.0.2.{n}", limit="totp_account") for n in range(3)]) == set()
+
+
+@pytest.mark.parametrize("kind", ["password.reset", "mfa.reset"])
+def test_new_device_counts_only_after_the_reset(kind: str) -> None:
+    reset = seen(kind, at=NOON)
+    later = seen("session.open", at=NOON + 3600, details={"new_device": True})
+    before = seen("session.open", at=NOON - 3600, details={"new_device": True})
+    familiar = seen("session.open", at=NOON + 3600)
+    assert rules(reset, later) == {"new_device_after_reset"}
+    assert rules(later, reset) == {"new_device_after_reset"}, "the order of arrival does not matter"
+    assert rules(reset, before, familiar) == set()
+    assert rules(seen(kind, "unknown", at=NOON), later) == set(), "a refused reset is none"
+    assert rules(reset, seen("session.open", account="berta", details={"new_device": True})) == set()
+
+
+def test_many_resets_of_one_account_and_from_one_source() -> None:
+    asked = [seen("password.reset_request", source=f"192.0.2.{n}", at=NOON + n * 3600) for n in range(5)]
+    assert rules(*asked) == {"many_resets"}
+    assert rules(*asked[1:]) == set()
+    assert rules(*[seen("password.reset_request", account=f"user-{n}") for n in range(5)]) == {
+        "resets_from_one_source"
+    }
+
+
+def test_partial_token_used_from_another_source_than_its_password() -> None:
+    step = right(details={"login": "login-1"})
+    elsewhere = seen("login.second_factor", source="198.51.100.7", details={"login": "login-1"})
+    assert rules(step, elsewhere) == {"partial_token_elsewhere"}
+    assert rules(step, seen("mfa.totp.begin", source="198.51.100.7", details={"login": "login-1"})) == {
+        "partial_token_elsewhere"
+    }
+    assert rules(step, seen("login.second_factor", details={"login": "login-1"})) == set()
+    assert (
+        rules(step, seen("login.second_factor", source="198.51.100.7", details={"login": "login-2"})) == set()
+    )
+
+
+def test_many_new_devices_on_one_source() -> None:
+    opened = [seen("session.open", account=f"user-{n}", details={"new_device": True}) for n in range(5)]
+    assert rules(*opened) == {"many_new_devices"}
+    assert rules(*opened[1:], seen("session.open", account="user-0")) == set()
+
+
+def test_what_has_no_account_or_source_left_is_not_grouped() -> None:
+    assert rules(*[wrong(account="", source="") for _ in range(50)]) == set()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_rule_is_well_made(rule: Rule) -> None:
+    known = {*rule.counts, *rule.distinct}
+    assert all(minima.keys() <= known and max(minima.values()) < MOST_DISTINCT for minima in rule.reached)
+    assert rule.explain({}).count("0") == rule.why.count("{"), "why names figures only"
+    assert rule.window_seconds % SLOTS == 0
+
+
+def test_slow_guesses_stay_below_the_threshold() -> None:
+    assert rules(*[wrong(at=n * 600.0) for n in range(6, 100)]) == set()
+
+
+def test_growth_is_one_detection_a_day_with_bounded_evidence() -> None:
+    guesses = [wrong(at=n * 30.0) for n in range(2000)]
+    (found,) = recognise([guesses]).values()
+    assert found.count == 2000
+    assert found.earliest == [one.id for one in guesses[:EVIDENCE]]
+    assert found.latest == [one.id for one in guesses[-EVIDENCE:]]
+
+
+def test_what_comes_much_too_late_is_not_counted_and_changes_nothing() -> None:
+    late = [wrong(at=NOON) for _ in range(20)]
+    after = right(at=NOON + LATENESS_MS / 1000 + 1)
+    assert {one.rule for one in recognise([[after], late]).values()} == set()
+    assert {one.rule for one in recognise([late, [after]]).values()} == {"brute_force"}
+
+
+_kinds = st.sampled_from(
+    [
+        ("login.password", "wrong_password", {}),
+        ("login.password", "unknown_account", {}),
+        ("login.password", "", {"login": "login-1"}),
+        ("login.second_factor", "wrong_code", {"login": "login-1"}),
+        ("limit.exceeded", "locked", LOCK),
+        ("account.lock", "", LOCK),
+        ("password.reset", "", {}),
+        ("session.open", "", {"new_device": True}),
+        ("token.reuse", "reused", {}),
+        ("audit.read", "", {}),
+    ]
+)
+_sightings = st.builds(
+    lambda kind, account, source, at, times: seen(
+        kind[0], kind[1], at=at, account=f"user-{account}", source=f"192.0.2.{source}", details=kind[2],
+        session=f"s-{account}", times=times,
+    ),
+    _kinds, st.integers(0, 3), st.integers(0, 4), st.floats(0, 2 * DAY), st.integers(1, 4),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_sightings, max_size=120), st.data())
+def test_batches_of_any_size_give_the_same_detections(events: list[Sighting], data: st.DataObject) -> None:
+    expected = recognise([events])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=8)))
+    batches = [events[a:b] for a, b in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+    assert recognise(batches) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_sightings, max_size=120), st.randoms())
+def test_late_order_does_not_matter(events: list[Sighting], random: object) -> None:
+    in_time = sorted(events, key=lambda one: one.time_ms)
+    shuffled = sorted(events, key=lambda one: one.time_ms + random.random() * LATENESS_MS * 0.999)  # type: ignore[attr-defined]
+    assert recognise([shuffled]) == recognise([in_time])

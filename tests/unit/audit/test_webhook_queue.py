@@ -1,0 +1,133 @@
+"""The queue of webhook messages: who sends what when, and when it gives up."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from audit.models import Detection, Event, WebhookMessage
+from secure_auth import env, webhooks
+from tests.receiver import Receiver, running_receiver
+from tests.unit.audit.conftest import only
+from tests.unit.audit.test_detection_engine import begin
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture(autouse=True)
+def _empty(log: object) -> Iterator[None]:
+    begin(1)
+    yield
+    WebhookMessage.objects.all().delete()
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    with running_receiver() as running:
+        urls = (running.url("/one"), running.url("/two"))
+        monkeypatch.setattr(settings, "WEBHOOKS", env.Webhooks(urls, (KEY,)), raising=False)
+        yield running
+
+
+def queue(count: int) -> None:
+    first = "01a20a2c-881d-764c-ae95-3fa17434e261"
+    webhooks.queue(
+        [
+            Detection(
+                id=f"00000000-0000-8000-8000-{number:012d}", rule="refresh_reuse", severity="high", kind="session",
+                first_event=first, last_event=first, count=1, figures={"reuses": 1}, earliest=[first], latest=[first],
+                raised_at=timezone.now(), announced=True,
+            )
+            for number in range(count)
+        ]
+    )  # fmt: skip
+
+
+def due_now(**changes: Any) -> None:
+    WebhookMessage.objects.filter(sent_at=None).update(next_attempt_at=timezone.now(), **changes)
+
+
+def failures() -> list[str]:
+    return list(Event.objects.filter(type="webhook.fail").values_list("reason", flat=True))
+
+
+def test_a_receiver_that_fails_is_asked_once_and_the_other_gets_all(receiver: Receiver) -> None:
+    receiver.answers["/two"] = 503
+    queue(4)
+    assert webhooks.send_due() == 4
+    assert (len(receiver.at("/one")), len(receiver.at("/two"))) == (4, 1)
+    assert webhooks.send_due() == 0
+    receiver.answers["/two"] = 200
+    due_now()
+    assert webhooks.send_due() == 4
+    assert len({one.headers["webhook-id"] for one in receiver.received}) == 8
+
+
+def test_pauses_grow_with_every_try_and_the_last_gives_up(receiver: Receiver) -> None:
+    receiver.answers |= {"/one": 200, "/two": 500}
+    queue(1)
+    pauses = []
+    for _ in range(len(webhooks.BACKOFF_SECONDS) + 1):
+        due_now()
+        now = timezone.now()
+        webhooks.send_due()
+        waiting = WebhookMessage.objects.filter(sent_at=None, failed_at=None).first()
+        if waiting:
+            pauses.append((waiting.next_attempt_at - now).total_seconds())
+    for pause, wanted in zip(pauses, webhooks.BACKOFF_SECONDS, strict=True):
+        assert 0.75 * wanted <= pause <= 1.25 * wanted + 5
+    assert failures() == ["rejected"]
+    (dead,) = WebhookMessage.objects.filter(sent_at=None)
+    assert (dead.attempts, dead.error) == (9, "status 500")
+
+
+def test_nothing_is_tried_for_longer_than_a_day(receiver: Receiver) -> None:
+    receiver.answers |= {"/one": 500, "/two": 500}
+    queue(3)
+    due_now(queued_at=timezone.now() - timedelta(hours=25))
+    webhooks.send_due()
+    assert len(receiver.received) == 2, "one message asks for all that wait"
+    assert failures() == ["rejected"] * 6
+    receiver.answers |= {"/one": 200, "/two": 200}
+    assert all(webhooks.retry(row.id) for row in WebhookMessage.objects.all())
+    assert webhooks.send_due() == 6
+    assert not webhooks.retry(WebhookMessage.objects.first().id)  # type: ignore[union-attr]
+
+
+def test_a_receiver_that_hangs_up_or_is_not_there_is_one_that_fails(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "WEBHOOKS", env.Webhooks(("http://127.0.0.1:9/",), (KEY,)), raising=False)
+    queue(1)
+    assert webhooks.send_due() == 0
+    assert WebhookMessage.objects.get().error == "ConnectError"
+
+
+@only("postgres")
+def test_several_senders_send_a_message_once(receiver: Receiver) -> None:
+    queue(20)
+    together = threading.Barrier(4)
+
+    def work(_: int) -> int:
+        together.wait()
+        taken = webhooks.send_due()
+        connection.close()
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(work, range(4))) == 40
+    assert len(receiver.received) == 40
+
+
+def test_taken_messages_are_kept_for_a_week(receiver: Receiver) -> None:
+    queue(1)
+    webhooks.send_due()
+    assert webhooks.prune_sent() == 0
+    WebhookMessage.objects.update(sent_at=timezone.now() - timedelta(days=8))
+    assert webhooks.prune_sent() == 2

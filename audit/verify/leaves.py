@@ -192,7 +192,7 @@ def commitment(name: str, value: Any, salt: Any) -> str:
     """
     try:
         raw = a2b_base64(salt)
-        given = raw + f"{_beginning(name)}{quote(value)}}}".encode()
+        given = raw + f"{_BEGINNINGS.get(name) or _beginning(name)}{quote(value)}}}".encode()
     except (ValueError, TypeError):
         raise Altered(f"its personal data was altered: {name[:40]} has no value or no salt") from None
     if len(salt) != 24 or salt[21:] not in _ENDS or len(raw) != SALT_BYTES:
@@ -203,6 +203,9 @@ def commitment(name: str, value: Any, salt: Any) -> str:
 @lru_cache(256)
 def _beginning(name: str) -> str:
     return f"{{{quote(name)}:"
+
+
+_BEGINNINGS: Final = {name: _beginning(name) for name in PERSONAL[1:6]}
 
 
 def _compare(committed: dict[str, Any], opened: dict[str, str]) -> None:

@@ -19,7 +19,15 @@ from audit.verify.database import Database
 from audit.verify.faults import Bad, printable
 from audit.verify.leaves import Altered, milliseconds_of, rebuild
 from audit.verify.logs import Case, Judge, LogJudge, Tally
-from audit.verify.notes import ED25519, Checkpoint, NotSigned, VerifierKey, read_checkpoint
+from audit.verify.notes import (
+    ED25519,
+    Checkpoint,
+    NotSigned,
+    VerifierKey,
+    parse_checkpoint,
+    parse_note,
+    read_checkpoint,
+)
 from audit.verify.ranges import RANGE, Known
 from audit.verify.state import State
 from audit.verify.store import Head, Store
@@ -182,11 +190,12 @@ class _Judgement:
         numbers = {head.origin: head.log for head in self._heads}
         for outside in self._question.outside:
             try:
-                told = read_checkpoint(outside.note, [key for keys in self._keys.values() for key in keys])
+                origin = parse_checkpoint(parse_note(outside.note).text).origin
+                if origin not in numbers:
+                    raise Bad(f"{outside.where}: there is no log {printable(origin)}")
+                told = read_checkpoint(outside.note, self._keys[numbers[origin]])
             except NotSigned as error:
                 raise Bad(f"{outside.where}: {error}") from None
-            if told.origin not in numbers:
-                raise Bad(f"{outside.where}: there is no log {printable(told.origin)}")
             found[numbers[told.origin]].append(Known(outside.where, told.size, told.root))
         return found
 

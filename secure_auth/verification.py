@@ -41,20 +41,20 @@ def verify_log(
 ) -> str:
     """Judge the log in the database; the line `ok: …`.
 
-    `given` are files with checkpoints kept elsewhere; `vkeys` are trusted instead of the audit key ring.
+    `given` are files with checkpoints kept elsewhere; `vkeys` are trusted instead of the audit key ring. The
+    witnesses of this installation are known.
 
     Raises:
         Bad: the first fault.
         Refused: a file or key is none.
     """
     trusted = read_keys(vkeys)
-    outside = [
-        read_outside(path) for path in [*given, *_kept()]
-    ]  # before the database: it has all that they have
+    # read before the database, which then has all that they have
+    outside = [read_outside(path) for path in [*given, *_kept()]]
     if not outside:
         say("no checkpoint from outside the database: what is in it is judged by itself")
     question = Question(
-        keys=trusted,
+        keys=[*trusted, *(witness.key for witness in settings.WITNESSES)],
         ring=() if any(key.kind == ED25519 for key in trusted) else ring_keys(),
         outside=outside,
         processes=1 if not settings.DATABASE_URL else settings.CPUS,

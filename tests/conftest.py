@@ -17,6 +17,9 @@ from tests.client import Client
 from tests.server import LONG, TESTED_BACKENDS, Server, running_server
 
 _addresses = itertools.count(1)
+# A third of the tests' CPU time went into passwords. Where the time of a hash matters, and in the long run, it is what
+# it is in production.
+CHEAP_HASHES = {} if LONG else {"ARGON2_MEMORY_KIB": "1024", "ARGON2_TIME_COST": "1"}
 MISSING = re.compile("server answers|is not installed")  # what tests.services says of what it wants
 
 
@@ -38,9 +41,9 @@ def scaled(short: int, long: int) -> int:
 
 @pytest.fixture(scope="session", params=TESTED_BACKENDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One node on each backend, shared by the tests of this process."""
+    """One node on each backend, shared by the tests of this process. It hashes cheaply in the short run."""
     directory = tmp_path_factory.mktemp(request.param.replace("+", "-"))
-    with running_server(request.param, directory) as running:
+    with running_server(request.param, directory, environment=CHEAP_HASHES) as running:
         yield running
 
 

@@ -79,25 +79,6 @@ def test_login_answers_alike_after_the_lock_and_in_the_next(
     assert seen[1]["retry-after"] == "2", "the second lock is twice as long"
 
 
-def test_unknown_account_takes_the_time_of_a_wrong_password(new_client: Callable[..., Client]) -> None:
-    """The least of many times, alternately: what the hash takes, which nobody's luck shortens."""
-    person = new_client().sign_up()
-    times: dict[str, list[float]] = {"known": [], "unknown": [], "malformed": []}
-    for _ in range(3):
-        client = new_client()
-        for number in range(4):
-            for kind, email in (
-                ("known", person.email),
-                ("unknown", new_email()),
-                ("malformed", f"n{number}"),
-            ):
-                answer = client.login(Person(email), "wrong")
-                assert answer.status_code == 401
-                times[kind].append(answer.elapsed.total_seconds())
-    least = {kind: min(taken) for kind, taken in times.items()}
-    assert max(least.values()) < 1.5 * min(least.values()), least
-
-
 def test_register_and_reset_answer_alike(server: Server, new_client: Callable[..., Client]) -> None:
     person, nobody = new_client().sign_up(), Person(new_email("nobody"))
     here, there = new_client(), new_client()

@@ -8,16 +8,25 @@ and its tokens open nothing.
 from collections.abc import Callable, Iterator
 from functools import partial
 
+import pytest
+
 from tests.attacks.evidence import claims, live_sessions
 from tests.attacks.mails import wait_for_link
 from tests.attacks.races import Runner, assert_nothing_is_left, race
 from tests.attacks.volley import fire, statuses
 from tests.client import Client, Person, code_of, expect
 from tests.conftest import scaled
-from tests.server import Server
+from tests.server import TESTED_BACKENDS, Server, running_server
 
 ROUNDS = scaled(4, 60)
 RUNNERS = 4
+
+
+@pytest.fixture(scope="module", params=TESTED_BACKENDS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """In place of the shared one, which hashes cheaply: the race is in the time of a hash."""
+    with running_server(request.param, tmp_path_factory.mktemp("races")) as running:
+        yield running
 
 
 def rounds(

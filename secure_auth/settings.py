@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from secure_auth import env
+from secure_auth.webhook_settings import read_webhooks
 from throttling.limits import limits_from_env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -102,7 +103,7 @@ EMAIL_BACKEND = (
 PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
 
 # Detections
-WEBHOOKS = env.webhooks("WEBHOOK_URL", "WEBHOOK_SECRET", plain=not PRODUCTION)
+WEBHOOKS = read_webhooks("WEBHOOK_URL", "WEBHOOK_SECRET", plain=not PRODUCTION)
 
 if PRODUCTION:
     own_key = MASTER_KEY or MASTER_KEY_COMMAND or env.text("MASTER_KEY_FILE")

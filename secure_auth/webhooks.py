@@ -25,8 +25,8 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.detections.reading import summarize
+from audit.detections.tables import Detection, WebhookMessage
 from audit.events import SYSTEM, EventType, Outcome, Reason
-from audit.models import Detection, WebhookMessage
 from audit.validation import rfc3339
 from secure_auth.models import new_id
 

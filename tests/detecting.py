@@ -1,6 +1,7 @@
 """Waiting for what the worker recognises in the log."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.client import Client, Person, expect
@@ -12,13 +13,24 @@ WAIT_SECONDS = 45
 def wait_for_detection(client: Client, auditor: Person, rule: str, **about: str) -> dict[str, Any]:
     """The detection of this rule about one of `users`, `ips` or `sessions` (given in the singular)."""
     (what, wanted), *_ = about.items()
+    return _wait(client, auditor, rule, lambda found: wanted in found["about"][f"{what}s"])
+
+
+def wait_for_any_detection(client: Client, auditor: Person, rule: str) -> dict[str, Any]:
+    """Some detection of this rule."""
+    return _wait(client, auditor, rule, lambda _: True)
+
+
+def _wait(
+    client: Client, auditor: Person, rule: str, fits: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         for found in detections(client, auditor, rule=rule):
-            if wanted in found["about"][f"{what}s"]:
+            if fits(found):
                 return found
         time.sleep(0.3)
-    raise AssertionError(f"no {rule} about {wanted} within {WAIT_SECONDS} s")
+    raise AssertionError(f"no such {rule} within {WAIT_SECONDS} s")
 
 
 def detections(client: Client, auditor: Person, **filters: str) -> list[dict[str, Any]]:

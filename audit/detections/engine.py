@@ -19,9 +19,9 @@ from audit.detections.counting import Digest, count, detection_id, fold
 from audit.detections.entries import read_entries
 from audit.detections.rule import Kind
 from audit.detections.slot import EVIDENCE
+from audit.detections.tables import Detection
 from audit.events import SYSTEM, EventType, Outcome, Severity
 from audit.integrate import end_when_stopped
-from audit.models import Detection
 from audit.vocabulary import DetectionRule
 
 BATCH: Final = 1_000

@@ -13,9 +13,9 @@ from django.db.models import QuerySet
 
 from audit.detections.entries import time_of
 from audit.detections.rules import RULES
+from audit.detections.tables import Detection
 from audit.events import Severity
 from audit.filters import DEFAULT_LIMIT, BadFilter, parse_filters, parse_limit, read_cursor, write_cursor
-from audit.models import Detection
 from audit.queries import fetch_events
 from audit.records import Record
 from audit.validation import rfc3339

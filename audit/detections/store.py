@@ -12,7 +12,7 @@ from audit.detections.counting import Change, Slots, expires_ms, highest
 from audit.detections.entries import Place
 from audit.detections.rule import Rule
 from audit.detections.slot import EVIDENCE, Slot, greatest, least
-from audit.models import Detection
+from audit.detections.tables import Detection
 
 CHUNK: Final = 500
 BEGINNING: Final = (1, -1)

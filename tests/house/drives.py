@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.client import PASSWORD, Person, expect, new_email
 from tests.conftest import new_address
+from tests.detecting import wait_for_any_detection
 from tests.house.told import Listener, Watched
 from tests.redis_processes import RedisProcess, wait_until
 from tests.server import Server
@@ -46,6 +47,7 @@ class Drives:
         self.sessions_and_devices(person)
         self.passwords(person)
         self.reading()
+        self.detections()
         self.administration(person)
 
     def becoming_somebody(self) -> Person:
@@ -164,6 +166,16 @@ class Drives:
             assert client.get(path, self.auditor.access).status_code in (200, 400), path
             assert client.get(path, plain.access).status_code == 403, path
 
+    def detections(self) -> None:
+        client, plain = self.client(), self.client().create_person()
+        reused = wait_for_any_detection(client, self.auditor, "refresh_reuse")  # tokens() left it
+        path = f"audit/detections/{reused['id']}/"
+        for each in ("audit/detections/", path):
+            expect(client.get(each, self.auditor.access), 200)
+            assert client.get(each, plain.access).status_code == 403, each
+        expect(client.post(f"{path}acknowledge/", {"note": "a drive"}, self.auditor.access), 200)
+        assert client.post(f"{path}acknowledge/", {"note": "a drive"}, plain.access).status_code == 403
+
     def administration(self, person: Person) -> None:
         client = self.client()
         client.sign_in(person)
@@ -188,7 +200,7 @@ class Drives:
 
     def accidents(self, redis: RedisProcess | None) -> None:
         """What only a command, a fault or time brings about."""
-        for each in (self._keys, self._collapse, self._mail_fails, self._inconsistency):
+        for each in (self._keys, self._collapse, self._mail_fails, self._webhook_fails, self._inconsistency):
             each()
         if redis:
             redis.stop()
@@ -226,6 +238,12 @@ class Drives:
         finally:
             outbox.unlink()
             shutil.move(away, outbox)
+
+    def _webhook_fails(self) -> None:
+        tried = "SELECT 1 FROM audit_webhookmessage WHERE attempts > 0 AND sent_at IS NULL"
+        wait_until(lambda: self.server.rows(tried), 30)
+        self.server.rows("UPDATE audit_webhookmessage SET attempts = 8, next_attempt_at = queued_at")
+        self._wait_for("webhook.fail")
 
     def _inconsistency(self) -> None:
         kept = self.server.data_dir / "checkpoint"

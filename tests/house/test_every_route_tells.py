@@ -53,9 +53,13 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess | N
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory, redis: RedisProcess | None) -> Iterator[Walk]:
-    environment = {"ARGON2_MEMORY_KIB": "8", "ARGON2_TIME_COST": "1"} | (
-        {"REDIS_URL": redis.url} if redis else {}
-    )
+    environment = {
+        "ARGON2_MEMORY_KIB": "8",
+        "ARGON2_TIME_COST": "1",
+        "WEBHOOK_URL": "http://127.0.0.1:9/",  # where nobody listens
+        "WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        **({"REDIS_URL": redis.url} if redis else {}),
+    }
     with ExitStack() as stack:
         directory = tmp_path_factory.mktemp("walk")
         server = stack.enter_context(running_server("sqlite", directory, environment=environment))

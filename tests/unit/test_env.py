@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from secure_auth import env
+from secure_auth.webhook_settings import Webhooks, read_webhooks
 
 NAME = "SOME_SETTING"
 KEY = bytes(range(32))
@@ -129,13 +130,13 @@ def test_webhooks_are_https_urls_and_one_or_two_secrets(
         given(value)
         monkeypatch.setenv(secrets, secret)
         with pytest.raises(ImproperlyConfigured) as error:
-            env.webhooks(NAME, secrets, plain=plain)
+            read_webhooks(NAME, secrets, plain=plain)
         return str(error.value)
 
-    assert env.webhooks(NAME, secrets, plain=False) == env.Webhooks()
+    assert read_webhooks(NAME, secrets, plain=False) == Webhooks()
     given("https://a.example/hook, https://b.example:8443/?token=hunter2")
     monkeypatch.setenv(secrets, f"{first} {second}")
-    both = env.webhooks(NAME, secrets, plain=False)
+    both = read_webhooks(NAME, secrets, plain=False)
     assert (len(both.urls), both.secrets) == (2, (KEY, KEY[::-1]))
     assert str(KEY) not in repr(both)
     for url in (

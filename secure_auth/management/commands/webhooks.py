@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from audit.models import WebhookMessage
+from audit.detections.tables import WebhookMessage
 from secure_auth import webhooks
 from secure_auth.management.operator import ReadingCommand
 

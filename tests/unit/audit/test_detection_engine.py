@@ -17,9 +17,10 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.append import NewEvent, close_tallies
 from audit.detections import engine, store
+from audit.detections.tables import Detection, DetectionSlot
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.integrate import Integrator, start_log
-from audit.models import Detection, DetectionSlot, Event, Tally
+from audit.models import Event, Tally
 from tests.unit.audit.attacks import digest
 from tests.unit.audit.conftest import DERIVED, Log, only
 from tests.unit.audit.says import collapsed, committed, failure

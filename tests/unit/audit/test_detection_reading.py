@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from audit.detections import reading
 from audit.detections.reading import find_detection, find_detections
+from audit.detections.tables import Detection
 from audit.events import EventType, Outcome, Source
 from audit.filters import BadFilter, write_cursor
-from audit.models import Detection
 from tests.unit.audit.says import committed, failure
 from tests.unit.audit.test_detection_engine import begin, follow, guess, integrate, reuse
 

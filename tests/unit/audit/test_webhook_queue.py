@@ -11,8 +11,10 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from audit.models import Detection, Event, WebhookMessage
-from secure_auth import env, webhooks
+from audit.detections.tables import Detection, WebhookMessage
+from audit.models import Event
+from secure_auth import webhooks
+from secure_auth.webhook_settings import Webhooks
 from tests.receiver import Receiver, running_receiver
 from tests.unit.audit.conftest import only
 from tests.unit.audit.test_detection_engine import begin
@@ -31,7 +33,7 @@ def _empty(log: object) -> Iterator[None]:
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     with running_receiver() as running:
         urls = (running.url("/one"), running.url("/two"))
-        monkeypatch.setattr(settings, "WEBHOOKS", env.Webhooks(urls, (KEY,)), raising=False)
+        monkeypatch.setattr(settings, "WEBHOOKS", Webhooks(urls, (KEY,)), raising=False)
         yield running
 
 
@@ -103,7 +105,7 @@ def test_nothing_is_tried_for_longer_than_a_day(receiver: Receiver) -> None:
 def test_a_receiver_that_hangs_up_or_is_not_there_is_one_that_fails(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "WEBHOOKS", env.Webhooks(("http://127.0.0.1:9/",), (KEY,)), raising=False)
+    monkeypatch.setattr(settings, "WEBHOOKS", Webhooks(("http://127.0.0.1:9/",), (KEY,)), raising=False)
     queue(1)
     assert webhooks.send_due() == 0
     assert WebhookMessage.objects.get().error == "ConnectError"

@@ -48,10 +48,11 @@ class Integrator:
         Raises:
             Torn: the stored tree contradicts its head, or a pending event is gone. Nothing was changed.
         """
+        head = self._load()
+        # after the head: what another one integrates from here on moves the head, and the swap fails
         pending = fetch_pending(self._batch)
         if not pending:
             return 0
-        head = self._load()
         done = self._write(head, pending)
         if not done:
             self._head = None

@@ -39,6 +39,8 @@ TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 AUDIT_LOG_PUBLIC = env.flag("AUDIT_LOG_PUBLIC")
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 0, least=0, most=36_500)  # 0: for ever
 WITNESSES = env.witnesses("WITNESSES")
+CHECKPOINT_FILE = env.text("CHECKPOINT_FILE")
+CHECKPOINT_COMMAND = env.command("CHECKPOINT_COMMAND")
 METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
 SECURITY_CONTACT = env.contact("SECURITY_CONTACT", f"mailto:security@{urlsplit(ORIGIN).hostname}")
 

@@ -18,6 +18,7 @@ from audit import textindex
 from audit.append import close_tallies
 from audit.summary import advance as advance_summary
 from secure_auth import detections, familiar, integration, outbox, retention, rings, webhooks
+from secure_auth.couriers import Dispatch
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
 from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
@@ -29,6 +30,7 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS = 0.3
 PRUNE_SECONDS = 300
 RETENTION_SECONDS = 3600
+COURIER_SECONDS = 1
 FOLLOW_SECONDS = 5
 STOP_SECONDS = 5  # then what waits for a mail server is left
 KEEP_ENDED = timedelta(days=1)
@@ -53,6 +55,7 @@ def duties(publisher: Publisher) -> list[Duty]:
         Duty("summary", advance_summary),
         Duty("text_index", textindex.advance),
         Duty("witnesses", publisher.publish_due),
+        Duty("couriers", Dispatch().bring_newest, COURIER_SECONDS),
         Duty("detections", detections.advance),
         Duty("webhooks", webhooks.send_due),
         Duty("prune", prune, PRUNE_SECONDS),

@@ -20,7 +20,7 @@ SELECT known_by, count(*) FROM (
  GROUP BY known_by"""
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 def test_the_witness_finds_what_nothing_else_remembers(backend: str, tmp_path: Path) -> None:
     with published(backend, tmp_path) as service:
         before = service.wait_for_more(0)

@@ -108,6 +108,7 @@ def test_nothing_of_the_person_is_left_and_proofs_still_verify(
 
     wait_for_entries(service)
     assert recomputed_root(service) == head_of(service)
+    assert service.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")
     for event in events:
         proof = expect(client.get(f"audit/events/{event}/proof/", auditor.access), 200)
         assert is_proved(proof)

@@ -64,6 +64,7 @@ def test_a_pruned_event_is_gone_and_its_proof_is_not(service: Server, auditor: t
     wait_for_entries(service)
     assert entries_of(service)[: len(before)] == before
     assert recomputed_root(service) == head_of(service)
+    assert service.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")
     assert service.rows("SELECT count(*) FROM audit_event WHERE type = 'log.start'") == [(1,)]
     said = expect(client.get("audit/events/?type=audit.prune&limit=1", person.access), 200)["results"][0]
     assert (said["severity"], said["reason"]) == ("high", "by_command")

@@ -159,10 +159,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """What retention covers: the bodies and the personal data of all events before `before_ms` (Unix time)."""
+    """What retention covers: bodies and personal data of events before `before_ms` (Unix time).
+
+    Only those among the first `entries` entries of log `log`, or in a log before it: whoever deletes a later event
+    can't hide it behind an older one's name.
+    """
 
     events: int
     before_ms: int
+    log: int
+    entries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from audit.events import EventType, Outcome
 from audit.filters import id_prefix
+from audit.queries import LOG_SHIFT
 
 BATCH: Final = 1_000
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,21 +22,35 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BELOW: Final = f"""
   FROM audit_event e JOIN audit_entry n ON n.event = e.id
  WHERE e.id > %s AND e.id < %s AND e.type <> '{EventType.LOG_START}'"""
+_AMONG: Final = ' AND (n.log, n."index") < (%s, %s)'
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """An `audit.prune` event: it covers what is older than `before_ms` (Unix time)."""
+    """An `audit.prune` event: it covers what is older than `before_ms` (Unix time), up to a place in the tree."""
 
     event: str
     before_ms: int
+    log: int
+    entries: int
 
 
-def count_bodies(before_ms: int) -> int:
-    """How many integrated events before this moment have a body."""
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """How many bodies there are, and that they are all among the first `entries` of log `log` or in one before it."""
+
+    events: int
+    log: int
+    entries: int
+
+
+def find_bodies(before_ms: int) -> Bodies:
+    """The bodies of integrated events before this moment."""
+    last = f'max(n.log * {LOG_SHIFT} + n."index" + 1)'
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) {_BELOW}", ["", id_prefix(before_ms)])
-        return int(cursor.fetchone()[0])
+        cursor.execute(f"SELECT count(*), {last} {_BELOW}", ["", id_prefix(before_ms)])
+        events, position = cursor.fetchone()
+    return Bodies(int(events), *divmod(int(position or 0), LOG_SHIFT))
 
 
 def last_promise() -> Promise | None:
@@ -46,7 +61,10 @@ def last_promise() -> Promise | None:
             [EventType.AUDIT_PRUNE, Outcome.SUCCESS],
         )
         row = cursor.fetchone()
-    return Promise(row[0], int(json.loads(row[1])["before_ms"])) if row else None
+    if row is None:
+        return None
+    details = json.loads(row[1])
+    return Promise(row[0], int(details["before_ms"]), int(details["log"]), int(details["entries"]))
 
 
 def cutoff_ms() -> int:
@@ -71,10 +89,10 @@ def move_cutoff(before_ms: int) -> None:
         )
 
 
-def drop_bodies(before_ms: int) -> int:
-    """Delete the integrated events before the cut-off and their personal data, batch by batch; how many."""
+def drop_bodies(promise: Promise) -> int:
+    """Delete the events that a promise covers and their personal data, batch by batch; how many."""
     dropped, after = 0, ""
-    while ids := _bodies(after, before_ms):
+    while ids := _bodies(after, promise):
         with transaction.atomic():
             _delete("audit_personaldata", "event", ids)
             _delete("audit_event", "id", ids)
@@ -82,9 +100,10 @@ def drop_bodies(before_ms: int) -> int:
     return dropped
 
 
-def _bodies(after: str, before_ms: int) -> list[str]:
+def _bodies(after: str, promise: Promise) -> list[str]:
+    values = [after, id_prefix(promise.before_ms), promise.log, promise.entries, BATCH]
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT e.id {_BELOW} ORDER BY e.id LIMIT %s", [after, id_prefix(before_ms), BATCH])
+        cursor.execute(f"SELECT e.id {_BELOW}{_AMONG} ORDER BY e.id LIMIT %s", values)
         return [row[0] for row in cursor.fetchall()]
 
 

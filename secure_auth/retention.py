@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit import removal
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason
-from audit.removal import EPOCH, Promise
+from audit.removal import EPOCH, Bodies, Promise
 from secure_auth import covering
 
 STEP = timedelta(days=1)  # of the automatic retention: one event a day, not one an hour
@@ -30,7 +30,7 @@ class Pruned:
 
 def count(before: datetime) -> int:
     """How many events a pruning would strip."""
-    return removal.count_bodies(_milliseconds(before))
+    return removal.find_bodies(_milliseconds(before)).events
 
 
 def prune(*, before: datetime, reason: Reason = Reason.BY_COMMAND) -> Pruned:
@@ -43,11 +43,12 @@ def prune(*, before: datetime, reason: Reason = Reason.BY_COMMAND) -> Pruned:
     begun = removal.last_promise()
     if begun and begun.before_ms > cutoff:
         done, cutoff = done + _keep(begun), begun.before_ms
-    done += removal.drop_bodies(cutoff)
+    elif begun:
+        done += removal.drop_bodies(begun)
     before_ms = _milliseconds(before)
-    events = removal.count_bodies(before_ms) if before_ms > cutoff else 0
-    if events:
-        done += _keep(_promise(events, before_ms, reason))
+    found = removal.find_bodies(before_ms) if before_ms > cutoff else None
+    if found and found.events:
+        done += _keep(_promise(found, before_ms, reason))
     return Pruned(done, before)
 
 
@@ -58,28 +59,34 @@ def prune_due() -> bool:
     before = timezone.now() - timedelta(days=settings.AUDIT_RETENTION_DAYS)
     cutoff = EPOCH + timedelta(milliseconds=removal.cutoff_ms())
     if before < cutoff + STEP:
-        return bool(removal.drop_bodies(removal.cutoff_ms()))
+        begun = removal.last_promise()
+        return bool(begun and removal.drop_bodies(begun))
     return bool(prune(before=before, reason=Reason.RETENTION).events)
 
 
-def _promise(events: int, before_ms: int, reason: Reason) -> Promise:
+def _promise(found: Bodies, before_ms: int, reason: Reason) -> Promise:
     event = NewEvent(
         type=EventType.AUDIT_PRUNE,
         outcome=Outcome.SUCCESS,
         reason=reason,
         source=SYSTEM,
-        details={"events": events, "before_ms": before_ms},
+        details={
+            "events": found.events,
+            "before_ms": before_ms,
+            "log": found.log,
+            "entries": found.entries,
+        },
     )
     with transaction.atomic():
         (event_id,) = append(event)
-    return Promise(event_id, before_ms)
+    return Promise(event_id, before_ms, found.log, found.entries)
 
 
 def _keep(promise: Promise) -> int:
     """Do what an `audit.prune` event says, once it is an entry."""
     covering.integrate([promise.event])
     removal.move_cutoff(promise.before_ms)
-    return removal.drop_bodies(promise.before_ms)
+    return removal.drop_bodies(promise)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -88,7 +88,7 @@ def _entry(maker: Maker, ledger: Ledger, index: int) -> Rows:
         ledger.cutoff_ms = int(ledger.id(index - 1).replace("-", "")[:12], 16) + 1
         maker.skip(10)
     if index == PRUNE:
-        details = {"events": len(PRUNED), "before_ms": ledger.cutoff_ms}
+        details = {"events": len(PRUNED), "before_ms": ledger.cutoff_ms, "log": 1, "entries": PRUNED.stop}
         return maker.rows(("audit.prune", "success", "by_command", "high"), "", "", details, {})
     if index == ERASE:
         erased: dict[str, Any] = {"events": 2, "erased": [ledger.id(each) for each in ERASED]}

@@ -8,6 +8,7 @@ import contextlib
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +17,52 @@ from audit.verify.leaves import Altered, milliseconds_of, rebuild
 from audit.verify.store import Covering, Store
 from audit.verify.tree import hash_leaf
 
+Place = tuple[int, int]  # log, index
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What one audit.prune covers: events before a moment, among the first `entries` of log `log` or in one before."""
+
+    before_ms: int
+    log: int
+    entries: int
+
+    def covers(self, event_id: str, place: Place) -> bool:
+        """Whether it covers the event of an entry."""
+        return place < (self.log, self.entries) and milliseconds_of(event_id) < self.before_ms
+
+    def includes(self, other: "Pruning") -> bool:
+        """Whether it covers all that another one covers."""
+        reaches = (other.log, other.entries) <= (self.log, self.entries)
+        return reaches and other.before_ms <= self.before_ms
+
 
 class Cover:
     """Answers whether something may be missing. It can be handed to other processes."""
 
-    def __init__(self, path: Path, cutoff_ms: int) -> None:
-        self.path, self.cutoff_ms = path, cutoff_ms
+    def __init__(self, path: Path, prunings: tuple[Pruning, ...]) -> None:
+        self.path, self._prunings = path, prunings
         self._erased: sqlite3.Connection | None = None
 
-    def __getstate__(self) -> tuple[Path, int]:
-        return self.path, self.cutoff_ms
+    def __getstate__(self) -> tuple[Path, tuple[Pruning, ...]]:
+        return self.path, self._prunings
 
-    def __setstate__(self, state: tuple[Path, int]) -> None:
+    def __setstate__(self, state: tuple[Path, tuple[Pruning, ...]]) -> None:
         self.__init__(*state)  # type: ignore[misc]
 
-    def covers_event(self, event_id: str) -> bool:
-        """Whether an event may be gone, with its personal data."""
-        return milliseconds_of(event_id) < self.cutoff_ms
+    @property
+    def cutoff_ms(self) -> int:
+        """The latest moment before which anything may be gone; 0 for none."""
+        return max((pruning.before_ms for pruning in self._prunings), default=0)
 
-    def covers_personal(self, event_id: str) -> bool:
-        """Whether an event's personal data may be gone."""
-        if self.covers_event(event_id):
+    def covers_event(self, event_id: str, place: Place) -> bool:
+        """Whether the event of an entry may be gone, with its personal data."""
+        return any(pruning.covers(event_id, place) for pruning in self._prunings)
+
+    def covers_personal(self, event_id: str, place: Place) -> bool:
+        """Whether the personal data of an entry's event may be gone."""
+        if self.covers_event(event_id, place):
             return True
         if self._erased is None:
             self._erased = sqlite3.connect(self.path, check_same_thread=False)
@@ -54,17 +80,19 @@ def gather(store: Store) -> Iterator[Cover]:
     """Read every integrated audit.erase and audit.prune."""
     with tempfile.TemporaryDirectory(prefix="verify-log-") as directory:
         path = Path(directory) / "erased.sqlite3"
-        cutoff = 0
+        prunings: list[Pruning] = []
         with contextlib.closing(sqlite3.connect(path)) as erased:
             erased.execute("CREATE TABLE erased (event TEXT PRIMARY KEY) WITHOUT ROWID")
             for found in store.covering():
                 details = _details(found, store)
-                cutoff = max(cutoff, _integer(details.get("before_ms")))
+                told = Pruning(*(_integer(details.get(name)) for name in ("before_ms", "log", "entries")))
+                if not any(known.includes(told) for known in prunings):
+                    prunings = [known for known in prunings if not told.includes(known)] + [told]
                 names = details.get("erased")
                 rows = [(name,) for name in names if isinstance(name, str)] if isinstance(names, list) else []
                 erased.executemany("INSERT OR IGNORE INTO erased VALUES (?)", rows)
             erased.commit()
-        cover = Cover(path, cutoff)
+        cover = Cover(path, tuple(prunings))
         try:
             yield cover
         finally:
@@ -83,7 +111,7 @@ def _details(found: Covering, store: Store) -> dict[str, Any]:
     told = parse(leaf)
     details = told["details"]
     if told["type"] == "audit.prune":
-        return {"before_ms": details.get("before_ms")}
+        return {name: details.get(name) for name in ("before_ms", "log", "entries")}
     return {"erased": details.get("erased")}
 
 

@@ -136,7 +136,7 @@ def _judge_tile(
                 raise Altered("its event has an entry already")
             seen.add(event_id)
             _judge_entry(
-                store, task, found, event_id, leaf_hash, events.get(event_id), personal.get(event_id)
+                store, task, found, (event_id, index), leaf_hash, events.get(event_id), personal.get(event_id)
             )
         except Altered as error:
             raise Bad(str(error), index=index, event=str(event_id)) from None
@@ -150,13 +150,14 @@ def _judge_entry(
     store: Store,
     task: Task,
     found: Found,
-    event_id: str,
+    entry: tuple[str, int],
     leaf_hash: bytes,
     event: Columns | Altered | None,
     own: Columns | None,
 ) -> None:
+    event_id, place = entry[0], (task.head.log, entry[1])
     if event is None:
-        if not task.cover.covers_event(event_id):
+        if not task.cover.covers_event(event_id, place):
             raise Altered("its event is missing, and no integrated audit.prune covers it")
         if own is not None:
             raise Altered("its event was pruned, but its personal data is there")
@@ -168,7 +169,7 @@ def _judge_entry(
         raise Altered("its event does not give its leaf hash: one of the two was altered")
     found.events += 1
     if is_missing:
-        if not task.cover.covers_personal(event_id):
+        if not task.cover.covers_personal(event_id, place):
             raise Altered(
                 "its personal data is missing, and no integrated audit.erase or audit.prune covers it"
             )

@@ -237,7 +237,9 @@ def fake_erasure(run: Run, log: Ledger) -> None:
 
 def fake_prune(run: Run, log: Ledger) -> None:
     delete_event(run, log)
-    ledger.put_event(run, _covering("audit.prune", {"events": 1, "before_ms": NOW_MS}))
+    ledger.put_event(
+        run, _covering("audit.prune", {"events": 1, "before_ms": NOW_MS, "log": 1, "entries": ledger.SIZE})
+    )
 
 
 def fake_queued_erasure(run: Run, log: Ledger) -> None:

@@ -19,7 +19,7 @@ REQUIRED = {
     EventType.KEY_ROTATE: {"key_id", "purpose"},
     EventType.KEY_DESTROY: {"key_id", "purpose"},
     EventType.AUDIT_READ: {"view"},
-    EventType.AUDIT_PRUNE: {"events", "before_ms"},
+    EventType.AUDIT_PRUNE: {"events", "before_ms", "log", "entries"},
     EventType.AUDIT_ERASE: {"events"},
     EventType.MAIL_SEND: {"message", "template"},
     EventType.MAIL_FAIL: {"message", "template"},

@@ -101,7 +101,7 @@ def drop_bodies(promise: Promise) -> int:
 
 
 def _bodies(after: str, promise: Promise) -> list[str]:
-    values = [after, id_prefix(promise.before_ms), promise.log, promise.entries, BATCH]
+    values: list[int | str] = [after, id_prefix(promise.before_ms), promise.log, promise.entries, BATCH]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT e.id {_BELOW}{_AMONG} ORDER BY e.id LIMIT %s", values)
         return [row[0] for row in cursor.fetchall()]

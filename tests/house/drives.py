@@ -46,6 +46,7 @@ class Drives:
         self.sessions_and_devices(person)
         self.passwords(person)
         self.reading()
+        self.detecting()
         self.administration(person)
 
     def becoming_somebody(self) -> Person:
@@ -164,6 +165,18 @@ class Drives:
             assert client.get(path, self.auditor.access).status_code in (200, 400), path
             assert client.get(path, plain.access).status_code == 403, path
 
+    def detecting(self) -> None:
+        """The reuse of a refresh token, above, is recognised as an attack."""
+        client, plain = self.client(), self.client().create_person()
+        self._wait_for("detection.raise")
+        found = expect(client.get("audit/detections/", self.auditor.access), 200)["results"][0]["id"]
+        note = {"note": "a drive"}
+        expect(client.get(f"audit/detections/{found}/", self.auditor.access), 200)
+        expect(client.post(f"audit/detections/{found}/acknowledge/", note, self.auditor.access), 200)
+        for path in ("audit/detections/", f"audit/detections/{found}/"):
+            assert client.get(path, plain.access).status_code == 403, path
+        client.post(f"audit/detections/{NOBODY}/acknowledge/", note, self.auditor.access)
+
     def administration(self, person: Person) -> None:
         client = self.client()
         client.sign_in(person)
@@ -188,7 +201,7 @@ class Drives:
 
     def accidents(self, redis: RedisProcess | None) -> None:
         """What only a command, a fault or time brings about."""
-        for each in (self._keys, self._collapse, self._mail_fails, self._inconsistency):
+        for each in (self._keys, self._collapse, self._mail_fails, self._webhook_fails, self._inconsistency):
             each()
         if redis:
             redis.stop()
@@ -212,16 +225,24 @@ class Drives:
         self.server.rows("UPDATE audit_tally SET ends_at = '2026-01-01 00:00:00'")
         self._wait_for("log.collapsed")
 
+    def _exhaust(self, table: str, born: str) -> None:
+        """Let what was tried and failed have been tried for hours."""
+        failed = "attempts > 0 AND sent_at IS NULL AND failed_at IS NULL"
+        wait_until(lambda: self.server.rows(f"SELECT 1 FROM {table} WHERE {failed}"), 30)
+        self.server.rows(f"UPDATE {table} SET attempts = 8, next_attempt_at = {born} WHERE {failed}")
+
+    def _webhook_fails(self) -> None:
+        """Nobody listens there."""
+        self._exhaust("audit_webhookmessage", "queued_at")
+        self._wait_for("webhook.fail")
+
     def _mail_fails(self) -> None:
         outbox, away = self.server.data_dir / "outbox", self.server.data_dir / "outbox.away"
         outbox.rename(away)
         outbox.write_text("a full disk would do the same")
         try:
             self.client().register(Person(new_email()))
-            tried = "SELECT 1 FROM secure_auth_outboxmessage WHERE attempts > 0 AND sent_at IS NULL"
-            wait_until(lambda: self.server.rows(tried), 30)
-            last = "UPDATE secure_auth_outboxmessage SET attempts = 8, next_attempt_at = created_at"
-            self.server.rows(f"{last} WHERE sent_at IS NULL")
+            self._exhaust("secure_auth_outboxmessage", "created_at")
             self._wait_for("mail.fail")
         finally:
             outbox.unlink()

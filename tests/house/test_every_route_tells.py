@@ -3,6 +3,7 @@
 A route that is new belongs into `tests/house/drives.py`, or into the short lists here with the reason why it is silent.
 """
 
+import base64
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from tests.house.test_routes import patterns, views
 from tests.house.test_vocabulary import RESERVED
 from tests.house.told import Route
 from tests.redis_processes import RedisProcess, one_redis
-from tests.server import running_server
+from tests.server import free_port, running_server
 from tests.services import CI, believe
 
 # Reading one's own data.
@@ -29,6 +30,7 @@ OWN_DATA = {
 # They tell nothing when all is well: a token is looked at, and nothing was done.
 QUIET_SUCCESS = {("GET", "/api/v1/me/"), ("POST", "/api/v1/token/verify/")}
 SILENT = OWN_DATA
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
 class Walk:
@@ -56,6 +58,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory, redis: RedisProcess | None) -
     environment = {"ARGON2_MEMORY_KIB": "8", "ARGON2_TIME_COST": "1"} | (
         {"REDIS_URL": redis.url} if redis else {}
     )
+    environment |= {"WEBHOOK_URL": f"http://127.0.0.1:{free_port()}/away", "WEBHOOK_SECRET": SECRET}
     with ExitStack() as stack:
         directory = tmp_path_factory.mktemp("walk")
         server = stack.enter_context(running_server("sqlite", directory, environment=environment))

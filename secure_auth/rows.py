@@ -1,15 +1,17 @@
 """One row by a constant statement.
 
 The ORM builds its SQL anew for every query; beside a password's hash that was most of what a login cost. Here the
-statement is a constant and only values travel. Values are converted as the ORM converts them, so that a row read here
-equals one read there on every database.
+statement is a constant and only values travel. PostgreSQL parses and plans it once a connection, not once a request.
+Values are converted as the ORM converts them, so that a row read here equals one read there on every database.
 """
 
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
+import psycopg
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, Model
 
 Row = TypeVar("Row", bound=Model)
@@ -24,13 +26,27 @@ def columns(model: type[Model], alias: str = "") -> str:
     return ", ".join(f'{prefix}"{field.column}"' for field in model._meta.concrete_fields)
 
 
+def fetch_values(statement: str, values: Sequence[Any]) -> Sequence[Any] | None:
+    """The first row of a constant statement, as the driver gives it."""
+    with prepared_cursor() as cursor:
+        cursor.execute(statement, values)
+        found: Sequence[Any] | None = cursor.fetchone()
+        return found
+
+
+def prepared_cursor() -> CursorWrapper:
+    """A cursor whose statements PostgreSQL prepares; Django's own sends text with the values in it."""
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    connection.ensure_connection()
+    return CursorWrapper(psycopg.Cursor(connection.connection), connection)
+
+
 def fetch_row(
     model: type[Row], statement: str, values: Sequence[Any], *, extra: Sequence[str] = ()
 ) -> Row | None:
     """The first row of a statement that answers columns(model) and then one column for each name in `extra`."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found = cursor.fetchone()
+    found = fetch_values(statement, values)
     if found is None:
         return None
     instance, rest = _instance(model, found)
@@ -43,9 +59,7 @@ def fetch_pair(
     first: type[Row], second: type[Related], statement: str, values: Sequence[Any]
 ) -> tuple[Row, Related] | None:
     """The first row of a statement that answers the columns of two models, one behind the other."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found = cursor.fetchone()
+    found = fetch_values(statement, values)
     if found is None:
         return None
     one, rest = _instance(first, found)
@@ -77,7 +91,7 @@ def insert_row(instance: Model) -> None:
     """Insert a new instance whose primary key is known."""
     fields: Sequence[Field[Any, Any]] = instance._meta.concrete_fields
     values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_insert(type(instance)), values)
     instance._state.adding, instance._state.db = False, connection.alias
 

@@ -45,11 +45,16 @@ def compare() -> Iterator[list[object]]:
                 algorithms=[key.algorithm],
                 audience=settings.TOKEN_AUDIENCE,
                 issuer=settings.TOKEN_ISSUER,
-                options={"require": tokens.REQUIRED_CLAIMS},
+                options={"require": [*tokens.TEXTS, *tokens.TIMES, "iss", "aud"]},
             )
 
-        read = Subject(OURS, lambda _: tokens.AccessToken.read(token), DECISIONS)
-        costs = measure([read, Subject(PEER, decode, DECISIONS)])
+        def read_first(_: int) -> object:
+            jws.forget()
+            return tokens.AccessToken.read(token)
+
+        first = Subject(OURS, read_first, DECISIONS)
+        again = Subject(OURS_AGAIN, lambda _: tokens.AccessToken.read(token), DECISIONS)
+        costs = measure([first, again, Subject(PEER, decode, DECISIONS)])
     for name, cost in costs.items():
         yield [name, *(f"{figure:.0f}" for figure in cost.figures()), f"{cost.cpu / costs[PEER].cpu:.2f}"]
     verdict = "yes" if costs[OURS].cpu <= DEMANDED * costs[PEER].cpu else "NO"

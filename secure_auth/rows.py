@@ -47,9 +47,12 @@ def fetch_row(
 ) -> Row | None:
     """The first row of a statement that answers columns(model) and then one column for each name in `extra`."""
     found = fetch_values(statement, values)
-    if found is None:
-        return None
-    instance, rest = _instance(model, found)
+    return None if found is None else as_instance(model, found, extra=extra)
+
+
+def as_instance(model: type[Row], values: Sequence[Any], *, extra: Sequence[str] = ()) -> Row:
+    """An instance of a row whose values begin with columns(model), and then one for each name in `extra`."""
+    instance, rest = _instance(model, values)
     for name, value in zip(extra, rest, strict=True):
         setattr(instance, name, value)
     return instance

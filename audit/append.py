@@ -215,7 +215,11 @@ def _statement(events: int, personal: int) -> str:
 @cache
 def _joined(change: str) -> str:
     """PostgreSQL: a change, and one event with all that belongs to it where the change answers a row."""
-    inserts = (("audit_event", EVENT_COLUMNS), ("audit_pending", ("event",)), ("audit_personaldata", PERSONAL_COLUMNS))
+    inserts = (
+        ("audit_event", EVENT_COLUMNS),
+        ("audit_pending", ("event",)),
+        ("audit_personaldata", PERSONAL_COLUMNS),
+    )
     parts = [f"{table} AS ({_insert_where_changed(table, columns)})" for table, columns in inserts]
     return f"WITH changed AS ({change}), {', '.join(parts)} SELECT * FROM changed"  # noqa: S608 constants
 

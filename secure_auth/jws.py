@@ -1,9 +1,9 @@
 """Signatures of compact JWS (RFC 7515) by the two algorithms of this service: ES256 and EdDSA (RFC 7518, RFC 8037).
 
-The key decides the algorithm, never the token. Verifying ES256 is most of what the check of a token costs, and an access
-token comes with every request: so it is remembered, by its digest, that a signature was good. That is a fact about
-bytes and does not change; whether the key still vouches, whether the token has expired, and whether its session lives
-is judged every time anew.
+The key decides the algorithm, never the token. Verifying ES256 is most of what the check of a token costs, and an
+access token comes with every request: so it is remembered, by its digest, that a signature was good. That is a fact
+about bytes and does not change; whether the key still vouches, whether the token has expired, and whether its session
+lives is judged every time anew.
 """
 
 import base64

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, Model
 
@@ -36,10 +36,11 @@ def fetch_values(statement: str, values: Sequence[Any]) -> Sequence[Any] | None:
 
 def prepared_cursor() -> CursorWrapper:
     """A cursor whose statements PostgreSQL prepares; Django's own sends text with the values in it."""
-    if connection.vendor != "postgresql":
-        return connection.cursor()
-    connection.ensure_connection()
-    return CursorWrapper(psycopg.Cursor(connection.connection), connection)
+    database = connections[DEFAULT_DB_ALIAS]  # what `connection` looks up at each use of it
+    if database.vendor != "postgresql":
+        return database.cursor()
+    database.ensure_connection()
+    return CursorWrapper(psycopg.Cursor(database.connection), database)
 
 
 def fetch_row(
@@ -71,12 +72,13 @@ def fetch_pair(
 
 def _instance(model: type[Row], values: Sequence[Any]) -> tuple[Row, Sequence[Any]]:
     """An instance of the first values, and the values that are left."""
-    names, converters = _plan(model, connection.vendor)
+    database = connections[DEFAULT_DB_ALIAS]
+    names, converters = _plan(model, database.vendor)
     row = list(values[: len(names)])
     for place, column, convert in converters:
         for one in convert:
-            row[place] = one(row[place], column, connection)
-    return model.from_db(connection.alias, names, row), values[len(names) :]
+            row[place] = one(row[place], column, database)
+    return model.from_db(DEFAULT_DB_ALIAS, names, row), values[len(names) :]
 
 
 @cache

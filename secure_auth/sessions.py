@@ -187,14 +187,18 @@ def find_session(session_id: str, *, kid: str) -> Session | None:
 
     The key's state is read here, from the database: a compromised key is dead on every node at the same moment.
     """
-    find = FIND.format(session=rows.columns(Session, "session"), user=rows.columns(User, "account"))
-    found = rows.fetch_pair(Session, User, find, [session_id, kid])
+    found = rows.fetch_pair(Session, User, _find_statement(), [session_id, kid])
     if found is None:
         keys.distrust_ring(Key.Purpose.SIGNING)
         return None
     session, user = found
     session.user = user
     return session
+
+
+@cache
+def _find_statement() -> str:
+    return FIND.format(session=rows.columns(Session, "session"), user=rows.columns(User, "account"))
 
 
 def end_session(session: Session, *, reason: str, now: datetime) -> bool:

@@ -83,7 +83,9 @@ class RingBackend(TokenBackend):
 
     def _check_claims(self, claims: Any) -> None:
         """What RFC 7519 section 4.1 asks of the claims that every token of ours has."""
-        if not isinstance(claims, dict) or claims.get("iss") != self.issuer or claims.get("aud") != self.audience:
+        if not isinstance(claims, dict):
+            raise TokenBackendError("Token is invalid")
+        if claims.get("iss") != self.issuer or claims.get("aud") != self.audience:
             raise TokenBackendError("Token is invalid")
         texts, times = [claims.get(name) for name in TEXTS], [claims.get(name) for name in TIMES]
         if any(type(text) is not str for text in texts) or any(type(moment) is not int for moment in times):
@@ -103,6 +105,11 @@ class RingBackend(TokenBackend):
         if key is None or header != {"alg": key.algorithm, "kid": key.kid, "typ": self.header_type}:
             raise TokenBackendError("Token is invalid")
         return key
+
+
+@cache
+def _backend(header_type: str, comes_again: bool) -> RingBackend:
+    return RingBackend(header_type, comes_again=comes_again)
 
 
 @lru_cache(maxsize=64)  # all genuine tokens of a kind and key have one header
@@ -133,7 +140,7 @@ class RingToken(Token):
     @classmethod
     def get_token_backend(cls) -> RingBackend:
         """The backend that pins this kind's header type."""
-        return _backend(cls)
+        return _backend(cls.header_type, cls.comes_again)
 
     @classmethod
     def read(cls, encoded: str) -> Self:
@@ -154,11 +161,6 @@ class RingToken(Token):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
-
-
-@cache
-def _backend(kind: type[RingToken]) -> RingBackend:
-    return RingBackend(kind.header_type, comes_again=kind.comes_again)
 
 
 class PartialToken(RingToken):

@@ -14,7 +14,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 from django.db.backends.utils import CursorWrapper
 
 from throttling.models import Bucket
@@ -116,9 +123,10 @@ def _unavailable() -> Iterator[None]:
 
 
 def _call(function: str, rules: list[Rule], id_: str | None, number: int) -> Any:
-    connection.ensure_connection()
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
     # Prepared once a connection: Django's own cursor has the statement parsed and planned anew each time.
-    with CursorWrapper(psycopg.Cursor(connection.connection), connection) as cursor:
+    with CursorWrapper(psycopg.Cursor(database.connection), database) as cursor:
         cursor.execute(f"SELECT {function}(%s::jsonb, %s::text, %s)", [json.dumps(rules), id_, number])
         return json.loads(cursor.fetchone()[0])
 

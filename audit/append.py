@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
+import psycopg
 import structlog
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from audit import tallies
 from audit.details import Collapsed, Id
@@ -19,7 +21,7 @@ from audit.events import EventType, Outcome, Severity, Source
 from audit.records import NewEvent, Record, prepare
 from audit.validation import UnknownDetail
 
-__all__ = ("NewEvent", "append", "append_collapsed", "close_tallies")
+__all__ = ("NewEvent", "append", "append_collapsed", "append_with", "close_tallies")
 
 log = structlog.get_logger("audit")
 
@@ -32,6 +34,10 @@ PERSONAL_COLUMNS: Final = (
 MAX_JSON_LENGTH: Final = (
     64_000  # with the other columns below what a leaf may have (audit.leaf), all of it ASCII
 )
+CASTS: Final = {
+    "time": "timestamptz",
+    **dict.fromkeys(("details", "commitments", "text", "salts"), "jsonb"),
+}
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -44,6 +50,29 @@ def append(*events: NewEvent) -> tuple[str, ...]:
     """
     _require_transaction()
     return _insert([prepare(event) for event in events])
+
+
+def append_with(change: str, values: Sequence[Any], event: NewEvent) -> Sequence[Any] | None:
+    """Make a change, and insert the event that reports it exactly when it took place: the row it answers, or None.
+
+    `change` is one UPDATE, INSERT or DELETE of at most one row that ends in RETURNING. On PostgreSQL it and the event
+    are one statement, so that neither can be committed without the other; elsewhere a transaction holds them.
+
+    Raises:
+        UnknownDetail: the vocabulary does not know what an event says.
+    """
+    record = prepare(event)
+    if connection.vendor == "postgresql":
+        row = _change_and_insert(change, values, record)
+        if row is not None:
+            _print_on_commit([record])
+        return row
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(change, values)
+        found: Sequence[Any] | None = cursor.fetchone()
+        if found is not None:
+            _insert([record])
+        return found
 
 
 def append_collapsed(event: NewEvent, *, key: str = "", window_seconds: int = 60, times: int = 1) -> bool:
@@ -125,6 +154,16 @@ def _insert(records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(record.id for record in records)
 
 
+def _change_and_insert(change: str, values: Sequence[Any], record: Record) -> Sequence[Any] | None:
+    everything = [*values, *_event_values(record), record.id, *_personal_values(record)]
+    connection.ensure_connection()
+    # Prepared once a connection: Django's own cursor has the statement parsed and planned anew each time.
+    with CursorWrapper(psycopg.Cursor(connection.connection), connection) as cursor:
+        cursor.execute(_joined(change), everything)
+        found: Sequence[Any] | None = cursor.fetchone()
+        return found
+
+
 def _event_values(record: Record) -> tuple[Any, ...]:
     details, commitments = _to_json(record.details), _to_json(record.commitments)
     if len(details) + len(commitments) > MAX_JSON_LENGTH:
@@ -171,6 +210,23 @@ def _statement(events: int, personal: int) -> str:
         return f"WITH event AS ({insert}) {queue}"
     own = _insert_sql("audit_personaldata", PERSONAL_COLUMNS, personal)
     return f"WITH event AS ({insert}), pending AS ({queue}) {own}"
+
+
+@cache
+def _joined(change: str) -> str:
+    """PostgreSQL: a change, and one event with all that belongs to it where the change answers a row."""
+    inserts = (
+        ("audit_event", EVENT_COLUMNS),
+        ("audit_pending", ("event",)),
+        ("audit_personaldata", PERSONAL_COLUMNS),
+    )
+    parts = [f"{table} AS ({_insert_where_changed(table, columns)})" for table, columns in inserts]
+    return f"WITH changed AS ({change}), {', '.join(parts)} SELECT * FROM changed"  # noqa: S608 constants
+
+
+def _insert_where_changed(table: str, columns: tuple[str, ...]) -> str:
+    places = ", ".join(f"%s::{CASTS.get(column, 'text')}" for column in columns)
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {places} FROM changed"  # noqa: S608 constants
 
 
 def _print_on_commit(records: Sequence[Record]) -> None:

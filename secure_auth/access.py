@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from audit.append import NewEvent, append
+from audit.append import NewEvent, append, append_with
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import devices, factors, metrics, pending, refusals, sessions, tokens
 from secure_auth.errors import Code, Problem, invalid_token, reauthentication_required, validation_failed
@@ -161,20 +161,33 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
             "Idempotency-Key", "invalid", "22 to 128 characters of A-Z a-z 0-9 _ - are needed."
         )
     now = timezone.now()
-    with transaction.atomic():
-        rotation = sessions.rotate_session(
-            session_id,
-            generation=generation,
-            kid=claims["kid"],
-            idempotency_key=idempotency_key or "",
-            now=now,
-        )
-        _record_rotation(rotation, user=claims["sub"], session_id=session_id, source=source)
+    rotation = _rotate(claims, generation, idempotency_key or "", now=now, source=source)
     if rotation.session and rotation.verdict in (Verdict.ROTATED, Verdict.REPLAYED):
         return tokens.issue_pair(rotation.session, rotation.session.user, now=now)
     if rotation.verdict is Verdict.KEY_REPEATED:
         raise validation_failed("Idempotency-Key", "repeated", "Each refresh needs a new key.")
     raise invalid_token()
+
+
+def _rotate(
+    claims: RefreshToken, generation: int, idempotency_key: str, *, now: datetime, source: Source
+) -> Rotation:
+    """Rotate and record it, in one statement where the database can; what was no rotation is judged under a lock.
+
+    It is tried again under that lock: a token is reused only where a rotation failed in the same transaction.
+    """
+    user, session_id = claims["sub"], claims["sid"]
+    asked = {"generation": generation, "kid": claims["kid"], "idempotency_key": idempotency_key, "now": now}
+    rotated = NewEvent(
+        type=EventType.TOKEN_REFRESH, outcome=Outcome.SUCCESS, source=source, user=user, session=session_id
+    )
+    row = append_with(*sessions.rotation_statement(session_id, **asked), rotated)
+    if row is not None:
+        return sessions.as_rotated(row)
+    with transaction.atomic():
+        rotation = sessions.rotate_session(session_id, **asked)
+        _record_rotation(rotation, user=user, session_id=session_id, source=source)
+    return rotation
 
 
 def owner_of_refresh(encoded: str) -> tuple[str, str] | None:

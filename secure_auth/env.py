@@ -218,6 +218,7 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
     if not parsed.get("NAME"):
         raise refuse(name, "must name the database: postgres://host/name")
     options = dict(parsed.get("OPTIONS") or {})  # type: ignore[call-overload]
+    options.setdefault("prepare_threshold", 5)
     options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}
     return {**parsed, "OPTIONS": options, "CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True}
 

@@ -251,7 +251,7 @@ def digest(label: str, *parts: str, kid: str | None = None) -> str:
     keys = ring(Key.Purpose.DIGEST)
     key = keys.active if kid is None else keys.keys[kid]
     message = json.dumps([label, *parts], ensure_ascii=True).encode()
-    return hmac.new(key.secret, message, hashlib.sha256).hexdigest()
+    return hmac.digest(key.secret, message, "sha256").hex()
 
 
 def digest_kid() -> str:

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -34,10 +35,13 @@ def _redacted(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_redacted(name, inner) for inner in value]
     if isinstance(value, str):
-        if name not in NAMES_IN_CLEAR and SECRET_NAMES.search(name):
-            return HIDDEN
-        return SECRET_VALUES.sub(HIDDEN, value)
+        return HIDDEN if _names_secret(name) else SECRET_VALUES.sub(HIDDEN, value)
     return value
+
+
+@lru_cache(maxsize=1024)
+def _names_secret(name: str) -> bool:
+    return name not in NAMES_IN_CLEAR and SECRET_NAMES.search(name) is not None
 
 
 SHARED: list[Any] = [

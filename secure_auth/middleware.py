@@ -42,11 +42,11 @@ def read_source(request: HttpRequest) -> tuple[Source, str]:
     """
     trusted = settings.TRUSTED_PROXIES
     ip = client_address(request.META, trusted)
-    foreign = request.headers.get("X-Request-ID", "")
+    foreign = request.META.get("HTTP_X_REQUEST_ID", "")
     if not REQUEST_ID.fullmatch(foreign):
         foreign = ""
     ours = foreign if foreign and is_trusted_peer(request.META, trusted) else str(uuid_utils.uuid7())
-    agent = request.headers.get("User-Agent", "")[:USER_AGENT_LENGTH].replace("\x00", "")
+    agent = request.META.get("HTTP_USER_AGENT", "")[:USER_AGENT_LENGTH].replace("\x00", "")
     source = Source(
         ip=ip, user_agent=agent, request_id=ours, foreign_request_id="" if ours == foreign else foreign
     )

@@ -1,15 +1,17 @@
 """One row by a constant statement.
 
 The ORM builds its SQL anew for every query; beside a password's hash that was most of what a login cost. Here the
-statement is a constant and only values travel. Values are converted as the ORM converts them, so that a row read here
-equals one read there on every database.
+statement is a constant and only values travel. PostgreSQL parses and plans it once a connection, not once a request.
+Values are converted as the ORM converts them, so that a row read here equals one read there on every database.
 """
 
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from django.db import connection
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, Model
 
 Row = TypeVar("Row", bound=Model)
@@ -24,16 +26,34 @@ def columns(model: type[Model], alias: str = "") -> str:
     return ", ".join(f'{prefix}"{field.column}"' for field in model._meta.concrete_fields)
 
 
+def fetch_values(statement: str, values: Sequence[Any]) -> Sequence[Any] | None:
+    """The first row of a constant statement, as the driver gives it."""
+    with prepared_cursor() as cursor:
+        cursor.execute(statement, values)
+        found: Sequence[Any] | None = cursor.fetchone()
+        return found
+
+
+def prepared_cursor() -> CursorWrapper:
+    """A cursor whose statements PostgreSQL prepares; Django's own sends text with the values in it."""
+    database = connections[DEFAULT_DB_ALIAS]  # what `connection` looks up at each use of it
+    if database.vendor != "postgresql":
+        return database.cursor()
+    database.ensure_connection()
+    return CursorWrapper(psycopg.Cursor(database.connection), database)
+
+
 def fetch_row(
     model: type[Row], statement: str, values: Sequence[Any], *, extra: Sequence[str] = ()
 ) -> Row | None:
     """The first row of a statement that answers columns(model) and then one column for each name in `extra`."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found = cursor.fetchone()
-    if found is None:
-        return None
-    instance, rest = _instance(model, found)
+    found = fetch_values(statement, values)
+    return None if found is None else as_instance(model, found, extra=extra)
+
+
+def as_instance(model: type[Row], values: Sequence[Any], *, extra: Sequence[str] = ()) -> Row:
+    """An instance of a row whose values begin with columns(model), and then one for each name in `extra`."""
+    instance, rest = _instance(model, values)
     for name, value in zip(extra, rest, strict=True):
         setattr(instance, name, value)
     return instance
@@ -43,9 +63,7 @@ def fetch_pair(
     first: type[Row], second: type[Related], statement: str, values: Sequence[Any]
 ) -> tuple[Row, Related] | None:
     """The first row of a statement that answers the columns of two models, one behind the other."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found = cursor.fetchone()
+    found = fetch_values(statement, values)
     if found is None:
         return None
     one, rest = _instance(first, found)
@@ -54,12 +72,13 @@ def fetch_pair(
 
 def _instance(model: type[Row], values: Sequence[Any]) -> tuple[Row, Sequence[Any]]:
     """An instance of the first values, and the values that are left."""
-    names, converters = _plan(model, connection.vendor)
+    database = connections[DEFAULT_DB_ALIAS]
+    names, converters = _plan(model, database.vendor)
     row = list(values[: len(names)])
     for place, column, convert in converters:
         for one in convert:
-            row[place] = one(row[place], column, connection)
-    return model.from_db(connection.alias, names, row), values[len(names) :]
+            row[place] = one(row[place], column, database)
+    return model.from_db(DEFAULT_DB_ALIAS, names, row), values[len(names) :]
 
 
 @cache
@@ -77,7 +96,7 @@ def insert_row(instance: Model) -> None:
     """Insert a new instance whose primary key is known."""
     fields: Sequence[Field[Any, Any]] = instance._meta.concrete_fields
     values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
-    with connection.cursor() as cursor:
+    with prepared_cursor() as cursor:
         cursor.execute(_insert(type(instance)), values)
     instance._state.adding, instance._state.db = False, connection.alias
 

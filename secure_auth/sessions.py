@@ -8,10 +8,12 @@ every request, never cached.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -101,17 +103,33 @@ def rotate_session(
     Reuse ends the session here; the caller records it. `kid` names the key that signed the token: one that is gone
     proves nothing, so its token neither rotates nor counts as reuse.
     """
+    statement = rotation_statement(
+        session_id, generation=generation, kid=kid, idempotency_key=idempotency_key, now=now
+    )
+    row = rows.fetch_values(*statement)
+    if row is not None:
+        return as_rotated(row)
+    if not keys.is_live(kid):
+        return Rotation(Verdict.ENDED, None)
+    return _judge(session_id, generation=generation, key=digest_key(idempotency_key), now=now)
+
+
+def rotation_statement(
+    session_id: str, *, generation: int, kid: str, idempotency_key: str, now: datetime
+) -> tuple[str, list[Any]]:
+    """The conditional UPDATE that advances a session by one generation, and its values: it answers a row, or none."""
     key = digest_key(idempotency_key)
     idle = now + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
     values = [_jti_digest(session_id, generation + 1), key, now, now, idle, idle]
     condition = [session_id, generation, _jti_digest(session_id, generation), now, now, key, key, kid]
-    session = rows.fetch_row(Session, _rotate_statement(), [*values, *condition], extra=("role",))
-    if session:
-        session.user = User(id=session.user_id, role=session.role)  # type: ignore[attr-defined]
-        return Rotation(Verdict.ROTATED, session)
-    if not keys.is_live(kid):
-        return Rotation(Verdict.ENDED, None)
-    return _judge(session_id, generation=generation, key=key, now=now)
+    return _rotate_statement(), [*values, *condition]
+
+
+def as_rotated(row: Sequence[Any]) -> Rotation:
+    """The rotation that a row of rotation_statement means."""
+    session = rows.as_instance(Session, row, extra=("role",))
+    session.user = User(id=session.user_id, role=session.role)  # type: ignore[attr-defined]
+    return Rotation(Verdict.ROTATED, session)
 
 
 @cache
@@ -169,14 +187,18 @@ def find_session(session_id: str, *, kid: str) -> Session | None:
 
     The key's state is read here, from the database: a compromised key is dead on every node at the same moment.
     """
-    find = FIND.format(session=rows.columns(Session, "session"), user=rows.columns(User, "account"))
-    found = rows.fetch_pair(Session, User, find, [session_id, kid])
+    found = rows.fetch_pair(Session, User, _find_statement(), [session_id, kid])
     if found is None:
         keys.distrust_ring(Key.Purpose.SIGNING)
         return None
     session, user = found
     session.user = user
     return session
+
+
+@cache
+def _find_statement() -> str:
+    return FIND.format(session=rows.columns(Session, "session"), user=rows.columns(User, "account"))
 
 
 def end_session(session: Session, *, reason: str, now: datetime) -> bool:

@@ -84,6 +84,9 @@ tree: list[URLPattern | URLResolver] = [
 ]
 
 api: list[URLPattern | URLResolver] = [
+    # What is asked most comes first: addresses are tried in this order.
+    path("me/", accounts.MeView.as_view()),
+    path("token/refresh/", sessions.RefreshView.as_view()),
     path("register/", accounts.RegisterView.as_view()),
     path("register/confirm/", accounts.ConfirmView.as_view()),
     path("login/", login.LoginView.as_view()),
@@ -94,7 +97,6 @@ api: list[URLPattern | URLResolver] = [
     path("mfa/totp/<id:authenticator_id>/confirm/", mfa.ConfirmTotpView.as_view()),
     path("mfa/recovery-codes/", mfa.RecoveryCodesView.as_view()),
     path("mfa/<id:authenticator_id>/", mfa.AuthenticatorView.as_view()),
-    path("token/refresh/", sessions.RefreshView.as_view()),
     path("token/introspect/", oauth.IntrospectView.as_view()),
     path("token/revoke/", oauth.RevokeView.as_view()),
     path("token/verify/", sessions.VerifyTokenView.as_view()),
@@ -103,7 +105,6 @@ api: list[URLPattern | URLResolver] = [
     path("sessions/<id:session_id>/", sessions.SessionView.as_view()),
     path("devices/", sessions.DevicesView.as_view()),
     path("devices/<id:device_id>/", sessions.DeviceView.as_view()),
-    path("me/", accounts.MeView.as_view()),
     path("me/activity/", audit.ActivityView.as_view(), name="activity"),
     path("password/change/", accounts.ChangePasswordView.as_view()),
     path("password/reset/", accounts.ResetView.as_view()),
@@ -123,8 +124,8 @@ api: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
-    path("", pages.home),
     path("api/v1/", include(api)),
+    path("", pages.home),
     path("api/schema/", docs.schema, name="schema"),
     path("api/docs/", docs.docs, name="docs"),
     path("confirm/", pages.mailed, {"purpose": "confirm"}),

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 from rest_framework.views import APIView
 
 from audit.events import Source
@@ -37,6 +38,10 @@ class Text(serializers.CharField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, "max_length": 1024, **options})
+        # The parser refuses lone surrogates for a whole body; this one looks at each character of a token in Python.
+        self.validators = [
+            one for one in self.validators if not isinstance(one, ProhibitSurrogateCharactersValidator)
+        ]
 
     def to_internal_value(self, data: Any) -> str:
         """Refuse what is not a string."""

@@ -13,7 +13,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+import psycopg
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
+from django.db.backends.utils import CursorWrapper
 
 from throttling.models import Bucket
 from throttling.reservations import StoreUnavailable
@@ -114,7 +123,10 @@ def _unavailable() -> Iterator[None]:
 
 
 def _call(function: str, rules: list[Rule], id_: str | None, number: int) -> Any:
-    with connection.cursor() as cursor:
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    # Prepared once a connection: Django's own cursor has the statement parsed and planned anew each time.
+    with CursorWrapper(psycopg.Cursor(database.connection), database) as cursor:
         cursor.execute(f"SELECT {function}(%s::jsonb, %s::text, %s)", [json.dumps(rules), id_, number])
         return json.loads(cursor.fetchone()[0])
 

@@ -13,5 +13,5 @@ def create(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("throttling", "0002_postgresql_functions")]
+    dependencies = [("throttling", "0003_unsaid_locks")]
     operations = [migrations.RunPython(create, migrations.RunPython.noop)]

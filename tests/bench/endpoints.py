@@ -42,12 +42,12 @@ class Figure:
         return cls(*(statistics.median(values) for values in zip(*map(astuple, runs), strict=True)))
 
 
-def play(url: str, pid: int, scripts: Scripts) -> Figure:
+def play(url: str, pid: int, scripts: Scripts, concurrency: int = CONCURRENCY) -> Figure:
     """One run."""
     playing = scripts()
     pids = descendants(pid)
     began = cpu_seconds(pids)
-    result = load.run(url, playing, concurrency=CONCURRENCY)
+    result = load.run(url, playing, concurrency=concurrency)
     cpu = 1000 * (cpu_seconds(pids) - began) / len(result.latencies)
     assert set(result.statuses) == {200}, result.statuses
     return Figure(result.rate, result.median_ms, result.percentile_ms(0.99), cpu)
@@ -59,14 +59,14 @@ def measure(url: str, pid: int, scripts: Scripts) -> Figure:
     return Figure.median(play(url, pid, scripts) for _ in range(RUNS))
 
 
-def repeat(request: Callable[[], bytes], requests: int = REQUESTS) -> Scripts:
-    """So many requests over CONCURRENCY connections."""
+def repeat(request: Callable[[], bytes], requests: int = REQUESTS, concurrency: int = CONCURRENCY) -> Scripts:
+    """So many requests over so many connections."""
 
     def script() -> load.Script:
-        for _ in range(requests // CONCURRENCY):
+        for _ in range(requests // concurrency):
             yield request()
 
-    return lambda: [script() for _ in range(CONCURRENCY)]
+    return lambda: [script() for _ in range(concurrency)]
 
 
 def password_step(account: Account) -> bytes:

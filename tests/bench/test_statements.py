@@ -141,9 +141,10 @@ def test_remembering_a_known_device_again_costs_one_more(meter: Meter) -> None:
     assert_cost(cost, own=8, limiter=2)
 
 
-def test_refresh_costs_two_statements(meter: Meter) -> None:
+def test_refresh_costs_one_statement(meter: Meter) -> None:
+    """The rotation and its event together: neither can be committed without the other."""
     cost = meter.count(lambda: meter.client.refresh(meter.person.refresh))
-    assert_cost(cost, own=2, limiter=1)
+    assert_cost(cost, own=1, limiter=1)
 
 
 def test_me_costs_one_statement(meter: Meter) -> None:

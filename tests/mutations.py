@@ -92,6 +92,6 @@ def content_changed(draw: st.DrawFn, token: str) -> str:
 
 
 def mutations(token: str) -> st.SearchStrategy[str]:
-    """Never the token itself, nor with blanks around it, which are no part of a header field's value."""
+    """Never the token itself, nor with blanks around it, which are no part of a header field's value; never nothing."""
     changed = bytes_changed(token) | segments_changed(token) | content_changed(token)
-    return changed.filter(lambda mutant: mutant.strip() != token)
+    return changed.filter(lambda mutant: mutant.strip() not in ("", token))

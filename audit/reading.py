@@ -33,7 +33,7 @@ from audit.records import Record
 
 BUDGET_SECONDS: Final = 0.3
 SMALLEST_WINDOW, FIRST_WINDOW, LAST_WINDOW = 100, 500, 8000
-MOST_BLOCKS: Final = 32
+BLOCKS_FOUND, MOST_BLOCKS = 500, 64  # of the text index: found by one statement, searched by one
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -143,13 +143,18 @@ def _search_blocks(
     if at > textindex.frontier():
         return [], at, False
     records: list[Record] = []
+    blocks: list[textindex.Range] = []
+    is_last = False
     while not clock.is_over():
+        if not blocks and not is_last:
+            blocks = textindex.find_blocks(sorted(grams), at, BLOCKS_FOUND)
+            is_last = len(blocks) < BLOCKS_FOUND
         count = max(1, min(clock.size // textindex.BLOCK, MOST_BLOCKS))
-        blocks = textindex.find_blocks(sorted(grams), at, count)
-        if blocks:
-            records += fetch_ranges(question, blocks, at, limit=limit - len(records))
-        if len(records) >= limit or len(blocks) < count or blocks[-1][0] <= question.lowest:
+        some, blocks = blocks[:count], blocks[count:]
+        if some:
+            records += fetch_ranges(question, some, at, limit=limit - len(records))
+            at = some[-1][0]
+        if len(records) >= limit or (is_last and not blocks) or at <= question.lowest:
             return records, at, True
-        at = blocks[-1][0]
-        clock.note(count * textindex.BLOCK)
+        clock.note(len(some) * textindex.BLOCK)
     return records, at, False

@@ -21,7 +21,7 @@ BUCKETS: Final = {"minute": 60, "hour": 3600, "day": 86_400}
 SPANS: Final = {"minute": 3600, "hour": 86_400, "day": 30 * 86_400}  # seconds, where `since` is not told
 MAX_BUCKETS: Final = 1_500
 BATCH: Final = 5_000
-LOOKED_AT: Final = 5_000  # latest failures, for those who caused most of them
+LOOKED_AT: Final = 1_000  # latest failures, for those who caused most of them
 TOP: Final = 10
 
 

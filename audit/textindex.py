@@ -14,16 +14,18 @@ Grams are of ASCII letters without regard to case. Left out are those that ids a
 
 import re
 import time
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from audit.filters import id_prefix
 from audit.queries import LOG_SHIFT, SEARCHED, WITH_PERSONAL
 
-BLOCK: Final = 256
-BLOCKS_AT_ONCE: Final = 32
+BLOCK: Final = 64
+BLOCKS_AT_ONCE: Final = 64
 SETTLE_SECONDS: Final = 10
 ENTRIES_AT_ONCE: Final = 5_000
 _ID_LETTERS: Final = frozenset("0123456789abcdef.:-")
@@ -138,19 +140,37 @@ def _fill_blocks() -> int:
                FOR UPDATE SKIP LOCKED""",
             [BLOCKS_AT_ONCE],
         )
-        blocks = cursor.fetchall()
-        for first, beyond in blocks:
-            cursor.execute(
-                "SELECT event FROM audit_personaldata WHERE event >= %s AND event < %s FOR SHARE",
-                [first, beyond],
-            )
-            cursor.execute(
-                f"SELECT {SEARCHED} FROM audit_event e {WITH_PERSONAL} WHERE e.id >= %s AND e.id < %s",  # noqa: S608 constants
-                [first, beyond],
-            )
-            words = {word for (text,) in cursor.fetchall() for word in text.split()}
-            cursor.execute(
+        blocks = sorted(cursor.fetchall())
+        for run in _adjoining(blocks):
+            words = _words_of(cursor, run)
+            cursor.executemany(
                 "UPDATE audit_textblock SET grams = %s::int[] WHERE first = %s",
-                [sorted(grams_of(words)), first],
+                [(sorted(grams_of(words[first])), first) for first, _ in run],
             )
     return len(blocks)
+
+
+def _adjoining(blocks: Sequence[Range]) -> list[list[Range]]:
+    """Blocks in order, those that follow each other without a gap together."""
+    runs: list[list[Range]] = []
+    for block in blocks:
+        if runs and runs[-1][-1][1] == block[0]:
+            runs[-1].append(block)
+        else:
+            runs.append([block])
+    return runs
+
+
+def _words_of(cursor: CursorWrapper, run: Sequence[Range]) -> dict[str, set[str]]:
+    """All words of each of adjoining blocks, by its first id; the personal data is locked before it is read."""
+    bounds = [run[0][0], run[-1][1]]
+    cursor.execute("SELECT event FROM audit_personaldata WHERE event >= %s AND event < %s FOR SHARE", bounds)
+    cursor.execute(
+        f"SELECT e.id, {SEARCHED} FROM audit_event e {WITH_PERSONAL} WHERE e.id >= %s AND e.id < %s",  # noqa: S608 constants
+        bounds,
+    )
+    firsts = [first for first, _ in run]
+    words: dict[str, set[str]] = {first: set() for first in firsts}
+    for event, text in cursor.fetchall():
+        words[firsts[bisect_right(firsts, event) - 1]].update(text.split())
+    return words

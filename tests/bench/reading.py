@@ -181,6 +181,7 @@ def measure_filters(url: str, rounds: int, show_plans: bool) -> None:
                 WHERE p."user" <> '' AND e.session <> ''"""
         ).fetchall()
     random.seed(7)
+    find_events()  # connects
     for name, ask in FILTERS.items():
         seconds, found, statements = [], 0, list[tuple[str, Any]]()
         for row in random.sample(rows, min(rounds, len(rows))):

@@ -18,7 +18,7 @@ INJECTIONS = (
     "' OR '1'='1",
     "'; DELETE FROM audit_event; --",
     '" UNION SELECT * --',
-    "%' ESCAPE '!' OR 1=1 --",
+    "%' ESCAPE '!' OR 1=1--",
     "x\\",
     "{{7*7}}",
     "%s%s%s",

@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from audit.verify.notes import COSIGNATURE, VerifierKey, parse_key
 from throttling.stores.location import parse_location
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -159,35 +158,6 @@ def command(name: str) -> list[str]:
         return shlex.split(text(name))
     except ValueError as error:
         raise refuse(name, "must be a program and its arguments") from error
-
-
-@dataclass(frozen=True)
-class Witness:
-    """A witness of the log (C2SP tlog-witness): its verifier key, and the URL that it takes checkpoints below."""
-
-    key: VerifierKey
-    url: str
-
-
-def witnesses(name: str) -> tuple[Witness, ...]:
-    """Verifier keys of cosigners, each followed by the URL of its witness, divided by blanks or commas."""
-    found, pairs = words(name), []
-    if len(found) % 2:
-        raise refuse(name, "must be pairs of a witness's verifier key and its URL")
-    for key, url in zip(found[::2], found[1::2], strict=True):
-        parts = urlsplit(url)
-        try:
-            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-            pairs.append(Witness(parse_key(key), url.rstrip("/")))
-        except ValueError as error:
-            raise refuse(name, "must be pairs of a witness's verifier key and its URL") from error
-        if not usable or parts.query or parts.fragment or pairs[-1].key.kind != COSIGNATURE:
-            raise refuse(
-                name, "must be pairs of a witness's verifier key (of a cosigner) and its http(s) URL"
-            )
-    if len({witness.key.name for witness in pairs}) < len(pairs):
-        raise refuse(name, "must name each witness once")
-    return tuple(pairs)
 
 
 def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:

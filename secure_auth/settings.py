@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from secure_auth import env
+from secure_auth import env, witness_settings
 from secure_auth.webhook_settings import read_webhooks
 from throttling.limits import limits_from_env
 
@@ -38,7 +38,7 @@ REDIS_TIMEOUT_MILLISECONDS = env.integer("REDIS_TIMEOUT_MILLISECONDS", 80, least
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 AUDIT_LOG_PUBLIC = env.flag("AUDIT_LOG_PUBLIC")
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 0, least=0, most=36_500)  # 0: for ever
-WITNESSES = env.witnesses("WITNESSES")
+WITNESSES = witness_settings.witnesses("WITNESSES")
 CHECKPOINT_FILE = env.text("CHECKPOINT_FILE")
 CHECKPOINT_COMMAND = env.command("CHECKPOINT_COMMAND")
 METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)

@@ -23,7 +23,7 @@ from audit.tree import Torn
 from audit.verify.notes import NotSigned, parse_note, verify_cosignature
 from audit.vocabulary import Keeper
 from audit.witness.submission import format_submission
-from secure_auth.env import Witness
+from secure_auth.witness_settings import Witness
 
 log = structlog.get_logger(__name__)
 

@@ -48,11 +48,16 @@ def authenticate_access(encoded: str, *, source: Source) -> Signed:
         metrics.count_refused_token("session_ended")  # so long ago that its row is gone, or its key is
         raise invalid_token()
     if not is_open(session, claims["sub"], timezone.now()):
-        metrics.count_refused_token("session_ended")
-        event = _refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
-        refusals.record_collapsed(event, key=session.id)
-        raise invalid_token()
+        raise _session_ended(session, source)
     return Signed(session.user, session, claims["auth_time"], claims["acr"])
+
+
+def _session_ended(session: Session, source: Source) -> Problem:
+    """Record, once a window, that a token of an ended session came, and give the problem to raise."""
+    metrics.count_refused_token("session_ended")
+    event = _refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
+    refusals.record_collapsed(event, key=session.id)
+    return invalid_token()
 
 
 def is_open(session: Session, subject: str, now: datetime) -> bool:
@@ -226,10 +231,16 @@ def _record_rotation(rotation: Rotation, *, user: str, session_id: str, source: 
 
 
 def log_out(*, signed: Signed, source: Source) -> None:
-    """End the session of this request; its access tokens with it."""
+    """End the session of this request; its access tokens with it.
+
+    Raises:
+        Problem: invalid_token, another request has just ended it.
+    """
     with transaction.atomic():
-        sessions.end_session(signed.session, reason="logout", now=timezone.now())
-        append(_ended(EventType.SESSION_END, signed, signed.session.id, source, Reason.LOGOUT))
+        if sessions.end_session(signed.session, reason="logout", now=timezone.now()):
+            append(_ended(EventType.SESSION_END, signed, signed.session.id, source, Reason.LOGOUT))
+            return
+    raise _session_ended(signed.session, source)
 
 
 def _ended(kind: EventType, signed: Signed, session_id: str, source: Source, reason: Reason) -> NewEvent:

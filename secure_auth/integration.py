@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 TURN_SECONDS = 0.8  # of integrating before a checkpoint is signed
 STRAY_SECONDS = 3600
 SAY_SECONDS = 3600
+REPEAT_SECONDS = 60  # of saying the same trouble once more on standard output
 LOG_PATH = "/api/v1/audit/log"
 
 
@@ -53,6 +54,8 @@ class Logbook:
         self._sound: Head | None = None  # continues all that is known
         self._signed: Head | None = None
         self._stray_at = 0.0
+        self._said: Trouble | None = None
+        self._say_again_at = 0.0
 
     def advance(self) -> bool:
         """Integrate for up to TURN_SECONDS and sign; whether there was anything to do."""
@@ -87,7 +90,7 @@ class Logbook:
         """Whether a head continues every checkpoint that is known; says so where it does not."""
         trouble = find_trouble(head) if head != self._sound or head != self._signed else None
         if trouble is None:
-            self._sound = head
+            self._sound, self._said = head, None
             trouble_path().unlink(missing_ok=True)
             return True
         self._refuse(head, trouble)
@@ -95,6 +98,10 @@ class Logbook:
 
     def _refuse(self, head: Head, trouble: Trouble) -> None:
         self._sound = self._signed = None
+        now = time.monotonic()
+        if trouble == self._said and now < self._say_again_at:
+            return
+        self._said, self._say_again_at = trouble, now + REPEAT_SECONDS
         trouble_path().write_text(trouble.why + "\n")
         log.critical("log.inconsistent", log=head.log, size=head.size, keeper=trouble.keeper, why=trouble.why)
         event = NewEvent(

@@ -2,9 +2,9 @@
 
 Both projects run at once, each with two workers of the web server that its manual tells, and are asked in turns by
 twenty clients, so that whatever slows the machine slows both; each ratio is the median of those of the rounds. On
-SQLite there are eight: the stock project answers 500 to more, since its transactions find the database locked. It blacklists
-each used refresh token; its access tokens cannot be revoked and nothing limits its requests. The demands: three times
-its refreshes, a `me/` no slower than its, and a check of an access token at most 30 % dearer than PyJWT's.
+SQLite there are eight: the stock project answers 500 to more, since its transactions find the database locked. It
+blacklists each used refresh token; its access tokens cannot be revoked and nothing limits its requests. The demands:
+three times its refreshes, a `me/` no slower than its, and a check of an access token at most 30 % dearer than PyJWT's.
 """
 
 import contextlib

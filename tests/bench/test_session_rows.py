@@ -10,7 +10,7 @@ from tests.conftest import new_address, scaled
 from tests.server import BACKENDS, Server, running_server
 
 REFRESHES = scaled(150, 1000)
-LOG = {"audit_event", "audit_personaldata"}
+LOG = {"audit_event", "audit_personaldata", "audit_pending"}  # no worker integrates
 GENEROUS = {"LIMIT_REFRESH": "100000/60", "LIMIT_REQUESTS": "100000/60"}
 TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB 'sqlite_*'",

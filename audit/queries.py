@@ -73,21 +73,15 @@ def fetch_ranges(
 ) -> list[Record]:
     """The last `limit` matches before an id, in ranges from a first id to before a second; newest first."""
     rest, values = _rest(question, None)
-    conditions = {"id < %s": before}
-    if question.lowest:
-        conditions["id >= %s"] = question.lowest
-    if question.beyond:
-        conditions["id < %s "] = question.beyond
-    marks = ", ".join(["(%s, %s)"] * len(ranges))
-    bounds = [each for pair in ranges for each in pair]
+    part = "SELECT id FROM audit_event WHERE id >= %s AND id < %s"
+    bounds = [
+        each
+        for first, beyond in ranges
+        for each in (max(first, question.lowest), min(filter(None, (beyond, before, question.beyond))))
+    ]
     with connection.cursor() as cursor:
-        # ids first: of a join over ranges PostgreSQL expects so many rows that it would read the whole table
-        cursor.execute(
-            f"""SELECT id FROM (VALUES {marks}) AS block (first, beyond)
-                  JOIN audit_event ON id >= block.first AND id < block.beyond
-                 WHERE {" AND ".join(conditions)}""",  # noqa: S608 constants; values are parameters
-            [*bounds, *conditions.values()],
-        )
+        # ids first, range by range: of a join PostgreSQL expects so many rows that it would read the whole table
+        cursor.execute(" UNION ALL ".join([part] * len(ranges)), bounds)
         ids = [row[0] for row in cursor.fetchall()]
     source = f"audit_event e {WITH_PERSONAL} WHERE e.id = ANY(%s) AND {rest} ORDER BY e.id DESC LIMIT %s"
     return _fetch(source, [ids, *values, limit])
@@ -214,9 +208,11 @@ def _rest(question: Filters, driver: str | None) -> tuple[str, list[str]]:
         if name != driver and (driver, name) != ("type", "outcome"):
             conditions.append(f'{"p" if name in _PERSONAL else "e"}."{name}" = %s')
             values.append(value)
-    like = "ILIKE" if connection.vendor == "postgresql" else "LIKE"
     for term in question.terms:
-        conditions.append(f"{SEARCHED} {like} %s ESCAPE '!'")
+        like = "LIKE"
+        if connection.vendor == "postgresql":  # by bytes where that is the same: several times faster
+            like = 'COLLATE "C" ILIKE' if term.isascii() else "ILIKE"
+        conditions.append(f"({SEARCHED}) {like} %s ESCAPE '!'")
         values.append("%" + term.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%")
     return " AND ".join(conditions), values
 

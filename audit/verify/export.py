@@ -88,7 +88,7 @@ class Export(Store):
         for number in range(above // RANGE, (upto - 1) // RANGE + 1):
             path = layout.log_directory(self._root, log) / layout.checkpoints_path(number)
             if path.exists():
-                notes += [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+                notes += [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
         found = [_stored(note) for note in notes]
         return sorted((each for each in found if above < each.size <= upto), key=lambda each: each.size)
 
@@ -164,7 +164,7 @@ class Export(Store):
     def _read_openings(self, log: int, number: int) -> Openings:
         name = layout.openings_path(number, self._heads[log].size)
         found: Openings = {}
-        for line in self._text(log, name).splitlines():
+        for line in filter(None, self._text(log, name).split("\n")):  # text may hold other line ends
             try:
                 told = parse(line)
                 found[told["index"]] = told
@@ -212,7 +212,7 @@ def _stored(note: Any) -> Stored:
         checkpoint = parse_checkpoint(told.text)
     except NotSigned as error:
         raise Bad(f"an exported checkpoint: {error}") from None
-    lines = str(note)[len(told.text) + 1 :].splitlines()
+    lines = str(note)[len(told.text) + 1 :].removesuffix("\n").split("\n")
     witnesses = tuple(
         (name, line) for (name, _, raw), line in zip(told.signatures, lines, strict=True) if len(raw) == 72
     )

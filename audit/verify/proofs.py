@@ -131,7 +131,7 @@ def _judge_place(
 
 def _count_cosignatures(note: str, keys: Sequence[VerifierKey]) -> int:
     text = parse_note(note).text
-    return sum(verify_cosignature(line, text, keys) for line in note[len(text) + 1 :].splitlines())
+    return sum(verify_cosignature(line, text, keys) for line in note[len(text) + 1 :].split("\n") if line)
 
 
 def _leaf(leaf: bytes) -> dict[str, Any]:

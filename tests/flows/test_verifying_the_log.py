@@ -84,8 +84,9 @@ def test_verify_log_tells_what_it_checked(server: Server, person: Person) -> Non
 
 
 def test_export_is_judged_elsewhere_with_the_same_last_line(
-    server: Server, person: Person, tmp_path: Path
+    server: Server, client: Client, person: Person, tmp_path: Path
 ) -> None:
+    client.login(person, "a wrong phrase", headers={"User-Agent": b"one\x85two \xe2\x80\xa8 three"})
     directory = tmp_path / "out"
     server.manage("export_log", "--out", str(directory))
     judged = elsewhere(tmp_path, "verify_log", "--export", str(directory), "--key", key_of(server))

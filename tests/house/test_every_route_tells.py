@@ -19,6 +19,7 @@ from tests.redis_processes import RedisProcess, one_redis
 from tests.server import running_server
 from tests.services import CI, believe
 
+pytestmark = pytest.mark.xdist_group("walk")  # one walk serves all
 # Reading one's own data.
 OWN_DATA = {
     ("GET", "/api/v1/mfa/"),

@@ -116,13 +116,11 @@ def test_what_was_not_covered_cannot_be_deleted(service: Server, auditor: tuple[
         service.rows("DELETE FROM audit_event WHERE id = %s", [event])
 
 
-@pytest.mark.parametrize("age", ["", "0d", "400", "1y", "10000000d"])
-def test_a_wrong_age_is_refused(service: Server, age: str) -> None:
-    if service.backend != "sqlite":
-        pytest.skip("the same on every database")
-    done = service.manage("prune", f"--older-than={age}", "--yes", check=False)
-    assert done.returncode
-    assert "not an age such as 400d" in done.stderr
+def test_a_wrong_age_is_refused(service: Server) -> None:
+    for age in ("", "0d", "400", "1y", "10000000d"):
+        done = service.manage("prune", f"--older-than={age}", "--yes", check=False)
+        assert done.returncode, age
+        assert "not an age such as 400d" in done.stderr
 
 
 def test_without_yes_and_without_a_terminal_nothing_is_deleted(service: Server) -> None:

@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import evidence
-from secure_auth.api.answers import Proof
 from secure_auth.api.common import ServiceView
 from secure_auth.api.examples import CHECKPOINT, VERIFIER_KEY
+from secure_auth.api.log_answers import Proof
 from secure_auth.errors import Code
 
 TEXT = "text/plain; charset=utf-8"

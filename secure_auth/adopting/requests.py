@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase
 
 from audit.events import Source
-from secure_auth import access
+from secure_auth import access, demands
 from secure_auth.access import Signed
 from secure_auth.api import cookies
 from secure_auth.api.bearer import read_token
@@ -38,7 +38,7 @@ def authenticate_request(request: HttpRequest) -> Signed:
         source, shown = source_of(request), read_token(request, cookies.ACCESS)
         signed = access.authenticate_access(shown.token, source=source)
         if shown.by_cookie and cookies.is_forged(request, signed.session.id):
-            raise access.cross_site(source=source, user=signed.user.pk, session=signed.session.id)
+            raise demands.cross_site(source=source, user=signed.user.pk, session=signed.session.id)
         request.user = signed.user
         request.signed, request.auth_session = signed, signed.session  # type: ignore[attr-defined]
     return signed
@@ -51,7 +51,7 @@ def demand_fresh_login(request: HttpRequest, max_age: int, acr_values: tuple[str
         Problem: invalid_token, reauthentication_required.
     """
     signed = authenticate_request(request)
-    access.demand_fresh(signed, source=source_of(request), max_age=max_age, acr_values=acr_values)
+    demands.demand_fresh(signed, source=source_of(request), max_age=max_age, acr_values=acr_values)
 
 
 def demand_role(request: HttpRequest, role: str) -> None:
@@ -60,7 +60,7 @@ def demand_role(request: HttpRequest, role: str) -> None:
     Raises:
         Problem: invalid_token, permission_denied.
     """
-    access.demand_role(authenticate_request(request), role, source=source_of(request))
+    demands.demand_role(authenticate_request(request), role, source=source_of(request))
 
 
 def refusal(request: HttpRequest, demand: Demand) -> HttpResponseBase | None:

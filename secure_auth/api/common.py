@@ -11,7 +11,7 @@ from rest_framework.validators import ProhibitSurrogateCharactersValidator
 from rest_framework.views import APIView
 
 from audit.events import Source
-from secure_auth import access, pending, tokens
+from secure_auth import access, demands, pending, tokens
 from secure_auth.access import Signed
 from secure_auth.api import cookies
 from secure_auth.api.bearer import Presented, read_cookie, read_token
@@ -100,7 +100,7 @@ class ServiceView(APIView):
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
         if cookies.wants_cookies(request) and not cookies.is_own_origin(request):
-            raise access.cross_site(
+            raise demands.cross_site(
                 source=self.source
             )  # nobody is to be signed in to somebody else's account
         if self.bearer == "access":
@@ -111,9 +111,9 @@ class ServiceView(APIView):
         elif self.bearer == "grant":
             self.grant = self._read_grant(request)
         if self.role:
-            access.demand_role(self.signed, self.role, source=self.source)
+            demands.demand_role(self.signed, self.role, source=self.source)
         if self.fresh:
-            access.demand_fresh(self.signed, source=self.source)
+            demands.demand_fresh(self.signed, source=self.source)
 
     def demand_own_site(self, shown: Presented, owner_id: str, *, user: str, session: str = "") -> None:
         """Refuse an unsafe request that another site may have made a browser send.
@@ -124,7 +124,7 @@ class ServiceView(APIView):
         if shown.by_cookie:
             self.request.is_opened_by_cookie = True  # type: ignore[attr-defined]
         if shown.by_cookie and cookies.is_forged(self.request, owner_id):
-            raise access.cross_site(source=self.source, user=user, session=session)
+            raise demands.cross_site(source=self.source, user=user, session=session)
 
     def _read_grant(self, request: Request) -> Grant:
         """Who may bind an authenticator: a partial token of an enrolment, or a fresh access token.
@@ -137,7 +137,7 @@ class ServiceView(APIView):
             signed = access.authenticate_access(shown.token, source=self.source)
             session = signed.session
             self.demand_own_site(shown, session.id, user=session.user_id, session=session.id)
-            access.demand_fresh(signed, source=self.source)
+            demands.demand_fresh(signed, source=self.source)
             return Grant(signed.user, session=session)
         login = pending.find_pending(shown.token, source=self.source)
         if login.next != PendingLogin.Next.ENROLL:

@@ -1,0 +1,74 @@
+"""What an authenticated request must show beyond its token: a fresh second factor, a role, that it is no other site's.
+
+Each refusal is an event, once a window.
+"""
+
+import time
+
+from django.conf import settings
+
+from audit.append import NewEvent
+from audit.events import EventType, Outcome, Reason, Source
+from secure_auth import refusals
+from secure_auth.access import Signed
+from secure_auth.errors import Code, Problem, reauthentication_required
+
+
+def demand_fresh(
+    signed: Signed, *, source: Source, max_age: int | None = None, acr_values: tuple[str, ...] = ()
+) -> None:
+    """Refuse what needs a second factor proved lately, by the word of the token (RFC 9470 section 4).
+
+    `max_age` is in seconds, REAUTHENTICATION_SECONDS when None; of `acr_values`, if any, the login has to meet one.
+
+    The session's own time would do for the thief of an older token as soon as its owner reauthenticates.
+
+    Raises:
+        Problem: reauthentication_required.
+    """
+    if max_age is None:
+        max_age = settings.REAUTHENTICATION_SECONDS
+    is_strong = not acr_values or signed.acr in acr_values
+    if is_strong and time.time() - signed.auth_time <= max_age:
+        return
+    _record_denial(signed, Reason.REAUTHENTICATION_REQUIRED, source)
+    raise reauthentication_required(max_age, acr_values)
+
+
+def demand_role(signed: Signed, role: str, *, source: Source) -> None:
+    """Refuse what needs a role.
+
+    Raises:
+        Problem: permission_denied.
+    """
+    if role in signed.user.roles:
+        return
+    _record_denial(signed, Reason.ROLE_MISSING, source)
+    raise Problem(Code.PERMISSION_DENIED)
+
+
+def cross_site(*, source: Source, user: str = "", session: str = "") -> Problem:
+    """Record that a request may come from another site, once a window, and give the problem to raise."""
+    event = NewEvent(
+        type=EventType.PERMISSION_DENIED,
+        outcome=Outcome.FAILURE,
+        reason=Reason.CSRF,
+        source=source,
+        user=user,
+        session=session,
+    )
+    refusals.record_collapsed(event, key=session or user)
+    return Problem(Code.CSRF_FAILED)
+
+
+def _record_denial(signed: Signed, reason: Reason, source: Source) -> None:
+    """Once a window for a session."""
+    event = NewEvent(
+        type=EventType.PERMISSION_DENIED,
+        outcome=Outcome.FAILURE,
+        reason=reason,
+        source=source,
+        user=signed.user.pk,
+        session=signed.session.id,
+    )
+    refusals.record_collapsed(event, key=signed.session.id)

@@ -170,12 +170,11 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
     value = text(name)
     if not value:
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "secure_auth.sqlite",
             "NAME": data_dir / "secure_auth.sqlite3",
             "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "timeout": 30,
-                "transaction_mode": "IMMEDIATE",
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
             },
         }

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import migrated
 from tests.client import Client
 from tests.server import LONG, TESTED_BACKENDS, Server, running_server
 
@@ -77,6 +78,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(str(backend)))
         if "fleet" in named:
             item.add_marker(pytest.mark.alone)
+
+
+def pytest_sessionfinish() -> None:
+    """In each of xdist's processes too."""
+    migrated.drop()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests import services
+from tests import migrated, services
 from tests.commands import Commands
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,13 +178,14 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def stores(backend: str) -> Iterator[dict[str, str]]:
-    """Environment variables of private, empty stores."""
+def stores(backend: str, *, with_tables: bool = False) -> Iterator[dict[str, str]]:
+    """Environment variables of private stores: empty, but for the tables of a PostgreSQL database where asked for."""
     services.require(*NEEDS[backend])
     with contextlib.ExitStack() as stack:
         variables = {}
         if "postgres" in NEEDS[backend]:
-            variables["DATABASE_URL"] = stack.enter_context(services.private_database())
+            template = (migrated.postgres_name(),) if with_tables else ()
+            variables["DATABASE_URL"] = stack.enter_context(services.private_database(*template))
         if "redis" in NEEDS[backend]:
             variables["REDIS_URL"] = stack.enter_context(services.private_redis())
         yield variables
@@ -197,13 +198,15 @@ def running_server(
     *,
     nodes: int = 1,
     worker: bool = True,
+    first_start: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """A service that answers on every node, stopped afterwards; its logs stay in `directory`.
 
-    Without the background `worker`, which nobody needs who reads no mail, it starts a third faster.
+    Without the background `worker`, which nobody needs who reads no mail, it starts a third faster; a `first_start`
+    makes the tables too.
     """
-    with stores(backend) as variables:
+    with stores(backend, with_tables=not first_start) as variables:
         port = free_port()
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         ours = {
@@ -216,6 +219,8 @@ def running_server(
             "REDIS_TIMEOUT_MILLISECONDS": "3000",  # a busy test machine is no outage
         }
         server = Server(backend, directory, {**inherited, **ours, **variables, **(environment or {})})
+        if not first_start and backend == "sqlite" and not server.data_dir.exists():
+            migrated.copy_sqlite(server.data_dir)
         try:
             for _ in range(nodes):
                 server.start_node(*([] if worker else ["--no-worker"]))

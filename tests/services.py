@@ -70,17 +70,21 @@ def require_programs(*names: str) -> None:
         pytest.skip(f"{name} is not installed")
 
 
-@contextlib.contextmanager
-def private_database() -> Iterator[str]:
-    """The URL of an empty PostgreSQL database, dropped afterwards."""
-    name = f"sa_test_{secrets.token_hex(6)}"
+def execute(statement: str) -> None:
+    """A statement about databases."""
     with psycopg.connect(postgres_url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(statement.encode())
+
+
+@contextlib.contextmanager
+def private_database(template: str = "template1") -> Iterator[str]:
+    """The URL of a PostgreSQL database, empty or a copy of another, dropped afterwards."""
+    name = f"sa_test_{secrets.token_hex(6)}"
+    execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield urlunsplit(urlsplit(postgres_url())._replace(path=f"/{name}"))
     finally:
-        with psycopg.connect(postgres_url(), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+        execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def believe(connection: redis.Redis) -> None:

@@ -22,14 +22,14 @@ pytestmark = pytest.mark.xdist_group("running")
 @pytest.fixture(scope="module")
 def quiet_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service that the tests of this file only look at."""
-    with running_server("sqlite", tmp_path_factory.mktemp("quiet")) as running:
+    with running_server("sqlite", tmp_path_factory.mktemp("quiet"), first_start=True) as running:
         yield running
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
     """A service of the test's own, to be stopped and killed."""
-    with running_server("sqlite", tmp_path) as running:
+    with running_server("sqlite", tmp_path, first_start=True) as running:
         yield running
 
 

@@ -146,11 +146,13 @@ class Reason(StrEnum):
     PRUNED = "pruned"
     NOT_ALLOWED = "not_allowed"
     LAST_AUTHENTICATOR = "last_authenticator"
+    TOO_MANY_AUTHENTICATORS = "too_many_authenticators"
     LAST_ADMIN = "last_admin"
     OWN_ACCOUNT = "own_account"
     OTHER_ADMIN = "other_admin"
     CAPACITY = "capacity"
     UNAVAILABLE = "unavailable"
+    UNREADABLE = "unreadable"
     REJECTED = "rejected"
     # causes of a success
     BY_USER = "by_user"

@@ -25,6 +25,8 @@ class TotpAuthenticator(models.Model):
     name = models.CharField(max_length=64, blank=True)
     sealed_secret = models.BinaryField()
     key_id = models.CharField(max_length=64)
+    algorithm = models.CharField(max_length=8, default="SHA1")
+    digits = models.PositiveSmallIntegerField(default=6)
     pending_login = models.CharField(max_length=36, blank=True)
     last_step = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from mfa.models import RecoveryCode
 
 CODES = 10
+FEW_LEFT = 3
 CODE_BYTES = 15
 GROUP = 4
 CODE = re.compile(r"[A-Z2-7]{24}", re.ASCII)

@@ -1,10 +1,11 @@
-"""TOTP (RFC 6238) over pyotp: SHA-1, 6 digits, 30 s, ±1 step.
+"""TOTP (RFC 6238) over pyotp: SHA-1 and 6 digits unless an authenticator says otherwise, 30 s, ±1 step.
 
 A code is accepted at most once per account secret: the conditional UPDATE on `last_step` is the decision, so that of
 any number of requests with one code at most one wins (RFC 6238 section 5.2; ASVS 6.5.1).
 """
 
 import base64
+import hashlib
 import hmac
 import re
 import secrets
@@ -18,13 +19,29 @@ import segno
 
 from mfa.models import TotpAuthenticator
 
-DIGITS = 6
 STEP_SECONDS = 30
 WINDOW_STEPS = 1
-SECRET_BYTES = 20
-CODE = re.compile(r"[0-9]{6}", re.ASCII)
+CLOCK_SEARCH_SECONDS = 600
+ALGORITHMS = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
+DIGITS = (6, 8)
+CODE = re.compile(r"[0-9]{6,8}", re.ASCII)
 
-Unseal = Callable[[TotpAuthenticator], bytes]
+
+@dataclass(frozen=True)
+class Scheme:
+    """How an authenticator makes its codes. It is stored with each, so that a change of the setting breaks none."""
+
+    algorithm: str = "SHA1"
+    digits: int = 6
+
+    def codes(self, secret: bytes) -> pyotp.HOTP:
+        """The codes of a secret by time step."""
+        encoded = base64.b32encode(secret).decode()
+        return pyotp.HOTP(encoded, digits=self.digits, digest=ALGORITHMS[self.algorithm])
+
+
+APPS = Scheme()  # what every authenticator app can do
+Unseal = Callable[[TotpAuthenticator], bytes | None]
 
 
 @dataclass(frozen=True)
@@ -39,17 +56,25 @@ class Enrolment:
         return "<Enrolment>"
 
 
-def create_secret() -> bytes:
-    """160 random bits (RFC 4226 section 4, R6)."""
-    return secrets.token_bytes(SECRET_BYTES)
+def scheme_of(authenticator: TotpAuthenticator) -> Scheme:
+    """The scheme that an authenticator was bound with."""
+    return Scheme(authenticator.algorithm, authenticator.digits)
 
 
-def describe_enrolment(secret: bytes, *, account: str, issuer: str) -> Enrolment:
-    """The otpauth URI of a secret and its QR code as an SVG document without scripts."""
-    encoded = base64.b32encode(secret).decode()
-    uri = pyotp.TOTP(encoded, digits=DIGITS, interval=STEP_SECONDS).provisioning_uri(
-        name=account, issuer_name=issuer
-    )
+def create_secret(scheme: Scheme = APPS) -> bytes:
+    """As many random bits as the hash has (RFC 6238 section 5.1), 160 at least (RFC 4226 section 4, R6)."""
+    return secrets.token_bytes(ALGORITHMS[scheme.algorithm]().digest_size)
+
+
+def describe_enrolment(secret: bytes, scheme: Scheme = APPS, *, account: str, issuer: str) -> Enrolment:
+    """The otpauth URI of a secret and its QR code as an SVG document without scripts.
+
+    The URI names algorithm and digits only where they are not what every app assumes (Key Uri Format).
+    """
+    encoded = base64.b32encode(secret).decode().rstrip("=")
+    uri = pyotp.TOTP(
+        encoded, digits=scheme.digits, digest=ALGORITHMS[scheme.algorithm], interval=STEP_SECONDS
+    ).provisioning_uri(name=account, issuer_name=issuer)
     svg = segno.make(uri, error="m", micro=False).svg_inline(scale=4, border=4, dark="#000", light="#fff")
     return Enrolment(encoded, uri, svg)
 
@@ -59,19 +84,34 @@ def normalize_code(code: str) -> str:
     return code.replace(" ", "")
 
 
-def matching_step(secret: bytes, code: str, *, now: float | None = None) -> int | None:
+def matching_step(secret: bytes, code: str, scheme: Scheme = APPS, *, now: float | None = None) -> int | None:
     """The time step within the window whose code this is, the newest first; None when none matches.
 
     All steps of the window are compared in constant time, whichever matches.
     """
-    code = normalize_code(code)
-    if not CODE.fullmatch(code):
-        return None
-    hotp = pyotp.HOTP(base64.b32encode(secret).decode(), digits=DIGITS)
     present = int((time.time() if now is None else now) // STEP_SECONDS)
-    found = None
-    for step in range(present - WINDOW_STEPS, present + WINDOW_STEPS + 1):
-        if step >= 0 and hmac.compare_digest(hotp.at(step).encode(), code.encode()):
+    return _newest_match(secret, code, scheme, range(present - WINDOW_STEPS, present + WINDOW_STEPS + 1))
+
+
+def clock_offset_seconds(secret: bytes, code: str, scheme: Scheme, *, now: float) -> int | None:
+    """How far the clock is ahead (behind: negative) that showed this code; None when it is of no near time.
+
+    Only for who holds the secret: to anybody else it would tell codes that are right later.
+    """
+    present, reach = int(now // STEP_SECONDS), CLOCK_SEARCH_SECONDS // STEP_SECONDS
+    step = _newest_match(secret, code, scheme, range(present - reach, present + reach + 1))
+    if step is None or abs(step - present) <= WINDOW_STEPS:
+        return None
+    return (step - present) * STEP_SECONDS
+
+
+def _newest_match(secret: bytes, code: str, scheme: Scheme, steps: range) -> int | None:
+    code = normalize_code(code)
+    if not CODE.fullmatch(code) or len(code) != scheme.digits:
+        return None
+    codes, found = scheme.codes(secret), None
+    for step in steps:
+        if step >= 0 and hmac.compare_digest(codes.at(step).encode(), code.encode()):
             found = step
     return found
 
@@ -79,9 +119,15 @@ def matching_step(secret: bytes, code: str, *, now: float | None = None) -> int 
 def accept_code(
     authenticators: list[TotpAuthenticator], code: str, *, unseal: Unseal, now: datetime
 ) -> TotpAuthenticator | None:
-    """The authenticator whose unused code this is, its step marked as used; None for a wrong or replayed code."""
+    """The authenticator whose unused code this is, its step marked as used; None for a wrong or replayed code.
+
+    One whose secret does not open matches nothing.
+    """
     for authenticator in authenticators:
-        step = matching_step(unseal(authenticator), code, now=now.timestamp())
+        secret = unseal(authenticator)
+        if secret is None:
+            continue
+        step = matching_step(secret, code, scheme_of(authenticator), now=now.timestamp())
         if step is not None and mark_step(authenticator, step, now=now):
             return authenticator
     return None

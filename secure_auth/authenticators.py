@@ -26,6 +26,7 @@ from throttling.reservations import Reservation
 
 STALE = timedelta(days=1)
 MOST_UNCONFIRMED = 5
+MOST_TOTP = 10
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,14 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
     """Make an unconfirmed authenticator.
 
     Raises:
-        Problem: invalid_token when the right to enrol is gone, invalid_link for a wrong or missing mailed token.
+        Problem: invalid_token when the right to enrol is gone, invalid_link for a wrong or missing mailed token,
+            too_many_authenticators.
     """
     _demand_open_second_step(grant, source)
-    secret, now = totp.create_secret(), timezone.now()
+    scheme, now = totp.Scheme(settings.TOTP_ALGORITHM, settings.TOTP_DIGITS), timezone.now()
+    secret = totp.create_secret(scheme)
     refusal: Exception | None = None
-    row = TotpAuthenticator(user=grant.user, name=name, pending_login=grant.login.id if grant.login else "")
-    factors.seal_totp(row, secret)
+    row = _unconfirmed(grant, name, scheme)
     with transaction.atomic():
         refusal = grants.judge_right(grant)
         if refusal is None and grant.login and not _prove_mailbox(grant.login, mailed_token):
@@ -62,14 +64,33 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
             append(grants.failure(EventType.LOGIN_ENROLL_TOKEN, grant, Reason.MAILED_TOKEN_REQUIRED, source))
         elif refusal is not None:
             append(grants.failure(EventType.MFA_TOTP_BEGIN, grant, Reason.ENROLMENT_CLOSED, source))
+        elif has_no_room(grant):
+            refusal = Problem(Code.TOO_MANY_AUTHENTICATORS)
+            append(grants.failure(EventType.MFA_TOTP_BEGIN, grant, Reason.TOO_MANY_AUTHENTICATORS, source))
         else:
             _drop_abandoned(grant, now)
+            factors.seal_totp(row, secret)
             row.save(force_insert=True)
             append(grants.success(EventType.MFA_TOTP_BEGIN, grant, row.id, source))
     if refusal:
         raise refusal
-    enrolment = totp.describe_enrolment(secret, account=grant.user.email, issuer=settings.PRODUCT_NAME)
-    return TotpBegun(row.id, enrolment)
+    names = {"account": grant.user.email, "issuer": settings.PRODUCT_NAME}
+    return TotpBegun(row.id, totp.describe_enrolment(secret, scheme, **names))
+
+
+def _unconfirmed(grant: Grant, name: str, scheme: totp.Scheme) -> TotpAuthenticator:
+    return TotpAuthenticator(
+        user=grant.user,
+        name=name,
+        pending_login=grant.login.id if grant.login else "",
+        algorithm=scheme.algorithm,
+        digits=scheme.digits,
+    )
+
+
+def has_no_room(grant: Grant) -> bool:
+    """Whether the account, whose lock is held, has as many authenticators as it may: each is one more to guess."""
+    return len(factors.confirmed_totp(grant.user.pk)) >= MOST_TOTP
 
 
 def _drop_abandoned(grant: Grant, now: datetime) -> None:
@@ -111,7 +132,8 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
     """Bind the authenticator whose code this is; completes a first login.
 
     Raises:
-        Problem: not_found, invalid_code, invalid_token or temporarily_locked.
+        Problem: not_found, invalid_code (which tells how wrong the clock is), invalid_token, too_many_authenticators
+            or temporarily_locked.
     """
     reservation = _reserve_confirmation(grant, authenticator_id, source)
     now = timezone.now()
@@ -124,8 +146,12 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
             lockout.release(reservation)
             refusal = refusal or Problem(Code.NOT_FOUND)
             append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.ENROLMENT_CLOSED, source))
+        elif has_no_room(grant):
+            lockout.release(reservation)
+            refusal = Problem(Code.TOO_MANY_AUTHENTICATORS)
+            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.TOO_MANY_AUTHENTICATORS, source))
         elif not totp.accept_code([row], code, unseal=factors.unseal_totp, now=now):
-            refusal = Problem(Code.INVALID_CODE)
+            refusal = factors.wrong_first_code(row, code, now=now)
             locks = _settle_wrong_code(grant, reservation, source, now)
             append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.WRONG_CODE, source), *locks)
         else:
@@ -232,23 +258,3 @@ def bump_and_tell(user: User, template: str, *, name: str = "") -> None:
     """A change of the factors: logins under way die, the owner is told by mail."""
     pending.bump_credentials(user.pk)
     outbox.queue_mail(template, to=user.email, name=name)
-
-
-def replace_recovery_codes(*, user: User, session: Session, source: Source) -> list[str]:
-    """Ten new codes for a freshly signed-in person; the old ones are dead.
-
-    Raises:
-        Problem: invalid_token when the session ended meanwhile: its holder must not keep a factor.
-    """
-    grant, codes = Grant(user, session=session), []
-    with transaction.atomic():
-        refusal = grants.judge_right(grant)
-        if refusal:
-            append(grants.failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, Reason.SESSION_ENDED, source))
-        else:
-            codes = recovery_codes.replace_codes(user.pk, digest=factors.digest_recovery_code(user.pk))
-            bump_and_tell(user, "recovery_codes")
-            append(grants.success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, "", source))
-    if refusal:
-        raise refusal
-    return codes

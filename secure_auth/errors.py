@@ -59,6 +59,11 @@ class Code(Enum):
         "The last authenticator stays",
         "Add another authenticator before you remove this one.",
     )
+    TOO_MANY_AUTHENTICATORS = (
+        409,
+        "Too many authenticators",
+        "Your account has as many authenticators as it may. Remove one that you no longer use, then add this one.",
+    )
     EVENT_PENDING = 409, "Not integrated yet", "No checkpoint covers this event yet. Ask again in a moment."
     GONE = 410, "Gone", "The body of this event was pruned. Its entry and its proof are still here."
     PAYLOAD_TOO_LARGE = (
@@ -122,12 +127,13 @@ class FieldError:
 
 @dataclass(eq=False)
 class Problem(Exception):
-    """A refusal on its way to the client. `headers` are added to the answer."""
+    """A refusal on its way to the client. `headers` are added to the answer, `members` to its document."""
 
     code: Code
     detail: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     errors: dict[str, list[FieldError]] = field(default_factory=dict)
+    members: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.code.slug

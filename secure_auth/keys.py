@@ -29,12 +29,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, connection
 from django.db.models import QuerySet
 from django.utils import timezone
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
 from secure_auth.master_key import master_key
 from secure_auth.models import Key
+from secure_auth.rows import fetch_values
 
 NONCE_BYTES = 12
 THUMBPRINT_MEMBERS = ("crv", "e", "kty", "n", "x", "y")  # RFC 7638 section 3.2, RFC 8037 section 2
@@ -132,6 +134,27 @@ def distrust_ring(purpose: str) -> None:
     cached = _rings.get(purpose)
     if cached:
         _rings[purpose] = (0.0, cached[1])
+
+
+def sealing_key(purpose: str) -> OpenKey:
+    """The active key of a ring, for a row of the present transaction; it stays active until that ends.
+
+    A rotation waits for who holds the key here, and who comes after it gets the next one: once a key is retired no
+    row is sealed with it any more, on any node, so that it can be destroyed when none bears its id.
+    """
+    key = ring(purpose).active
+    if not _hold_active(key.kid):
+        distrust_ring(purpose)
+        key = read_ring(purpose).active
+        if not _hold_active(key.kid):
+            raise OperationalError(f"the {purpose} key ring moved on twice at once")
+    return key
+
+
+def _hold_active(kid: str) -> bool:
+    lock = "FOR SHARE" if connection.features.has_select_for_update else ""
+    held = f"SELECT 1 FROM secure_auth_key WHERE kid = %s AND state = 'active' {lock}"  # noqa: S608 constants
+    return fetch_values(held, [kid]) is not None
 
 
 def live_key(kid: str) -> QuerySet[Key]:

@@ -132,8 +132,9 @@ def prove_second_factor(
             )
             is_totp = factor.method == "totp"
             events += pending.settle_completed_login(reservation, locked, totp=is_totp, source=source)
-            spent = factors.spent_events(factor.method, found.user_id, source=source)
-            append(_factor_event(found, factor, source), *spent, *events)
+            spent = factors.note_spent(locked.user, factor.method, source=source)
+            completed = replace(completed, recovery_codes_left=spent.left)
+            append(_factor_event(found, factor, source), *spent.events, *events)
         else:
             _record_wrong_code(reservation, found, factor, source=source, now=now)
     if completed is None:
@@ -191,8 +192,8 @@ def reauthenticate(
             settlement = lockout.settle_second_factor(reservation, failed=False, recovered=recovered)
             locks = refusals.begin_locks(settlement, source=source, user=user.pk)
             _freshen(fresh, factor.method, now)
-            spent = factors.spent_events(factor.method, user.pk, source=source, session=session.id)
-            append(_reauthentication(user, session, factor, source), *spent, *locks)
+            spent = factors.note_spent(user, factor.method, source=source, session=session.id)
+            append(_reauthentication(user, session, factor, source), *spent.events, *locks)
         else:
             settlement = lockout.settle_second_factor(reservation, failed=True)
             locks = refusals.begin_locks(settlement, source=source, user=user.pk)

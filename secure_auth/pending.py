@@ -61,11 +61,12 @@ class PasswordProved:
 
 @dataclass(frozen=True)
 class LoginCompleted:
-    """The answer to a completed login; `recovery_codes` only at the first enrolment."""
+    """The answer to a completed login; `recovery_codes` only at the first enrolment, how many are left after one."""
 
     pair: TokenPair
     device_token: str = ""
     recovery_codes: tuple[str, ...] = ()
+    recovery_codes_left: int | None = None
 
     def __repr__(self) -> str:
         return f"<LoginCompleted {self.pair.session_id}>"

@@ -20,6 +20,7 @@ def document(problem: Problem, request: HttpRequest) -> dict[str, Any]:
         "detail": problem.detail or code.meaning,
         "code": code.slug,
         "request_id": getattr(request, "request_id", ""),
+        **problem.members,
     }
     if code is Code.VALIDATION_FAILED:
         body["errors"] = {

@@ -1,10 +1,12 @@
 """The life of keys: next → active → retired → gone (NIST SP 800-57 part 1 section 8).
 
 The next key is published before its first use: every node and every service that keeps the JWKS knows it when the first
-token bears it, so that a rotation fails no request. A retired key verifies until its last token is dead. A compromised
-one is gone at once: its state is read from the database with every token, and the sessions whose tokens it signed end.
+token bears it, so that a rotation fails no request. A retired key verifies until its last token is dead, or opens what
+it sealed until all of that is sealed anew (`resealing.py`). A compromised one is gone at once: its state is read from
+the database with every token, and the sessions whose tokens it signed end.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +17,7 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Severity, Source
-from secure_auth import keys
+from secure_auth import factors, keys
 from secure_auth.administration import Refused
 from secure_auth.models import Key, Session
 from secure_auth.tokens import CLOCK_SKEW_SECONDS
@@ -23,6 +25,8 @@ from secure_auth.tokens import CLOCK_SKEW_SECONDS
 ROTATED_BY_COMMAND = (Key.Purpose.SIGNING, Key.Purpose.ENCRYPTION, Key.Purpose.AUDIT)
 BATCH = 500
 Keys = dict[str, Key]
+Counts = Mapping[str, int]
+NONE: Counts = {}
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def compromise(*, kid: str, source: Source) -> tuple[Rotated, int]:
             raise Refused("no live signing key has this id")
         rotated = _replace(ring, key, now=now, source=source)
         touched = list(_sessions_of(key, now).values_list("pk", "user_id"))
-        _destroy(key, Reason.COMPROMISED, now=now, source=source, ended=len(touched))
+        destroy(key, Reason.COMPROMISED, now=now, source=source, counts={"sessions": len(touched)})
     keys.distrust_ring(Key.Purpose.SIGNING)
     _end(touched, now=now, source=source)
     return rotated, len(touched)
@@ -85,7 +89,7 @@ def destroy_outlived() -> int:
     with transaction.atomic():
         outlived = [key for key in retired.select_for_update() if _last_token_dies(key) < now]
         for key in outlived:
-            _destroy(key, Reason.EXPIRED, now=now, source=SYSTEM)
+            destroy(key, Reason.EXPIRED, now=now, source=SYSTEM)
     return len(outlived)
 
 
@@ -111,14 +115,15 @@ def _promote(ring: Keys, *, reason: Reason, now: datetime, source: Source) -> Ro
     old.save(update_fields=["state", "retired_at"])
     new.state, new.activated_at = Key.State.ACTIVE, now
     new.save(update_fields=["state", "activated_at"])
-    append(_event(EventType.KEY_ROTATE, new, reason, source))
+    sealed = {"secrets": factors.count_sealed([old.kid])} if old.purpose == Key.Purpose.ENCRYPTION else NONE
+    append(event(EventType.KEY_ROTATE, new, reason, source, sealed))
     return Rotated(new.kid, _create_next(new, source))
 
 
 def _create_next(before: Key, source: Source) -> str:
     """Its tokens live at least as long as those of the key before it: the nodes that sign have not changed."""
     created = keys.create_key(before.purpose, Key.State.NEXT, token_seconds=before.token_seconds)
-    append(_event(EventType.KEY_CREATE, created, Reason.ROTATION, source))
+    append(event(EventType.KEY_CREATE, created, Reason.ROTATION, source))
     return created.kid
 
 
@@ -133,10 +138,11 @@ def _replace(ring: Keys, key: Key, *, now: datetime, source: Source) -> Rotated:
     return Rotated(ring[Key.State.ACTIVE].kid, ring[Key.State.NEXT].kid)
 
 
-def _destroy(key: Key, reason: Reason, *, now: datetime, source: Source, ended: int | None = None) -> None:
+def destroy(key: Key, reason: Reason, *, now: datetime, source: Source, counts: Counts = NONE) -> None:
+    """Delete the secret of a key whose row is locked; its id and public half stay."""
     key.state, key.gone_at, key.sealed = Key.State.GONE, now, b""
     key.save(update_fields=["state", "gone_at", "sealed"])
-    append(_event(EventType.KEY_DESTROY, key, reason, source, ended=ended))
+    append(event(EventType.KEY_DESTROY, key, reason, source, counts))
 
 
 def _sessions_of(key: Key, now: datetime) -> QuerySet[Session]:
@@ -180,16 +186,21 @@ def _revocation(session_id: str, user_id: str, source: Source) -> NewEvent:
     )
 
 
-def _event(
-    kind: EventType, key: Key, reason: Reason, source: Source, *, ended: int | None = None
+def event(
+    kind: EventType,
+    key: Key,
+    reason: Reason,
+    source: Source,
+    counts: Counts = NONE,
+    *,
+    outcome: Outcome = Outcome.SUCCESS,
 ) -> NewEvent:
-    details = {"key_id": key.kid, "purpose": key.purpose} | ({} if ended is None else {"sessions": ended})
-    severity = Severity.HIGH if reason is Reason.COMPROMISED else None
+    """What became of a key, and of how many `sessions` or sealed `secrets` with it."""
     return NewEvent(
         type=kind,
-        outcome=Outcome.SUCCESS,
+        outcome=outcome,
         reason=reason,
-        severity=severity,
+        severity=Severity.HIGH if reason in (Reason.COMPROMISED, Reason.UNREADABLE) else None,
         source=source,
-        details=details,
+        details={"key_id": key.kid, "purpose": key.purpose, **counts},
     )

@@ -79,6 +79,14 @@ PASSWORD_HASHERS = [
 PASSWORD_MIN_LENGTH = env.integer("PASSWORD_MIN_LENGTH", 8, least=8, most=64)
 PASSWORD_MAX_LENGTH = 128
 
+# Authenticators bound from now on; each keeps what it was bound with
+TOTP_ALGORITHM = env.text("TOTP_ALGORITHM", "SHA1")
+if TOTP_ALGORITHM not in ("SHA1", "SHA256", "SHA512"):
+    raise env.refuse("TOTP_ALGORITHM", "must be SHA1, SHA256 or SHA512")
+TOTP_DIGITS = env.integer("TOTP_DIGITS", 6, least=6, most=8)
+if TOTP_DIGITS == 7:
+    raise env.refuse("TOTP_DIGITS", "must be 6 or 8")
+
 # Tokens
 SIGNING_ALGORITHM = env.text("SIGNING_ALGORITHM", "ES256")
 if SIGNING_ALGORITHM not in ("ES256", "EdDSA"):

@@ -49,6 +49,9 @@ class SessionOpened(TokenPair):
     device_token = serializers.CharField(
         required=False, help_text="Where remember_device was true: sent as X-Device-Token at later logins."
     )
+    recovery_codes_left = serializers.IntegerField(
+        required=False, min_value=0, help_text="After a recovery code. At 3 or fewer it is time for new ones."
+    )
 
 
 class FreshAccess(Answer):

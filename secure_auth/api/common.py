@@ -19,6 +19,8 @@ from secure_auth.errors import Code, invalid_token
 from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin
 
+TEXT = "text/plain; charset=utf-8"
+
 
 class JSONOnly(BaseContentNegotiation):
     """The API speaks JSON, whatever a client accepts."""
@@ -167,6 +169,13 @@ class ServiceView(APIView):
         serializer = self.body_class(data=self.request.data)
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+
+def wants_text(request: Request) -> bool:
+    """Whether a client asks for plain text rather than JSON, where both are answered."""
+    accepted = [part.partition(";")[0].strip() for part in request.headers.get("Accept", "").split(",")]
+    known = [one for one in accepted if one in ("text/plain", "application/json", "*/*")]
+    return known[:1] == ["text/plain"]
 
 
 def read_source(request: Request) -> Source:

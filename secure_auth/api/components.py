@@ -46,6 +46,11 @@ PROBLEM = {
         "detail": {"type": "string"},
         "code": {"type": "string", "enum": [code.slug for code in Code]},
         "request_id": {"type": "string"},
+        "clock_offset_seconds": {
+            "type": "integer",
+            "description": "With `invalid_code` at an enrolment, where the code belongs to a time within ten minutes: "
+            "how far the device's clock is ahead, or behind (negative).",
+        },
         "errors": {
             "type": "object",
             "description": "With `validation_failed`: the faults of each field.",

@@ -139,7 +139,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "first login": {"partial_token": JWT, "expires_in": 300, "next": "enroll", "methods": []},
     },
     "TokenPair": {"pair": PAIR},
-    "SessionOpened": {"pair": PAIR, "remembered": {**PAIR, "device_token": MAILED}},
+    "SessionOpened": {
+        "pair": PAIR,
+        "remembered": {**PAIR, "device_token": MAILED},
+        "recovery code": {**PAIR, "recovery_codes_left": 3},
+    },
     "FreshAccess": {"fresh": {"access": JWT, "token_type": "Bearer", "expires_in": 300}},
     "Authenticators": {
         "one": {

@@ -9,12 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import evidence
-from secure_auth.api.common import ServiceView
+from secure_auth.api.common import TEXT, ServiceView, wants_text
 from secure_auth.api.examples import CHECKPOINT, VERIFIER_KEY
 from secure_auth.api.log_answers import Proof
 from secure_auth.errors import Code
 
-TEXT = "text/plain; charset=utf-8"
 BYTES = "application/octet-stream"
 FOR_EVER_SECONDS = 365 * 86400
 
@@ -33,7 +32,7 @@ class ProofView(ServiceView):
         With `Accept: text/plain` it is a C2SP `tlog-proof`. Of a pruned event `event` and `leaf` are null.
         """
         proof = evidence.show_proof(signed=self.signed, event_id=event_id, source=self.source)
-        if _wants_text(request):
+        if wants_text(request):
             return HttpResponse(proof.as_text(), content_type=TEXT)
         return Response(proof.as_dict())
 
@@ -121,9 +120,3 @@ class BundleView(LogView):
     def get(self, request: Request, tile: tuple[int, int], number: int | None = None) -> HttpResponse:
         """The leaves of a tile, each after its length in two bytes. Where bodies were pruned it is `gone`."""
         return self.answer(evidence.read_bundle(number, *tile), BYTES)
-
-
-def _wants_text(request: Request) -> bool:
-    accepted = [part.partition(";")[0].strip() for part in request.headers.get("Accept", "").split(",")]
-    known = [one for one in accepted if one in ("text/plain", "application/json", "*/*")]
-    return known[:1] == ["text/plain"]

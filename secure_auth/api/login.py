@@ -91,6 +91,8 @@ class VerifyView(ServiceView):
         answer = pair_answer(completed.pair)
         if completed.device_token:
             answer["device_token"] = completed.device_token
+        if completed.recovery_codes_left is not None:
+            answer["recovery_codes_left"] = completed.recovery_codes_left
         return cookies.deliver_tokens(
             request, answer, session_id=completed.pair.session_id, completes_login=True
         )

@@ -1,13 +1,14 @@
 """mfa/: authenticators and recovery codes."""
 
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mfa import recovery_codes
-from secure_auth import authenticators, factors
+from secure_auth import authenticators, factors, recovery
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
-from secure_auth.api.common import Body, ServiceView, Text
+from secure_auth.api.common import TEXT, Body, ServiceView, Text, wants_text
 from secure_auth.api.parameters import DELIVERY
 from secure_auth.api.shapes import pair_answer
 from secure_auth.errors import Code
@@ -73,7 +74,7 @@ class BeginTotpView(ServiceView):
     body_class = BeginBody
     bearer = "grant"
     answers = {"POST": (201, shown.TotpBegun)}
-    problems = (Code.INVALID_LINK,)
+    problems = (Code.INVALID_LINK, Code.TOO_MANY_AUTHENTICATORS)
 
     def post(self, request: Request) -> Response:
         """Answer the secret, its URI and its QR code, this once."""
@@ -99,7 +100,7 @@ class ConfirmTotpView(ServiceView):
     limits_source_itself = True
     answers = {"POST": (200, shown.TotpConfirmed)}
     parameters = (DELIVERY,)
-    problems = (Code.INVALID_CODE,)
+    problems = (Code.INVALID_CODE, Code.TOO_MANY_AUTHENTICATORS)
 
     def post(self, request: Request, authenticator_id: str) -> Response:
         """Bind the authenticator; completes a first login."""
@@ -122,11 +123,17 @@ class RecoveryCodesView(ServiceView):
     body_class = Body
     answers = {"POST": (200, shown.RecoveryCodes)}
 
-    def post(self, request: Request) -> Response:
-        """Ten new codes; the old ones are dead."""
+    def post(self, request: Request) -> Response | HttpResponse:
+        """Ten new codes; the old ones are dead.
+
+        With `Accept: text/plain` they are a file to print or to keep.
+        """
         if request.data:
             self.body()
-        codes = authenticators.replace_recovery_codes(
-            user=self.signed.user, session=self.signed.session, source=self.source
-        )
-        return Response({"recovery_codes": codes})
+        user = self.signed.user
+        codes = recovery.replace_recovery_codes(user=user, session=self.signed.session, source=self.source)
+        if not wants_text(request):
+            return Response({"recovery_codes": codes})
+        sheet = HttpResponse(recovery.print_sheet(codes, email=user.email), content_type=TEXT)
+        sheet["Content-Disposition"] = 'attachment; filename="recovery-codes.txt"'
+        return sheet

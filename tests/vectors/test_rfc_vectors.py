@@ -17,6 +17,7 @@ from tests.rings import rings, signing_key
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "rfc.json").read_text())
 HOTP, TOTP, ARGON2 = VECTORS["rfc4226_hotp"], VECTORS["rfc6238_totp"], VECTORS["rfc9106_argon2id"]
 STEP = totp.STEP_SECONDS
+SEED = bytes.fromhex(TOTP["seeds_hex"]["SHA1"])
 
 
 @pytest.mark.parametrize(("counter", "code"), HOTP["codes"].items())
@@ -25,15 +26,43 @@ def test_rfc_4226_code_belongs_to_its_counter(counter: str, code: str) -> None:
     assert totp.matching_step(secret, code, now=int(counter) * STEP) == int(counter)
 
 
-@pytest.mark.parametrize(("time", "code"), TOTP["codes_of_8_digits"].items())
-def test_rfc_6238_code_is_accepted_one_step_around_its_time(time: str, code: str) -> None:
-    seed, moment, code = bytes.fromhex(TOTP["seed_hex"]), int(time), code[-totp.DIGITS :]
-    step = moment // STEP
+@pytest.mark.parametrize("digits", totp.DIGITS)
+@pytest.mark.parametrize(
+    ("algorithm", "time", "code"),
+    [
+        (algorithm, time, code)
+        for algorithm, codes in TOTP["codes_of_8_digits"].items()
+        for time, code in codes.items()
+    ],
+)
+def test_rfc_6238_code_is_accepted_one_step_around_its_time(
+    algorithm: str, time: str, code: str, digits: int
+) -> None:
+    seed, moment, code = bytes.fromhex(TOTP["seeds_hex"][algorithm]), int(time), code[-digits:]
+    scheme, step = totp.Scheme(algorithm, digits), moment // STEP
     for near in (step - 1, step, step + 1):
-        assert totp.matching_step(seed, code, now=near * STEP) == step
-        assert totp.matching_step(seed, code, now=near * STEP + STEP - 0.001) == step
+        assert totp.matching_step(seed, code, scheme, now=near * STEP) == step
+        assert totp.matching_step(seed, code, scheme, now=near * STEP + STEP - 0.001) == step
+        assert totp.clock_offset_seconds(seed, code, scheme, now=near * STEP) is None
     for far in (step - 2, step + 2):
-        assert totp.matching_step(seed, code, now=far * STEP) is None
+        assert totp.matching_step(seed, code, scheme, now=far * STEP) is None
+    for other in totp.DIGITS:
+        if other != digits:
+            assert totp.matching_step(seed, code, totp.Scheme(algorithm, other), now=moment) is None
+
+
+@pytest.mark.parametrize("off", [-20, -6, -2, 2, 6, 20])
+def test_code_of_a_wrong_clock_tells_how_wrong(off: int) -> None:
+    seed, code = SEED, TOTP["codes_of_8_digits"]["SHA1"]["2000000000"][-6:]
+    now = 2000000000 - off * STEP
+    assert totp.matching_step(seed, code, now=now) is None
+    assert totp.clock_offset_seconds(seed, code, totp.APPS, now=now) == off * STEP
+
+
+@pytest.mark.parametrize("off", [-21, 21, 100])
+def test_code_of_a_far_time_tells_nothing(off: int) -> None:
+    code = TOTP["codes_of_8_digits"]["SHA1"]["2000000000"][-6:]
+    assert totp.clock_offset_seconds(SEED, code, totp.APPS, now=2000000000 - off * STEP) is None
 
 
 @pytest.mark.parametrize(
@@ -51,11 +80,11 @@ def test_rfc_6238_code_is_accepted_one_step_around_its_time(time: str, code: str
     ],
 )
 def test_only_six_plain_digits_can_be_a_code(code: str) -> None:
-    assert totp.matching_step(bytes.fromhex(TOTP["seed_hex"]), code, now=59) is None
+    assert totp.matching_step(SEED, code, now=59) is None
 
 
 def test_blanks_inside_a_code_do_not_matter() -> None:
-    assert totp.matching_step(bytes.fromhex(TOTP["seed_hex"]), "287 082", now=59) == 1
+    assert totp.matching_step(SEED, "287 082", now=59) == 1
 
 
 @pytest.mark.parametrize("vector", VECTORS["rfc7638_thumbprint"], ids=lambda vector: vector["source"])

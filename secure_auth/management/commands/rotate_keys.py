@@ -5,8 +5,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from audit.events import SYSTEM
-from secure_auth import rings
+from secure_auth import resealing, rings
 from secure_auth.management.operator import OperatorCommand, count_sessions
+from secure_auth.management.verifying import progress_bar
 from secure_auth.models import Key
 
 
@@ -15,7 +16,9 @@ class Command(OperatorCommand):
 
     help = (
         "Make the next key of a ring the active one, retire the active one, and make a new next key. Reaches all "
-        "workers of all nodes within 30 seconds, without a restart and without a failed request. With --compromised "
+        "workers of all nodes within 30 seconds, without a restart and without a failed request. With --purpose "
+        "encryption every sealed secret is then sealed anew, and the old key destroyed; a run that was interrupted is "
+        "finished by the next. With --compromised "
         "KID that signing key and every token it signed are dead at once, and what they open ends."
     )
 
@@ -29,6 +32,9 @@ class Command(OperatorCommand):
         purpose, compromised = options["purpose"], options["compromised"]
         if compromised is None:
             purpose = purpose or Key.Purpose.SIGNING
+            if purpose == Key.Purpose.ENCRYPTION:
+                self._rotate_encryption()
+                return
             rotated = rings.rotate(purpose=purpose, source=SYSTEM)
             self.stdout.write(f"{purpose}: active {rotated.active}, next {rotated.next}")
             return
@@ -39,3 +45,16 @@ class Command(OperatorCommand):
             f"{compromised} is gone, {count_sessions(ended)} ended\n"
             f"signing: active {rotated.active}, next {rotated.next}"
         )
+
+    def _rotate_encryption(self) -> None:
+        """Rotate, or finish what was interrupted, and say what was done."""
+        with progress_bar("sealing anew") as advance:
+            done = resealing.rotate_encryption(source=SYSTEM, on_progress=advance)
+        if done.rotated:
+            self.stdout.write(f"encryption: active {done.rotated.active}, next {done.rotated.next}")
+        else:
+            self.stdout.write("encryption: an earlier rotation is finished")
+        count = sum(done.secrets.values())
+        self.stdout.write(f"{count} secret{'' if count == 1 else 's'} sealed anew")
+        for kid in done.destroyed:
+            self.stdout.write(f"{kid} is gone")

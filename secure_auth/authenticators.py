@@ -1,4 +1,4 @@
-"""Binding and removing authenticators (NIST SP 800-63B-4 section 4.1).
+"""Binding authenticators (NIST SP 800-63B-4 section 4.1).
 
 The first authenticator is bound through the partial token of a login whose account has none; the right to do so is
 judged again under the account's lock, at the beginning and at the confirmation, so that of two people who know one
@@ -19,7 +19,7 @@ from mfa.models import TotpAuthenticator
 from secure_auth import factors, grants, links, outbox, pending, refusals
 from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.grants import Grant
-from secure_auth.models import MailToken, PendingLogin, Session, User
+from secure_auth.models import MailToken, PendingLogin, User
 from secure_auth.pending import LoginCompleted
 from throttling import lockout
 from throttling.reservations import Reservation
@@ -50,9 +50,9 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
     Raises:
         Problem: invalid_token when the right to enrol is gone, invalid_link for a wrong or missing mailed token.
     """
-    _demand_open_second_step(grant, source)
+    grants.demand_open_second_step(grant, source)
     secret, now = totp.create_secret(), timezone.now()
-    refusal: Exception | None = None
+    refusal: Problem | None = None
     row = TotpAuthenticator(user=grant.user, name=name, pending_login=grant.login.id if grant.login else "")
     factors.seal_totp(row, secret)
     with transaction.atomic():
@@ -61,7 +61,8 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
             refusal = Problem(Code.INVALID_LINK)
             append(grants.failure(EventType.LOGIN_ENROLL_TOKEN, grant, Reason.MAILED_TOKEN_REQUIRED, source))
         elif refusal is not None:
-            append(grants.failure(EventType.MFA_TOTP_BEGIN, grant, Reason.ENROLMENT_CLOSED, source))
+            reason = grants.why(refusal, Reason.ENROLMENT_CLOSED)
+            append(grants.failure(EventType.MFA_TOTP_BEGIN, grant, reason, source))
         else:
             _drop_abandoned(grant, now)
             row.save(force_insert=True)
@@ -78,21 +79,6 @@ def _drop_abandoned(grant: Grant, now: datetime) -> None:
     unconfirmed.filter(created_at__lt=now - STALE).delete()
     own = unconfirmed.filter(pending_login=grant.login.id if grant.login else "").order_by("-created_at")
     unconfirmed.filter(pk__in=[row.pk for row in own[MOST_UNCONFIRMED - 1 :]]).delete()
-
-
-def _demand_open_second_step(grant: Grant, source: Source) -> None:
-    """A lock of the second step binds enrolment too: a stolen session must not bind its way around it.
-
-    Raises:
-        Problem: temporarily_locked.
-    """
-    if grant.session is None:
-        return
-    device = grant.device_lane()
-    with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
-        lockout.release(
-            lockout.reserve_second_factor(login=None, user=grant.user.pk, device=device, totp=True)
-        )
 
 
 def _prove_mailbox(login_row: PendingLogin, mailed_token: str) -> bool:
@@ -115,7 +101,7 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
     """
     reservation = _reserve_confirmation(grant, authenticator_id, source)
     now = timezone.now()
-    refusal: Exception | None = None
+    refusal: Problem | None = None
     result = None
     with transaction.atomic():
         refusal = grants.judge_right(grant)
@@ -123,7 +109,8 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
         if row is None:
             lockout.release(reservation)
             refusal = refusal or Problem(Code.NOT_FOUND)
-            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.ENROLMENT_CLOSED, source))
+            reason = grants.why(refusal, Reason.ENROLMENT_CLOSED)
+            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, reason, source))
         elif not totp.accept_code([row], code, unseal=factors.unseal_totp, now=now):
             refusal = Problem(Code.INVALID_CODE)
             locks = _settle_wrong_code(grant, reservation, source, now)
@@ -193,39 +180,12 @@ def _bind(
     if grant.login:
         pending.close_pending(grant.login, now=now)
         completed, opened = pending.complete_login(
-            grant.login, "totp", remember=False, source=source, now=now
+            grant.login, factors.AMR["totp"], remember=False, source=source, now=now
         )
         events += opened
     outbox.queue_mail("authenticator_bound", to=grant.user.email, name=row.name or "Authenticator app")
     append(*events, *locks)
     return TotpConfirmed(codes, completed)
-
-
-def remove_totp(*, user: User, session: Session, authenticator_id: str, source: Source) -> None:
-    """Remove an authenticator of a freshly signed-in person.
-
-    Raises:
-        Problem: not_found, last_authenticator, or invalid_token when the session ended meanwhile.
-    """
-    grant = Grant(user, session=session)
-    with transaction.atomic():
-        refusal = grants.judge_right(grant)
-        own = factors.confirmed_totp(user.pk)
-        row = next((row for row in own if row.id == authenticator_id), None)
-        if refusal:
-            append(grants.failure(EventType.MFA_REMOVE, grant, Reason.SESSION_ENDED, source))
-        elif row is None:
-            refusal = Problem(Code.NOT_FOUND)
-            append(grants.failure(EventType.MFA_REMOVE, grant, Reason.NOT_FOUND, source))
-        elif len(own) == 1:
-            refusal = Problem(Code.LAST_AUTHENTICATOR)
-            append(grants.failure(EventType.MFA_REMOVE, grant, Reason.LAST_AUTHENTICATOR, source))
-        else:
-            row.delete()
-            bump_and_tell(user, "authenticator_removed", name=row.name or "Authenticator app")
-            append(grants.success(EventType.MFA_REMOVE, grant, authenticator_id, source))
-    if refusal:
-        raise refusal
 
 
 def bump_and_tell(user: User, template: str, *, name: str = "") -> None:
@@ -234,17 +194,19 @@ def bump_and_tell(user: User, template: str, *, name: str = "") -> None:
     outbox.queue_mail(template, to=user.email, name=name)
 
 
-def replace_recovery_codes(*, user: User, session: Session, source: Source) -> list[str]:
+def replace_recovery_codes(*, grant: Grant, source: Source) -> list[str]:
     """Ten new codes for a freshly signed-in person; the old ones are dead.
 
     Raises:
-        Problem: invalid_token when the session ended meanwhile: its holder must not keep a factor.
+        Problem: reauthentication_required, or invalid_token when the session ended meanwhile: its holder must not keep
+            a factor.
     """
-    grant, codes = Grant(user, session=session), []
+    codes, user = [], grant.user
     with transaction.atomic():
         refusal = grants.judge_right(grant)
         if refusal:
-            append(grants.failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, Reason.SESSION_ENDED, source))
+            reason = grants.why(refusal, Reason.SESSION_ENDED)
+            append(grants.failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, reason, source))
         else:
             codes = recovery_codes.replace_codes(user.pk, digest=factors.digest_recovery_code(user.pk))
             bump_and_tell(user, "recovery_codes")

@@ -4,7 +4,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mfa import recovery_codes
-from secure_auth import authenticators, factors
+from secure_auth import authenticators, inventory
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
 from secure_auth.api.common import Body, ServiceView, Text
@@ -18,6 +18,12 @@ class BeginBody(Body):
 
     name = Text(max_length=64, default="", allow_blank=True, trim_whitespace=True)
     token = Text(max_length=256, default="", allow_blank=True, write_only=True)
+
+
+class NameBody(Body):
+    """What its owner calls an authenticator."""
+
+    name = Text(max_length=64, allow_blank=True, trim_whitespace=True)
 
 
 class CodeBody(Body):
@@ -35,34 +41,33 @@ class AuthenticatorsView(ServiceView):
     def get(self, request: Request) -> Response:
         """What I can prove myself with."""
         user = self.signed.user
-        listed = [
-            {
-                "id": row.id,
-                "type": "totp",
-                "name": row.name,
-                "created_at": row.created_at,
-                "last_used_at": row.last_used_at,
-            }
-            for row in factors.confirmed_totp(user.pk)
-        ]
+        listed = [vars(one) for one in inventory.list_authenticators(user.pk)]
         return Response({"authenticators": listed, "recovery_codes_left": recovery_codes.count_left(user.pk)})
 
 
 class AuthenticatorView(ServiceView):
-    """DELETE mfa/{id}/."""
+    """PATCH and DELETE mfa/{id}/."""
 
+    body_class = NameBody
     bearer = "access"
     fresh = True
-    answers = {"DELETE": (204, None)}
+    answers = {"PATCH": (200, shown.Authenticator), "DELETE": (204, None)}
     problems = (Code.LAST_AUTHENTICATOR,)
+
+    def patch(self, request: Request, authenticator_id: str) -> Response:
+        """Give an authenticator another name."""
+        held = inventory.rename_authenticator(
+            grant=self.own_grant,
+            authenticator_id=authenticator_id,
+            name=self.body()["name"],
+            source=self.source,
+        )
+        return Response(vars(held))
 
     def delete(self, request: Request, authenticator_id: str) -> Response:
         """Remove an authenticator; the last one stays."""
-        authenticators.remove_totp(
-            user=self.signed.user,
-            session=self.signed.session,
-            authenticator_id=authenticator_id,
-            source=self.source,
+        inventory.remove_authenticator(
+            grant=self.own_grant, authenticator_id=authenticator_id, source=self.source
         )
         return Response(status=204)
 
@@ -124,9 +129,6 @@ class RecoveryCodesView(ServiceView):
 
     def post(self, request: Request) -> Response:
         """Ten new codes; the old ones are dead."""
-        if request.data:
-            self.body()
-        codes = authenticators.replace_recovery_codes(
-            user=self.signed.user, session=self.signed.session, source=self.source
-        )
+        self.optional_body()
+        codes = authenticators.replace_recovery_codes(grant=self.own_grant, source=self.source)
         return Response({"recovery_codes": codes})

@@ -62,6 +62,10 @@ class EventType(StrEnum):
     PASSWORD_RESET = "password.reset"  # noqa: S105 the name of an event
     MFA_TOTP_BEGIN = "mfa.totp.begin"
     MFA_TOTP_CONFIRM = "mfa.totp.confirm"
+    MFA_WEBAUTHN_BEGIN = "mfa.webauthn.begin"
+    MFA_WEBAUTHN_CONFIRM = "mfa.webauthn.confirm"
+    MFA_WEBAUTHN_CHALLENGE = "mfa.webauthn.challenge"
+    MFA_RENAME = "mfa.rename"
     MFA_REMOVE = "mfa.remove"
     MFA_RESET = "mfa.reset"
     MFA_RECOVERY_CODES_GENERATE = "mfa.recovery_codes.generate"
@@ -114,6 +118,7 @@ class Reason(StrEnum):
     REPLAYED_CODE = "replayed_code"
     USED_CODE = "used_code"
     NO_METHOD = "no_method"
+    SIGN_COUNTER = "sign_counter"
     CREDENTIAL_CHANGED = "credential_changed"
     ENROLMENT_CLOSED = "enrolment_closed"
     MAILED_TOKEN_REQUIRED = "mailed_token_required"  # noqa: S105 a reason
@@ -191,6 +196,7 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.PASSWORD_CHANGE, _F): Severity.MEDIUM,
     (EventType.PASSWORD_RESET, _S): Severity.MEDIUM,
     (EventType.MFA_TOTP_CONFIRM, _S): Severity.LOW,
+    (EventType.MFA_WEBAUTHN_CONFIRM, _S): Severity.LOW,
     (EventType.MFA_REMOVE, _S): Severity.MEDIUM,
     (EventType.MFA_RESET, _S): Severity.HIGH,
     (EventType.MFA_RECOVERY_CODES_GENERATE, _S): Severity.LOW,

@@ -142,6 +142,7 @@ class Template(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     AUTHENTICATOR_BOUND = "authenticator_bound"
     AUTHENTICATOR_REMOVED = "authenticator_removed"
+    PASSKEY_COPIED = "passkey_copied"
     RECOVERY_CODES = "recovery_codes"
     RECOVERY_CODE_USED = "recovery_code_used"
     MFA_RESET = "mfa_reset"
@@ -178,6 +179,7 @@ class Amr(StrEnum):
     HWK = "hwk"
     SWK = "swk"
     POP = "pop"
+    PHR = "phr"
     KBA = "kba"
     USER = "user"
     MFA = "mfa"

@@ -1,7 +1,7 @@
-"""Authenticators and recovery codes.
+"""Authenticators, recovery codes and the challenges of WebAuthn.
 
 A TOTP secret is sealed with its row's id and owner as associated data: a copied row does not decrypt elsewhere.
-Recovery codes are keyed digests.
+Recovery codes are keyed digests. Of a passkey there is only the public key.
 """
 
 import uuid_utils
@@ -55,3 +55,49 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class Passkey(models.Model):
+    """One WebAuthn credential: what a passkey or a security key is known by. Its private key never leaves the person.
+
+    `credential_id` is base64url and nobody else's. `sign_count` only grows; it stays 0 with authenticators that keep
+    none.
+    """
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=64, blank=True)
+    credential_id = models.CharField(max_length=1364, unique=True)
+    user_handle = models.CharField(max_length=86)
+    public_key = models.BinaryField()
+    sign_count = models.BigIntegerField()
+    transports = models.CharField(max_length=64, blank=True)
+    aaguid = models.CharField(max_length=36)
+    attestation = models.CharField(max_length=32)
+    backup_eligible = models.BooleanField()
+    backed_up = models.BooleanField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Ceremony(models.Model):
+    """One challenge that was handed out: for one purpose, in one pending login or session, until it is shown once."""
+
+    class Purpose(models.TextChoices):
+        BIND = "bind"
+        LOGIN = "login"
+        REAUTHENTICATE = "reauthenticate"
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="ceremonies")
+    purpose = models.CharField(max_length=16, choices=Purpose.choices)
+    bound_to = models.CharField(max_length=36)
+    challenge = models.CharField(max_length=43, unique=True)
+    user_handle = models.CharField(max_length=86, blank=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.id

@@ -28,6 +28,7 @@ class Signed:
     session: Session
     auth_time: int  # Unix seconds, of the last second factor
     acr: str
+    amr: tuple[str, ...]  # of that second factor
 
 
 def authenticate_access(encoded: str, *, source: Source) -> Signed:
@@ -47,7 +48,7 @@ def authenticate_access(encoded: str, *, source: Source) -> Signed:
         raise invalid_token()
     if not is_open(session, claims["sub"], timezone.now()):
         raise _session_ended(session, source)
-    return Signed(session.user, session, claims["auth_time"], claims["acr"])
+    return Signed(session.user, session, claims["auth_time"], claims["acr"], tuple(claims["amr"]))
 
 
 def _session_ended(session: Session, source: Source) -> Problem:

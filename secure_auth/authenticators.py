@@ -1,4 +1,4 @@
-"""Binding and removing authenticators (NIST SP 800-63B-4 section 4.1).
+"""Binding authenticators (NIST SP 800-63B-4 section 4.1).
 
 The first authenticator is bound through the partial token of a login whose account has none; the right to do so is
 judged again under the account's lock, at the beginning and at the confirmation, so that of two people who know one
@@ -19,7 +19,7 @@ from mfa.models import TotpAuthenticator
 from secure_auth import factors, grants, links, outbox, pending, refusals
 from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.grants import Grant
-from secure_auth.models import MailToken, PendingLogin, Session, User
+from secure_auth.models import MailToken, PendingLogin, User
 from secure_auth.pending import LoginCompleted
 from throttling import lockout
 from throttling.reservations import Reservation
@@ -52,10 +52,10 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
         Problem: invalid_token when the right to enrol is gone, invalid_link for a wrong or missing mailed token,
             too_many_authenticators.
     """
-    _demand_open_second_step(grant, source)
+    grants.demand_open_second_step(grant, source)
     scheme, now = totp.Scheme(settings.TOTP_ALGORITHM, settings.TOTP_DIGITS), timezone.now()
     secret = totp.create_secret(scheme)
-    refusal: Exception | None = None
+    refusal: Problem | None = None
     row = _unconfirmed(grant, name, scheme)
     with transaction.atomic():
         refusal = grants.judge_right(grant)
@@ -63,7 +63,8 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
             refusal = Problem(Code.INVALID_LINK)
             append(grants.failure(EventType.LOGIN_ENROLL_TOKEN, grant, Reason.MAILED_TOKEN_REQUIRED, source))
         elif refusal is not None:
-            append(grants.failure(EventType.MFA_TOTP_BEGIN, grant, Reason.ENROLMENT_CLOSED, source))
+            reason = grants.why(refusal, Reason.ENROLMENT_CLOSED)
+            append(grants.failure(EventType.MFA_TOTP_BEGIN, grant, reason, source))
         elif has_no_room(grant):
             refusal = Problem(Code.TOO_MANY_AUTHENTICATORS)
             append(grants.failure(EventType.MFA_TOTP_BEGIN, grant, Reason.TOO_MANY_AUTHENTICATORS, source))
@@ -101,21 +102,6 @@ def _drop_abandoned(grant: Grant, now: datetime) -> None:
     unconfirmed.filter(pk__in=[row.pk for row in own[MOST_UNCONFIRMED - 1 :]]).delete()
 
 
-def _demand_open_second_step(grant: Grant, source: Source) -> None:
-    """A lock of the second step binds enrolment too: a stolen session must not bind its way around it.
-
-    Raises:
-        Problem: temporarily_locked.
-    """
-    if grant.session is None:
-        return
-    device = grant.device_lane()
-    with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
-        lockout.release(
-            lockout.reserve_second_factor(login=None, user=grant.user.pk, device=device, totp=True)
-        )
-
-
 def _prove_mailbox(login_row: PendingLogin, mailed_token: str) -> bool:
     """Whether the mailed token that this login needs was shown; once is enough for one login."""
     if not login_row.needs_mailed_token:
@@ -137,7 +123,7 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
     """
     reservation = _reserve_confirmation(grant, authenticator_id, source)
     now = timezone.now()
-    refusal: Exception | None = None
+    refusal: Problem | None = None
     result = None
     with transaction.atomic():
         refusal = grants.judge_right(grant)
@@ -145,7 +131,8 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
         if row is None:
             lockout.release(reservation)
             refusal = refusal or Problem(Code.NOT_FOUND)
-            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.ENROLMENT_CLOSED, source))
+            reason = grants.why(refusal, Reason.ENROLMENT_CLOSED)
+            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, reason, source))
         elif has_no_room(grant):
             lockout.release(reservation)
             refusal = Problem(Code.TOO_MANY_AUTHENTICATORS)
@@ -219,39 +206,12 @@ def _bind(
     if grant.login:
         pending.close_pending(grant.login, now=now)
         completed, opened = pending.complete_login(
-            grant.login, "totp", remember=False, source=source, now=now
+            grant.login, factors.AMR["totp"], remember=False, source=source, now=now
         )
         events += opened
     outbox.queue_mail("authenticator_bound", to=grant.user.email, name=row.name or "Authenticator app")
     append(*events, *locks)
     return TotpConfirmed(codes, completed)
-
-
-def remove_totp(*, user: User, session: Session, authenticator_id: str, source: Source) -> None:
-    """Remove an authenticator of a freshly signed-in person.
-
-    Raises:
-        Problem: not_found, last_authenticator, or invalid_token when the session ended meanwhile.
-    """
-    grant = Grant(user, session=session)
-    with transaction.atomic():
-        refusal = grants.judge_right(grant)
-        own = factors.confirmed_totp(user.pk)
-        row = next((row for row in own if row.id == authenticator_id), None)
-        if refusal:
-            append(grants.failure(EventType.MFA_REMOVE, grant, Reason.SESSION_ENDED, source))
-        elif row is None:
-            refusal = Problem(Code.NOT_FOUND)
-            append(grants.failure(EventType.MFA_REMOVE, grant, Reason.NOT_FOUND, source))
-        elif len(own) == 1:
-            refusal = Problem(Code.LAST_AUTHENTICATOR)
-            append(grants.failure(EventType.MFA_REMOVE, grant, Reason.LAST_AUTHENTICATOR, source))
-        else:
-            row.delete()
-            bump_and_tell(user, "authenticator_removed", name=row.name or "Authenticator app")
-            append(grants.success(EventType.MFA_REMOVE, grant, authenticator_id, source))
-    if refusal:
-        raise refusal
 
 
 def bump_and_tell(user: User, template: str, *, name: str = "") -> None:

@@ -108,7 +108,16 @@ def networks(name: str) -> tuple[Network, ...]:
 
 def origin(name: str, default: str) -> str:
     """scheme://host[:port], without a path (RFC 6454)."""
-    value = text(name, default).rstrip("/")
+    return _parse_origin(name, text(name, default))
+
+
+def origins(name: str) -> tuple[str, ...]:
+    """A list of origins divided by commas or blanks."""
+    return tuple(_parse_origin(name, word) for word in words(name))
+
+
+def _parse_origin(name: str, given: str) -> str:
+    value = given.rstrip("/")
     parts = urlsplit(value)
     try:
         bare = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -16,7 +16,7 @@ from audit import removal
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason
 from audit.validation import MAX_IDS
-from mfa.models import RecoveryCode, TotpAuthenticator
+from mfa.models import Ceremony, Passkey, RecoveryCode, TotpAuthenticator
 from secure_auth import accounts, addresses, administration, covering, keys, pending, sessions
 from secure_auth.addresses import Address
 from secure_auth.administration import Actor, Refused
@@ -129,6 +129,8 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
         PendingLogin,
         MailToken,
         TotpAuthenticator,
+        Passkey,
+        Ceremony,
         RecoveryCode,
     ):
         model._default_manager.filter(user_id=user.pk).delete()

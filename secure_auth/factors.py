@@ -9,7 +9,7 @@ import structlog
 from cryptography.exceptions import InvalidTag
 
 from audit.append import NewEvent
-from audit.events import EventType, Outcome, Source
+from audit.events import EventType, Outcome, Reason, Severity, Source
 from mfa import recovery_codes, totp
 from mfa.models import TotpAuthenticator
 from secure_auth import keys, outbox
@@ -19,7 +19,7 @@ from secure_auth.models import Key, User
 
 log = structlog.get_logger(__name__)
 
-AMR = {"totp": "otp", "recovery_code": "recovery"}  # the amr value of each method (RFC 8176 names otp)
+AMR = {"totp": ("otp",), "recovery_code": ("recovery",)}  # what each method is in amr (RFC 8176 names otp)
 
 
 def totp_context(authenticator: TotpAuthenticator) -> str:
@@ -120,16 +120,19 @@ def event(
     session: str = "",
     reason: str = "",
     login: str = "",
+    authenticator: str = "",
 ) -> NewEvent:
     """An event about a shown factor, of a login where one is named; a reason makes it a failure."""
+    named = {"login": login, "authenticator": authenticator}
     return NewEvent(
         type=kind,
         outcome=Outcome.FAILURE if reason else Outcome.SUCCESS,
         reason=reason,
+        severity=Severity.HIGH if reason == Reason.SIGN_COUNTER else None,
         source=source,
         user=user_id,
         session=session,
-        details={"method": method, **({"login": login} if login else {})},
+        details={"method": method, **{name: value for name, value in named.items() if value}},
     )
 
 

@@ -6,13 +6,18 @@ password only one binds, and who ended the session meanwhile keeps its holder fr
 
 from dataclasses import dataclass, replace
 
+from django.conf import settings
 from django.utils import timezone
 
 from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import devices, pending
-from secure_auth.errors import invalid_token
+from secure_auth import devices, pending, refusals
+from secure_auth.errors import Code, Problem, invalid_token, reauthentication_required
 from secure_auth.models import PendingLogin, Session, User
+from throttling import lockout
+
+PHISHING_RESISTANT = "phr"  # as OpenID's EAP names it
+HIGHEST = frozenset({PHISHING_RESISTANT, "recovery"})
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Grant:
     user: User
     login: PendingLogin | None = None
     session: Session | None = None
+    amr: tuple[str, ...] = ()  # of the token that shows the session: how the factor that is fresh was proved
 
     @property
     def session_id(self) -> str:
@@ -33,8 +39,12 @@ class Grant:
         return devices.lane_of(self.session, now=timezone.now()) if self.session else None
 
 
-def judge_right(grant: Grant) -> Exception | None:
-    """Lock the account and judge whether this grant still stands."""
+def judge_right(grant: Grant) -> Problem | None:
+    """Lock the account and judge whether this grant still stands.
+
+    Where the account has a passkey, a code that a phishing site can relay does not change its factors: the fresh proof
+    is a passkey, or a recovery code, so that a lost key ends nothing (ASVS 6.4.4).
+    """
     locked = pending.lock_account(grant.user.pk)
     if locked is None or locked.disabled_at is not None:
         return invalid_token()
@@ -45,7 +55,31 @@ def judge_right(grant: Grant) -> Exception | None:
             return invalid_token()
     elif not Session.objects.filter(pk=grant.session_id, revoked_at=None).exists():
         return invalid_token()
+    elif pending.has_passkey(locked) and HIGHEST.isdisjoint(grant.amr):
+        return reauthentication_required(settings.REAUTHENTICATION_SECONDS, (PHISHING_RESISTANT,))
     return None
+
+
+def why(refusal: Problem, otherwise: Reason) -> Reason:
+    """What the event of a refused grant says."""
+    if refusal.code is Code.REAUTHENTICATION_REQUIRED:
+        return Reason.REAUTHENTICATION_REQUIRED
+    return otherwise
+
+
+def demand_open_second_step(grant: Grant, source: Source) -> None:
+    """A lock of the second step binds enrolment too: a stolen session must not bind its way around it.
+
+    Raises:
+        Problem: temporarily_locked.
+    """
+    if grant.session is None:
+        return
+    device = grant.device_lane()
+    with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
+        lockout.release(
+            lockout.reserve_second_factor(login=None, user=grant.user.pk, device=device, totp=True)
+        )
 
 
 def success(kind: EventType, grant: Grant, authenticator_id: str, source: Source) -> NewEvent:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason
 from mfa.models import TotpAuthenticator
-from secure_auth import addresses, devices, refusals, sessions
+from secure_auth import addresses, devices, refusals, second_factor, sessions
 from secure_auth.administration import Actor, Refused
 from secure_auth.models import PendingLogin, User
 from throttling import inspection, lanes, lockout
@@ -92,13 +92,15 @@ def _owners_of_user(user: User) -> list[str]:
     now = timezone.now()
     known = devices.live_devices(now).filter(user=user).values_list("pk", flat=True)
     logins = PendingLogin.objects.filter(user=user, ended_at=None, expires_at__gt=now)
+    live = sessions.live_sessions(user.pk, now).values_list("pk", flat=True)
     binding = TotpAuthenticator.objects.filter(user=user, confirmed_at=None)
     return [
         f"account:{user.pk}",
         *(f"device:{pk}" for pk in known),
         *(f"login:{pk}" for pk in logins.values_list("pk", flat=True)),
         *(f"login:enrol:{pk}" for pk in binding.values_list("pk", flat=True)),
-        *(f"session:{session.pk}" for session in sessions.live_sessions(user.pk, now)),
+        *(f"session:{pk}" for pk in live),
+        *(f"login:{second_factor.lane_of(pk)}" for pk in live),
     ]
 
 

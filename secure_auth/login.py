@@ -5,7 +5,7 @@ records in one transaction under the account's lock, and raises after it. A logi
 the credentials loses.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
@@ -13,20 +13,23 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import addresses, devices, factors, passwords, pending, proofs, refusals, tokens
+from secure_auth import (
+    addresses,
+    devices,
+    factors,
+    passwords,
+    pending,
+    proofs,
+    refusals,
+    second_factor,
+    tokens,
+)
 from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted, PasswordProved
+from secure_auth.second_factor import SecondFactor, Verdict
 from throttling import lockout
 from throttling.reservations import LimitExceeded, Reservation
-
-
-@dataclass(frozen=True)
-class SecondFactor:
-    """What a person shows in the second step: `method` is totp or recovery_code."""
-
-    method: str
-    code: str = field(repr=False)
 
 
 def prove_password(*, email: str, password: str, device_token: str, source: Source) -> PasswordProved:
@@ -117,48 +120,43 @@ def prove_second_factor(
     """
     reservation = pending.reserve_second_step(found, totp=factor.method == "totp", source=source)
     now = timezone.now()
+    response = second_factor.judge(factor, second_factor.of_login(found), now=now)
     with transaction.atomic():
         locked = pending.lock_pending(found, source=source)
         live = locked is not None and pending.is_live(locked, locked.user, now)
-        accepted = live and factors.accept(found.user, factor.method, factor.code, now=now)
+        verdict = second_factor.accept(found.user, factor, response, now=now) if live else Verdict()
         completed = None
-        if locked is None or not live or (accepted and not pending.close_pending(locked, now=now)):
+        if locked is None or not live or (verdict.amr and not pending.close_pending(locked, now=now)):
             live = False
             lockout.release(reservation)  # another request ended the login: no code was judged
-            append(_factor_event(found, factor, source, Reason.LOGIN_ENDED))
-        elif accepted:
+            append(_factor_event(found, factor, source, Verdict(reason=Reason.LOGIN_ENDED)))
+        elif verdict.amr:
             completed, events = pending.complete_login(
-                locked, factor.method, remember=remember_device, source=source, now=now
+                locked, verdict.amr, remember=remember_device, source=source, now=now
             )
             is_totp = factor.method == "totp"
             events += pending.settle_completed_login(reservation, locked, totp=is_totp, source=source)
             spent = factors.note_spent(locked.user, factor.method, source=source)
             completed = replace(completed, recovery_codes_left=spent.left)
-            append(_factor_event(found, factor, source), *spent.events, *events)
+            append(_factor_event(found, factor, source, verdict), *spent.events, *events)
         else:
-            _record_wrong_code(reservation, found, factor, source=source, now=now)
+            locks = pending.settle_wrong_code(reservation, found, source=source, now=now)
+            append(_factor_event(found, factor, source, verdict), *locks)
     if completed is None:
         raise Problem(Code.INVALID_CODE) if live else invalid_token()
     return completed
 
 
-def _factor_event(found: PendingLogin, factor: SecondFactor, source: Source, reason: str = "") -> NewEvent:
+def _factor_event(found: PendingLogin, factor: SecondFactor, source: Source, verdict: Verdict) -> NewEvent:
     return factors.event(
         EventType.LOGIN_SECOND_FACTOR,
         found.user_id,
         factor.method,
         source=source,
-        reason=reason,
+        reason="" if verdict.amr else verdict.reason,
         login=found.id,
+        authenticator=verdict.authenticator,
     )
-
-
-def _record_wrong_code(
-    reservation: Reservation, found: PendingLogin, factor: SecondFactor, *, source: Source, now: datetime
-) -> None:
-    """Count a wrong code; the last one kills the pending login, a lock of the second step all of the account's."""
-    locks = pending.settle_wrong_code(reservation, found, source=source, now=now)
-    append(_factor_event(found, factor, source, Reason.WRONG_CODE), *locks)
 
 
 def reauthenticate(
@@ -171,50 +169,64 @@ def reauthenticate(
     """
     if password:
         proofs.prove_current_password(user=user, session=session, password=password, source=source)
-    with refusals.limits_refused(source=source, user=user.pk, session=session.id):
-        reservation = lockout.reserve_second_factor(
-            login=None,
-            user=user.pk,
-            device=devices.lane_of(session, now=timezone.now()),
-            totp=factor.method == "totp",
-        )
+    reservation = _reserve_reauthentication(user, session, factor, source)
     now = timezone.now()
+    response = second_factor.judge(factor, second_factor.of_session(session), now=now)
     with transaction.atomic():
         locked = pending.lock_account(user.pk)
         fresh = Session.objects.filter(pk=session.pk, revoked_at=None).first()
         live = locked is not None and locked.disabled_at is None and fresh is not None
-        accepted = live and factors.accept(user, factor.method, factor.code, now=now)
+        verdict = second_factor.accept(user, factor, response, now=now) if live else Verdict()
         if not live:
             lockout.release(reservation)  # the session ended meanwhile: no code was judged
-            append(_reauthentication(user, session, factor, source, Reason.SESSION_ENDED))
-        elif fresh and accepted:
+            ended = Verdict(reason=Reason.SESSION_ENDED)
+            append(_reauthentication(user, session, factor, source, ended))
+        elif fresh and verdict.amr:
             recovered = user.pk if factor.method != "totp" else ""
             settlement = lockout.settle_second_factor(reservation, failed=False, recovered=recovered)
             locks = refusals.begin_locks(settlement, source=source, user=user.pk)
-            _freshen(fresh, factor.method, now)
+            _freshen(fresh, verdict.amr, now)
             spent = factors.note_spent(user, factor.method, source=source, session=session.id)
-            append(_reauthentication(user, session, factor, source), *spent.events, *locks)
+            append(_reauthentication(user, session, factor, source, verdict), *spent.events, *locks)
         else:
             settlement = lockout.settle_second_factor(reservation, failed=True)
             locks = refusals.begin_locks(settlement, source=source, user=user.pk)
-            append(_reauthentication(user, session, factor, source, Reason.WRONG_CODE), *locks)
+            append(_reauthentication(user, session, factor, source, verdict), *locks)
     if fresh is None or locked is None or not live:
         raise invalid_token()
-    if not accepted:
+    if not verdict.amr:
         raise Problem(Code.INVALID_CODE)
     return tokens.issue_access(fresh, locked, now=now)
 
 
-def _freshen(session: Session, method: str, now: datetime) -> None:
+def _reserve_reauthentication(
+    user: User, session: Session, factor: SecondFactor, source: Source
+) -> Reservation:
+    with refusals.limits_refused(source=source, user=user.pk, session=session.id):
+        return lockout.reserve_second_factor(
+            login=second_factor.lane_of(session.id) if factor.method == "webauthn" else None,
+            user=user.pk,
+            device=devices.lane_of(session, now=timezone.now()),
+            totp=factor.method == "totp",
+        )
+
+
+def _freshen(session: Session, proved: tuple[str, ...], now: datetime) -> None:
     """A second factor was proved now; a password that was part of the session stays in amr."""
     password = ["pwd"] if "pwd" in session.amr.split() else []
-    session.auth_time, session.amr = now, " ".join([*password, factors.AMR[method], "mfa"])
+    session.auth_time, session.amr = now, " ".join([*password, *proved, "mfa"])
     session.save(update_fields=["auth_time", "amr"])
 
 
 def _reauthentication(
-    user: User, session: Session, factor: SecondFactor, source: Source, reason: str = ""
+    user: User, session: Session, factor: SecondFactor, source: Source, verdict: Verdict
 ) -> NewEvent:
     return factors.event(
-        EventType.REAUTHENTICATION, user.pk, factor.method, source=source, session=session.id, reason=reason
+        EventType.REAUTHENTICATION,
+        user.pk,
+        factor.method,
+        source=source,
+        session=session.id,
+        reason="" if verdict.amr else verdict.reason,
+        authenticator=verdict.authenticator,
     )

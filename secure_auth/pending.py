@@ -36,10 +36,12 @@ from throttling import lockout
 from throttling.reservations import LimitExceeded, Reservation
 
 LOGIN_TRIES = "second_factor_login"
+HELD = ("has_totp", "has_passkey", "has_codes")
 LOCK_ACCOUNT = """
 SELECT {columns},
        EXISTS (SELECT 1 FROM mfa_totpauthenticator
                 WHERE user_id = account.id AND confirmed_at IS NOT NULL) AS has_totp,
+       EXISTS (SELECT 1 FROM mfa_passkey WHERE user_id = account.id) AS has_passkey,
        EXISTS (SELECT 1 FROM mfa_recoverycode WHERE user_id = account.id AND used_at IS NULL) AS has_codes
   FROM secure_auth_user AS account WHERE account.id = %s
 """
@@ -74,7 +76,7 @@ class LoginCompleted:
 
 def lock_account(user_id: str) -> User | None:
     """The account's row, locked until the transaction ends, and which second factors it has; one statement."""
-    return rows.fetch_row(User, _lock_account(), [user_id], extra=("has_totp", "has_codes"))
+    return rows.fetch_row(User, _lock_account(), [user_id], extra=HELD)
 
 
 @cache
@@ -85,7 +87,18 @@ def _lock_account() -> str:
 
 def has_second_factor(user: User) -> bool:
     """Whether the account, read by lock_account(), has a factor that counts (recovery codes do not)."""
-    return bool(user.has_totp)  # type: ignore[attr-defined]
+    return bool(user.has_totp or user.has_passkey)  # type: ignore[attr-defined]
+
+
+def has_passkey(user: User) -> bool:
+    """Whether the account, read by lock_account(), has a phishing-resistant factor."""
+    return bool(user.has_passkey)  # type: ignore[attr-defined]
+
+
+def methods(user: User) -> tuple[str, ...]:
+    """What the second step takes of an account read by lock_account(); nothing where it has no factor that counts."""
+    held = (("totp", user.has_totp), ("webauthn", user.has_passkey), ("recovery_code", user.has_codes))  # type: ignore[attr-defined]
+    return tuple(name for name, is_held in held if is_held and has_second_factor(user))
 
 
 def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> PasswordProved:
@@ -104,12 +117,11 @@ def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> Passw
     rows.insert_row(pending)
     if needs_token and links.may_mail_again(user, MailToken.Purpose.ENROL, now=now):
         outbox.queue_mail("enrol", to=user.email, token=links.create_link(MailToken.Purpose.ENROL, user=user))
-    methods = ["totp"] * verify + ["recovery_code"] * (verify and user.has_codes)  # type: ignore[attr-defined]
     return PasswordProved(
         tokens.issue_partial(pending),
         settings.PARTIAL_TOKEN_SECONDS,
         pending.next,
-        tuple(methods),
+        methods(user),
         pending.id,
     )
 
@@ -175,9 +187,11 @@ def lock_pending(pending: PendingLogin, *, source: Source) -> PendingLogin | Non
 
 
 def complete_login(
-    login: PendingLogin, method: str, *, remember: bool, source: Source, now: datetime
+    login: PendingLogin, proved: tuple[str, ...], *, remember: bool, source: Source, now: datetime
 ) -> tuple[LoginCompleted, list[NewEvent]]:
-    """Open the session of a login whose second step was proved; the events that say so are for the caller to append."""
+    """Open the session of a login whose second step was proved, by the amr values `proved`; the events that say so are
+    for the caller to append.
+    """
     user, device_id, device_token = login.user, login.device_id, ""
     events = []
     if remember:
@@ -187,7 +201,7 @@ def complete_login(
         events.append(
             factors.plain_event(EventType.DEVICE_REMEMBER, user.pk, source=source, device=device_id)
         )
-    amr = ["pwd", factors.AMR[method], "mfa"]
+    amr = ["pwd", *proved, "mfa"]
     session = sessions.open_session(
         user,
         amr=amr,

@@ -10,20 +10,21 @@ from mfa import recovery_codes
 from secure_auth import factors, grants
 from secure_auth.authenticators import bump_and_tell
 from secure_auth.grants import Grant
-from secure_auth.models import Session, User
 
 
-def replace_recovery_codes(*, user: User, session: Session, source: Source) -> list[str]:
+def replace_recovery_codes(*, grant: Grant, source: Source) -> list[str]:
     """Ten new codes for a freshly signed-in person; the old ones are dead.
 
     Raises:
-        Problem: invalid_token when the session ended meanwhile: its holder must not keep a factor.
+        Problem: reauthentication_required, or invalid_token when the session ended meanwhile: its holder must not keep
+            a factor.
     """
-    grant, codes = Grant(user, session=session), []
+    codes, user = [], grant.user
     with transaction.atomic():
         refusal = grants.judge_right(grant)
         if refusal:
-            append(grants.failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, Reason.SESSION_ENDED, source))
+            reason = grants.why(refusal, Reason.SESSION_ENDED)
+            append(grants.failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, reason, source))
         else:
             codes = recovery_codes.replace_codes(user.pk, digest=factors.digest_recovery_code(user.pk))
             bump_and_tell(user, "recovery_codes")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from secure_auth import env, witness_settings
+from secure_auth import env, webauthn_settings, witness_settings
 from secure_auth.webhook_settings import read_webhooks
 from throttling.limits import limits_from_env
 
@@ -112,6 +112,15 @@ EMAIL_BACKEND = (
 )
 PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
 
+# WebAuthn
+WEBAUTHN_RELATED_ORIGINS = webauthn_settings.related_origins("WEBAUTHN_RELATED_ORIGINS")
+WEBAUTHN_RP_ID = webauthn_settings.rp_id("WEBAUTHN_RP_ID", origin=ORIGIN, related=WEBAUTHN_RELATED_ORIGINS)
+WEBAUTHN_ORIGINS = (webauthn_settings.serialized_origin(ORIGIN), *WEBAUTHN_RELATED_ORIGINS)
+WEBAUTHN_USER_VERIFICATION = webauthn_settings.choice(
+    "WEBAUTHN_USER_VERIFICATION", webauthn_settings.USER_VERIFICATION, "preferred"
+)
+WEBAUTHN_ATTESTATION = webauthn_settings.choice("WEBAUTHN_ATTESTATION", webauthn_settings.ATTESTATION, "none")
+
 # Detections
 WEBHOOKS = read_webhooks("WEBHOOK_URL", "WEBHOOK_SECRET", plain=not PRODUCTION)
 
@@ -149,7 +158,7 @@ SECURE_PROXY_SSL_HEADER = (
 )  # RequestMiddleware drops it from untrusted peers
 SECURE_REFERRER_POLICY = "no-referrer"
 X_FRAME_OPTIONS = "DENY"
-CORS_ALLOWED_ORIGINS = [env.origin("CORS_ORIGINS", word) for word in env.words("CORS_ORIGINS")]
+CORS_ALLOWED_ORIGINS = list(env.origins("CORS_ORIGINS"))
 CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "x-device-token", "x-request-id")
 CORS_EXPOSE_HEADERS = ("ratelimit", "ratelimit-policy", "retry-after", "www-authenticate", "x-request-id")
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from audit import textindex
 from audit.append import close_tallies
 from audit.summary import advance as advance_summary
+from mfa import ceremonies
 from secure_auth import detections, familiar, integration, outbox, retention, rings, webhooks
 from secure_auth.couriers import Dispatch
 from secure_auth.integration import Logbook
@@ -111,7 +112,9 @@ def attempt(duty: Duty) -> bool:
 
 
 def prune() -> None:
-    """Delete what is over: limits, tokens, pending logins, registrations, sessions, devices, sent mail, checkpoints."""
+    """Delete what is over: limits, tokens, pending logins, challenges, registrations, sessions, devices, sent mail,
+    checkpoints.
+    """
     limiter.prune()
     rings.destroy_outlived()
     outbox.prune_sent()
@@ -126,3 +129,4 @@ def prune() -> None:
     Session.objects.filter(expires_at__lt=ended).delete()
     KnownDevice.objects.filter(expires_at__lt=ended).delete()
     familiar.prune(timezone.now())
+    ceremonies.prune(timezone.now())

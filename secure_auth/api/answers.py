@@ -27,7 +27,7 @@ class LoginAnswer(Answer):
         help_text="verify: go on at login/verify/. enroll: the account has no second factor yet, go on at mfa/totp/.",
     )
     methods = serializers.ListField(
-        child=serializers.ChoiceField(choices=["totp", "recovery_code"]),
+        child=serializers.ChoiceField(choices=["totp", "webauthn", "recovery_code"]),
         help_text="What the second step takes; empty where next is enroll.",
     )
 
@@ -85,7 +85,7 @@ class Authenticator(Answer):
     """Something that proves me in the second step."""
 
     id = serializers.CharField()
-    type = serializers.ChoiceField(choices=["totp"])
+    type = serializers.ChoiceField(choices=["totp", "webauthn"])
     name = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
@@ -96,6 +96,22 @@ class Authenticators(Answer):
 
     authenticators = Authenticator(many=True)
     recovery_codes_left = serializers.IntegerField(min_value=0)
+
+
+class CreationOptions(Answer):
+    """What a browser makes a passkey from, once and within five minutes."""
+
+    publicKey = serializers.DictField(  # noqa: N815 its name in WebAuthn
+        help_text="PublicKeyCredentialCreationOptionsJSON (WebAuthn Level 3)."
+    )
+
+
+class RequestOptions(Answer):
+    """What a browser asks a passkey for, once and within five minutes."""
+
+    publicKey = serializers.DictField(  # noqa: N815 its name in WebAuthn
+        help_text="PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3)."
+    )
 
 
 class TotpBegun(Answer):

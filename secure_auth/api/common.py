@@ -140,7 +140,7 @@ class ServiceView(APIView):
             session = signed.session
             self.demand_own_site(shown, session.id, user=session.user_id, session=session.id)
             demands.demand_fresh(signed, source=self.source)
-            return Grant(signed.user, session=session)
+            return Grant(signed.user, session=session, amr=signed.amr)
         login = pending.find_pending(shown.token, source=self.source)
         if login.next != PendingLogin.Next.ENROLL:
             raise invalid_token()
@@ -153,6 +153,11 @@ class ServiceView(APIView):
         if shown.by_cookie and read_cookie(request, cookies.ACCESS) and not tokens.enrols(shown.token):
             return read_token(request, cookies.ACCESS)
         return shown
+
+    @property
+    def own_grant(self) -> Grant:
+        """The right of the person whose access token this is to change their own factors."""
+        return Grant(self.signed.user, session=self.signed.session, amr=self.signed.amr)
 
     @property
     def allowed_methods(self) -> list[str]:
@@ -169,6 +174,11 @@ class ServiceView(APIView):
         serializer = self.body_class(data=self.request.data)
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+    def optional_body(self) -> None:
+        """Refuse fields where none is taken; no body at all is as good as an empty one."""
+        if self.request.data:
+            self.body()
 
 
 def wants_text(request: Request) -> bool:

@@ -1,5 +1,7 @@
 """login/, login/verify/ and reauthenticate/."""
 
+from typing import Any
+
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,12 +11,16 @@ from secure_auth.api import cookies
 from secure_auth.api.answers import FreshAccess, LoginAnswer, SessionOpened
 from secure_auth.api.bearer import read_token
 from secure_auth.api.common import Body, Flag, ServiceView, Text
+from secure_auth.api.credentials import AuthenticationResponse
 from secure_auth.api.parameters import DELIVERY, DEVICE_TOKEN
 from secure_auth.api.shapes import login_answer, pair_answer
 from secure_auth.errors import Code
-from secure_auth.login import SecondFactor
+from secure_auth.models import PendingLogin
+from secure_auth.second_factor import SecondFactor
 
-METHODS = (("totp", "TOTP code"), ("recovery_code", "Recovery code"))
+METHODS = (("totp", "TOTP code"), ("webauthn", "Passkey"), ("recovery_code", "Recovery code"))
+MISSING = serializers.ErrorDetail("This field is required.", code="required")
+OF_ANOTHER_METHOD = serializers.ErrorDetail("The method takes no such field.", code="unknown_field")
 UNKNOWN_METHOD = f"Not one of: {', '.join(name for name, _ in METHODS)}."
 
 
@@ -29,7 +35,29 @@ class FactorBody(Body):
     """A second factor as it is shown."""
 
     method = serializers.ChoiceField(choices=METHODS, error_messages={"invalid_choice": UNKNOWN_METHOD})
-    code = Text(max_length=64, write_only=True)
+    code = Text(
+        max_length=64,
+        write_only=True,
+        required=False,
+        help_text="Of an authenticator app, or a recovery code.",
+    )
+    credential = AuthenticationResponse(
+        write_only=True, required=False, help_text="AuthenticationResponseJSON of a passkey."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A method takes its own proof and no other."""
+        wanted, other = ("credential", "code") if attrs["method"] == "webauthn" else ("code", "credential")
+        if wanted not in attrs:
+            raise serializers.ValidationError({wanted: [MISSING]})
+        if other in attrs:
+            raise serializers.ValidationError({other: [OF_ANOTHER_METHOD]})
+        return attrs
+
+    @staticmethod
+    def factor(body: dict[str, Any]) -> SecondFactor:
+        """What was shown, of a validated body."""
+        return SecondFactor(body["method"], body.get("code", ""), body.get("credential", {}))
 
 
 class VerifyBody(FactorBody):
@@ -62,15 +90,11 @@ class LoginView(ServiceView):
         return cookies.deliver_login(request, login_answer(proved), login_id=proved.login_id)
 
 
-class VerifyView(ServiceView):
-    """POST login/verify/: the second step."""
+class PendingView(ServiceView):
+    """What the partial token of a login opens whose second step is to be proved."""
 
-    body_class = VerifyBody
-    limits_source_itself = True
     bearer = "partial"
-    answers = {"POST": (200, SessionOpened)}
-    parameters = (DELIVERY,)
-    problems = (Code.INVALID_CODE, Code.TEMPORARILY_LOCKED)
+    pending: PendingLogin
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """The token is judged before the body; the use case judges its login."""
@@ -79,12 +103,22 @@ class VerifyView(ServiceView):
         self.pending = login.open_second_step(shown.token, source=self.source)
         self.demand_own_site(shown, self.pending.id, user=self.pending.user_id)
 
+
+class VerifyView(PendingView):
+    """POST login/verify/: the second step."""
+
+    body_class = VerifyBody
+    limits_source_itself = True
+    answers = {"POST": (200, SessionOpened)}
+    parameters = (DELIVERY,)
+    problems = (Code.INVALID_CODE, Code.TEMPORARILY_LOCKED)
+
     def post(self, request: Request) -> Response:
         """Answer the token pair, and a device token if one was asked for."""
         body = self.body()
         completed = login.prove_second_factor(
             found=self.pending,
-            factor=SecondFactor(body["method"], body["code"]),
+            factor=VerifyBody.factor(body),
             remember_device=body["remember_device"],
             source=self.source,
         )
@@ -113,7 +147,7 @@ class ReauthenticateView(ServiceView):
         access, expires_in = login.reauthenticate(
             user=self.signed.user,
             session=self.signed.session,
-            factor=SecondFactor(body["method"], body["code"]),
+            factor=ReauthenticateBody.factor(body),
             password=body["password"],
             source=self.source,
         )

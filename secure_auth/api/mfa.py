@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mfa import recovery_codes
-from secure_auth import authenticators, factors, recovery
+from secure_auth import authenticators, inventory, recovery
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
 from secure_auth.api.common import TEXT, Body, ServiceView, Text, wants_text
@@ -19,6 +19,12 @@ class BeginBody(Body):
 
     name = Text(max_length=64, default="", allow_blank=True, trim_whitespace=True)
     token = Text(max_length=256, default="", allow_blank=True, write_only=True)
+
+
+class NameBody(Body):
+    """What its owner calls an authenticator."""
+
+    name = Text(max_length=64, allow_blank=True, trim_whitespace=True)
 
 
 class CodeBody(Body):
@@ -36,34 +42,33 @@ class AuthenticatorsView(ServiceView):
     def get(self, request: Request) -> Response:
         """What I can prove myself with."""
         user = self.signed.user
-        listed = [
-            {
-                "id": row.id,
-                "type": "totp",
-                "name": row.name,
-                "created_at": row.created_at,
-                "last_used_at": row.last_used_at,
-            }
-            for row in factors.confirmed_totp(user.pk)
-        ]
+        listed = [vars(one) for one in inventory.list_authenticators(user.pk)]
         return Response({"authenticators": listed, "recovery_codes_left": recovery_codes.count_left(user.pk)})
 
 
 class AuthenticatorView(ServiceView):
-    """DELETE mfa/{id}/."""
+    """PATCH and DELETE mfa/{id}/."""
 
+    body_class = NameBody
     bearer = "access"
     fresh = True
-    answers = {"DELETE": (204, None)}
+    answers = {"PATCH": (200, shown.Authenticator), "DELETE": (204, None)}
     problems = (Code.LAST_AUTHENTICATOR,)
+
+    def patch(self, request: Request, authenticator_id: str) -> Response:
+        """Give an authenticator another name."""
+        held = inventory.rename_authenticator(
+            grant=self.own_grant,
+            authenticator_id=authenticator_id,
+            name=self.body()["name"],
+            source=self.source,
+        )
+        return Response(vars(held))
 
     def delete(self, request: Request, authenticator_id: str) -> Response:
         """Remove an authenticator; the last one stays."""
-        authenticators.remove_totp(
-            user=self.signed.user,
-            session=self.signed.session,
-            authenticator_id=authenticator_id,
-            source=self.source,
+        inventory.remove_authenticator(
+            grant=self.own_grant, authenticator_id=authenticator_id, source=self.source
         )
         return Response(status=204)
 
@@ -128,12 +133,10 @@ class RecoveryCodesView(ServiceView):
 
         With `Accept: text/plain` they are a file to print or to keep.
         """
-        if request.data:
-            self.body()
-        user = self.signed.user
-        codes = recovery.replace_recovery_codes(user=user, session=self.signed.session, source=self.source)
+        self.optional_body()
+        codes = recovery.replace_recovery_codes(grant=self.own_grant, source=self.source)
         if not wants_text(request):
             return Response({"recovery_codes": codes})
-        sheet = HttpResponse(recovery.print_sheet(codes, email=user.email), content_type=TEXT)
+        sheet = HttpResponse(recovery.print_sheet(codes, email=self.signed.user.email), content_type=TEXT)
         sheet["Content-Disposition"] = 'attachment; filename="recovery-codes.txt"'
         return sheet

@@ -51,6 +51,11 @@ KEY_EXAMPLE = {
     "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
     "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
 }
+ORIGINS = {
+    "type": "object",
+    "properties": {"origins": {"type": "array", "items": {"type": "string", "format": "uri"}}},
+    "required": ["origins"],
+}
 UNREADY = {"status": "unavailable", "checks": {"database": "away"}, "warnings": []}
 READY = {"status": "ready", "checks": {"database": "ok", "redis": "ok"}, "warnings": []}
 FORMAT = {
@@ -113,6 +118,11 @@ def _documents(get: Get) -> dict[str, Any]:
     return {
         "/.well-known/jwks.json": get(
             "getJwks", "The public signing keys", {"200": _answer("The key set", keys)}
+        ),
+        "/.well-known/webauthn": get(
+            "getWebauthn",
+            "The origins whose pages may use the passkeys (WebAuthn Level 3)",
+            {"200": _answer("The origins", _json(ORIGINS, {"origins": ["https://auth.example.com"]}))},
         ),
         "/.well-known/security.txt": get(
             "getSecurityTxt", "Whom to tell of a fault (RFC 9116)", {"200": _answer("The contact", text)}

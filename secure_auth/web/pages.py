@@ -110,6 +110,12 @@ def jwks(request: HttpRequest) -> HttpResponse:
 
 
 @safe_methods
+def related_origins(request: HttpRequest) -> HttpResponse:
+    """The origins whose pages may use this service's passkeys (WebAuthn Level 3 section 5.11)."""
+    return JsonResponse({"origins": list(settings.WEBAUTHN_ORIGINS)})
+
+
+@safe_methods
 def security_txt(request: HttpRequest) -> HttpResponse:
     """RFC 9116."""
     expires = timezone.now() + timedelta(days=180)

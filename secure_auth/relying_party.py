@@ -1,0 +1,90 @@
+"""This service as a relying party of WebAuthn: the mechanism of mfa with this installation's settings handed to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from mfa import ceremonies, webauthn
+from mfa.ceremonies import Holder
+from mfa.models import Ceremony, Passkey
+from secure_auth.models import User
+
+DEVICE_BOUND = ("hwk", "phr")
+SYNCED = ("swk", "phr")
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a passkey answered, as it was judged before any lock: to which challenge, and the assertion if it is one."""
+
+    ceremony: Ceremony | None = None
+    assertion: webauthn.Assertion | None = None
+
+
+def party() -> webauthn.RelyingParty:
+    """Id, name, origins and policy."""
+    return webauthn.RelyingParty(
+        id=settings.WEBAUTHN_RP_ID,
+        name=settings.PRODUCT_NAME,
+        origins=settings.WEBAUTHN_ORIGINS,
+        user_verification=settings.WEBAUTHN_USER_VERIFICATION,
+        attestation=settings.WEBAUTHN_ATTESTATION,
+    )
+
+
+def passkeys_of(user_id: str) -> list[Passkey]:
+    """The account's passkeys, oldest first."""
+    return list(Passkey.objects.filter(user_id=user_id).order_by("created_at", "pk"))
+
+
+def offer_creation(user: User, *, session_id: str, now: datetime) -> webauthn.Json:
+    """Options for a new passkey, under a challenge of this session. All of an account share one user handle."""
+    present = passkeys_of(user.pk)
+    handle = present[0].user_handle if present else webauthn.create_handle()
+    holder = Holder(user.pk, Ceremony.Purpose.BIND, session_id)
+    ceremony = ceremonies.open_ceremony(holder, now=now, user_handle=handle)
+    return webauthn.creation_options(
+        party(), challenge=ceremony.challenge, user_handle=handle, account=user.email, present=present
+    )
+
+
+def offer_request(holder: Holder, present: list[Passkey], *, now: datetime) -> webauthn.Json:
+    """Options to show one of these passkeys, under a challenge of this holder."""
+    ceremony = ceremonies.open_ceremony(holder, now=now)
+    return webauthn.request_options(party(), challenge=ceremony.challenge, present=present)
+
+
+def judge_creation(
+    holder: Holder, credential: Mapping[str, Any], *, now: datetime
+) -> tuple[Ceremony | None, webauthn.NewCredential | None]:
+    """The ceremony that a response belongs to and what was made in it; outside any transaction, it verifies."""
+    ceremony = None
+    try:
+        ceremony = ceremonies.find_ceremony(holder, webauthn.read_challenge(credential), now=now)
+        if ceremony is None:
+            return None, None
+        return ceremony, webauthn.verify_registration(party(), credential, challenge=ceremony.challenge)
+    except webauthn.Refused:
+        return ceremony, None
+
+
+def judge_assertion(holder: Holder, credential: Mapping[str, Any], *, now: datetime) -> Response:
+    """Verify a response by the passkey of the holder's account that it names; outside any transaction."""
+    ceremony = None
+    try:
+        ceremony = ceremonies.find_ceremony(holder, webauthn.read_challenge(credential), now=now)
+        own = Passkey.objects.filter(user_id=holder.user_id, credential_id=credential["id"]).first()
+        if ceremony is None or own is None:
+            return Response(ceremony)
+        assertion = webauthn.verify_assertion(party(), credential, own, challenge=ceremony.challenge)
+        return Response(ceremony, assertion)
+    except webauthn.Refused:
+        return Response(ceremony)
+
+
+def amr_of(passkey: Passkey) -> tuple[str, ...]:
+    """How a proof by this passkey stands in amr (RFC 8176): a key that may leave its device is a software key."""
+    return SYNCED if passkey.backup_eligible else DEVICE_BOUND

@@ -1,0 +1,43 @@
+"""The relying party of WebAuthn, as the environment names it."""
+
+from urllib.parse import urlsplit
+
+from secure_auth import env
+
+USER_VERIFICATION = ("required", "preferred", "discouraged")
+ATTESTATION = ("none", "direct")
+PORTS = {"http": 80, "https": 443}
+
+
+def serialized_origin(origin: str) -> str:
+    """An origin as browsers write it: lower case, without the scheme's own port (HTML, section Origin)."""
+    parts = urlsplit(origin.lower())
+    host = parts.netloc.removesuffix(f":{PORTS[parts.scheme]}")
+    return f"{parts.scheme}://{host}"
+
+
+def related_origins(name: str) -> tuple[str, ...]:
+    """Further origins whose pages may use this service's passkeys (WebAuthn Level 3 section 5.11)."""
+    found = env.origins(name)
+    if any(not one.startswith("https://") and not env.is_loopback(one) for one in found):
+        raise env.refuse(name, "must be origins that begin with https://")
+    return tuple(serialized_origin(one) for one in found)
+
+
+def rp_id(name: str, *, origin: str, related: tuple[str, ...]) -> str:
+    """The relying party id: the host of ORIGIN or a domain above it, unless ORIGIN is one of the related origins."""
+    host = urlsplit(origin).hostname or ""
+    is_address = ":" in host or host.replace(".", "").isdigit()
+    value = env.text(name, "localhost" if is_address else host).lower()
+    is_own = host == value or ("." in value and host.endswith(f".{value}"))
+    if not is_own and serialized_origin(origin) not in related and not env.is_loopback(origin):
+        raise env.refuse(name, "must be the host of ORIGIN or a domain above it")
+    return value
+
+
+def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
+    """One of a few words."""
+    value = env.text(name, default)
+    if value not in allowed:
+        raise env.refuse(name, f"must be {', '.join(allowed[:-1])} or {allowed[-1]}")
+    return value

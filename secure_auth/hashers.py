@@ -10,6 +10,7 @@ import binascii
 import hashlib
 from typing import Protocol, cast
 
+import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 from django.conf import settings
@@ -82,7 +83,12 @@ class BcryptSha256Hasher(BCryptSHA256PasswordHasher):
 
     def compute(self, password: str, setting: str) -> str:
         """See Recomputing."""
-        return self.encode(password, setting.partition("$")[2].encode())
+        name, _, salt = setting.partition("$")
+        return f"{name}${bcrypt.hashpw(self.prepare(password), salt.encode()).decode()}"
+
+    def prepare(self, password: str) -> bytes:
+        """What bcrypt is given: the password's SHA-256 in hexadecimal."""
+        return hashlib.sha256(password.encode()).hexdigest().encode()
 
     def verify(self, password: str, encoded: str) -> bool:
         """Whether this is the hash's password."""
@@ -95,11 +101,9 @@ class BcryptHasher(BcryptSha256Hasher, BCryptPasswordHasher):
     algorithm = BCryptPasswordHasher.algorithm
     digest = BCryptPasswordHasher.digest
 
-    def compute(self, password: str, setting: str) -> str:
-        """See Recomputing."""
-        bcrypt = self._load_library()
-        salt = setting.partition("$")[2].encode()
-        return f"{self.algorithm}${bcrypt.hashpw(password.encode()[:BCRYPT_BYTES], salt).decode()}"
+    def prepare(self, password: str) -> bytes:
+        """What bcrypt is given: as much of the password as it reads."""
+        return password.encode()[:BCRYPT_BYTES]
 
 
 def scrypt(password: str, salt: bytes, *, n: int, r: int, p: int, length: int) -> bytes:

@@ -104,7 +104,7 @@ def event(record: Record, proof: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _activity(record: Record) -> tuple[int, int, str]:
     class_uid, activity, name = _ACTIVITY_OF.get(record.type, (6003, OTHER, ""))
-    if activity == 6 and record.outcome == "failure":
+    if (class_uid, activity) == (3002, 6) and record.outcome == "failure":
         return class_uid, 1, "Logon"
     if class_uid == 2004 and record.outcome == "success" and record.type not in _FINDINGS:
         return 6003, OTHER, ""

@@ -9,7 +9,7 @@ from secure_auth.api import answers as shown
 from secure_auth.api import cookies
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import DELIVERY
-from secure_auth.api.shapes import pair_answer
+from secure_auth.api.shapes import authenticator_answer, pair_answer
 from secure_auth.errors import Code
 
 
@@ -35,16 +35,7 @@ class AuthenticatorsView(ServiceView):
     def get(self, request: Request) -> Response:
         """What I can prove myself with."""
         user = self.signed.user
-        listed = [
-            {
-                "id": row.id,
-                "type": "totp",
-                "name": row.name,
-                "created_at": row.created_at,
-                "last_used_at": row.last_used_at,
-            }
-            for row in factors.confirmed_totp(user.pk)
-        ]
+        listed = [authenticator_answer(row) for row in factors.confirmed_totp(user.pk)]
         return Response({"authenticators": listed, "recovery_codes_left": recovery_codes.count_left(user.pk)})
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mfa.models import TotpAuthenticator
 from secure_auth.agents import describe_agent
 from secure_auth.models import KnownDevice, Session
 from secure_auth.pending import PasswordProved
@@ -52,6 +53,27 @@ def device_answer(device: KnownDevice) -> dict[str, Any]:
         "created_at": device.created_at,
         "last_used_at": device.last_used_at,
         "expires_at": device.expires_at,
+    }
+
+
+def authenticator_answer(authenticator: TotpAuthenticator) -> dict[str, Any]:
+    """An authenticator as its owner sees it."""
+    return {
+        "id": authenticator.id,
+        "type": "totp",
+        "name": authenticator.name,
+        "created_at": authenticator.created_at,
+        "last_used_at": authenticator.last_used_at,
+    }
+
+
+def personal_answer(found: dict[str, Any], *, current: str) -> dict[str, Any]:
+    """Everything about a person, with its parts as their own endpoints answer them."""
+    return {
+        **found,
+        "authenticators": [authenticator_answer(row) for row in found["authenticators"]],
+        "sessions": [session_answer(row, current=current) for row in found["sessions"]],
+        "devices": [device_answer(row) for row in found["devices"]],
     }
 
 

@@ -33,7 +33,22 @@ class Account:
     role: vocabulary.Role | None = None
     previous_role: vocabulary.Role | None = None
     sessions: int | None = None  # how many ended with it
+    imported: Id | None = None  # the import that brought it
+    authenticators: int | None = None  # how many it brought along
     actor: Id | None = None  # who did it, where that is not the `user` of the event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Many accounts that came or went at once: which file, how many, and which secrets were with them."""
+
+    imported: Id | None = None  # the import, by a digest of its file
+    accounts: int
+    refused: int | None = None
+    skipped: int | None = None
+    wrapped: bool | None = None
+    hashes: bool | None = None
+    totp: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,11 +258,12 @@ class Webhook:
 _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Account: (
         Type.ACCOUNT_REGISTER, Type.ACCOUNT_CONFIRM, Type.ACCOUNT_CREATE, Type.ACCOUNT_DISABLE,
-        Type.ACCOUNT_ENABLE, Type.ACCOUNT_ROLE, Type.PASSWORD_CHANGE, Type.PASSWORD_RESET,
+        Type.ACCOUNT_ENABLE, Type.ACCOUNT_ROLE, Type.ACCOUNT_DELETE, Type.PASSWORD_CHANGE, Type.PASSWORD_RESET,
     ),
     Lock: (Type.ACCOUNT_LOCK, Type.ACCOUNT_UNLOCK),
     Login: (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.LOGIN_ENROLL_TOKEN, Type.REAUTHENTICATION),
-    NoDetails: (Type.PASSWORD_RESET_REQUEST,),
+    NoDetails: (Type.PASSWORD_RESET_REQUEST, Type.ACCOUNT_EXPORT),
+    Transfer: (Type.USERS_IMPORT, Type.USERS_EXPORT),
     Authenticator: (
         Type.MFA_TOTP_BEGIN, Type.MFA_TOTP_CONFIRM, Type.MFA_WEBAUTHN_BEGIN, Type.MFA_WEBAUTHN_CONFIRM,
         Type.MFA_WEBAUTHN_CHALLENGE, Type.MFA_RENAME, Type.MFA_REMOVE, Type.MFA_RESET,

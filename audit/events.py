@@ -54,6 +54,10 @@ class EventType(StrEnum):
     ACCOUNT_LOCK = "account.lock"
     ACCOUNT_UNLOCK = "account.unlock"
     ACCOUNT_ROLE = "account.role"
+    ACCOUNT_DELETE = "account.delete"
+    ACCOUNT_EXPORT = "account.export"
+    USERS_IMPORT = "users.import"
+    USERS_EXPORT = "users.export"
     LOGIN_PASSWORD = "login.password"  # noqa: S105 the name of an event
     LOGIN_SECOND_FACTOR = "login.second_factor"
     LOGIN_ENROLL_TOKEN = "login.enroll_token"  # noqa: S105 the name of an event
@@ -170,6 +174,7 @@ class Reason(StrEnum):
     PASSWORD_RESET = "password_reset"  # noqa: S105 a reason
     MFA_RESET = "mfa_reset"
     ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_DELETED = "account_deleted"
     TOKEN_REUSE = "token_reuse"  # noqa: S105 a reason
     REPLAYED = "replayed"
     IDLE = "idle"
@@ -189,6 +194,11 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.ACCOUNT_LOCK, _S): Severity.MEDIUM,
     (EventType.ACCOUNT_UNLOCK, _S): Severity.LOW,
     (EventType.ACCOUNT_ROLE, _S): Severity.HIGH,
+    (EventType.ACCOUNT_DELETE, _S): Severity.MEDIUM,
+    (EventType.ACCOUNT_DELETE, _F): Severity.MEDIUM,
+    (EventType.ACCOUNT_EXPORT, _S): Severity.LOW,
+    (EventType.USERS_IMPORT, _S): Severity.MEDIUM,
+    (EventType.USERS_EXPORT, _S): Severity.HIGH,
     # whoever fails here has already shown the right password
     (EventType.LOGIN_SECOND_FACTOR, _F): Severity.MEDIUM,
     (EventType.REAUTHENTICATION, _F): Severity.MEDIUM,

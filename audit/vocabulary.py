@@ -61,6 +61,7 @@ class LimitPurpose(StrEnum):
     REFRESH = "refresh"
     MAIL_SOURCE = "mail_source"
     MAIL_ADDRESS = "mail_address"
+    PERSONAL_EXPORT = "personal_export"
     REQUESTS = "requests"
     HASHING = "hashing"
 
@@ -149,6 +150,7 @@ class Template(StrEnum):
     LOCKED = "locked"
     DISABLED = "disabled"
     UNLOCKED = "unlocked"
+    ACCOUNT_DELETED = "account_deleted"
     NEW_DEVICE = "new_device"
     TOKEN_REUSE = "token_reuse"  # noqa: S105
 

@@ -101,3 +101,7 @@ class Ceremony(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+# Everything that an account proves itself with beside its password, and what is under way for it.
+FACTORS = (TotpAuthenticator, Passkey, Ceremony, RecoveryCode)

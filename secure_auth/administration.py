@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from mfa.models import Ceremony, Passkey, RecoveryCode, TotpAuthenticator
+from mfa.models import FACTORS
 from secure_auth import accounts, addresses, devices, links, outbox, passwords, pending, sessions
 from secure_auth.errors import Code, FieldError, Problem
 from secure_auth.models import MailToken, Registration, Role, User
@@ -176,7 +176,7 @@ def reset_mfa(*, user: User, actor: Actor) -> None:
     now = timezone.now()
     with transaction.atomic():
         pending.lock_account(user.pk)
-        for model in (TotpAuthenticator, Passkey, Ceremony, RecoveryCode):
+        for model in FACTORS:
             model._default_manager.filter(user=user).delete()
         pending.bump_credentials(user.pk, had_second_factor=True)
         events = _end_everything(user, Reason.MFA_RESET, actor, now)

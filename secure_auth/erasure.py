@@ -8,15 +8,20 @@ was under way meanwhile is swept up afterwards.
 
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
+import structlog
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from audit import removal
 from audit.append import NewEvent, append
-from audit.events import EventType, Outcome, Reason
+from audit.events import SYSTEM, EventType, Outcome, Reason
 from audit.validation import MAX_IDS
-from mfa.models import Ceremony, Passkey, RecoveryCode, TotpAuthenticator
+from mfa.models import FACTORS
 from secure_auth import accounts, addresses, administration, covering, keys, pending, sessions
 from secure_auth.addresses import Address
 from secure_auth.administration import Actor, Refused
@@ -34,9 +39,20 @@ from secure_auth.models import (
 )
 from throttling import lockout
 
+log = structlog.get_logger(__name__)
+
 ROUND = 10 * MAX_IDS
 SETTLE_SECONDS = 2.0  # a request that read the account before it was shut is over by then
 SHUT = "erased:"
+DELETED = "deleted:"  # by its owner: the worker erases what is left, so that no request waits for the log
+OWNED = (
+    Session,
+    KnownDevice,
+    FamiliarSource,
+    PendingLogin,
+    MailToken,
+    *FACTORS,
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,7 @@ def erase_user(*, email: str, actor: Actor) -> Erased:
     """
     address = addresses.identify(email)
     subjects = _subjects(address)
-    user = User.objects.filter(email_key__in=[address.key, *(SHUT + each for each in subjects)]).first()
+    user = _find_account(address, subjects)
     user_id = user.pk if user else ""
     if user is None and not removal.personal_data_of("", subjects, 1) and not _registrations(address):
         raise Refused("no account has this address, and the log tells nothing of it")
@@ -65,6 +81,33 @@ def erase_user(*, email: str, actor: Actor) -> Erased:
     _settle()
     removal.forget_in_tallies(user_id)
     return Erased(events + _forget(user_id, subjects, actor))
+
+
+def _find_account(address: Address, subjects: list[str]) -> User | None:
+    """The account of an address, or what an erasure that did not end left of it."""
+    begun = [Q(email_key__startswith=f"{DELETED}{each}:") for each in subjects]
+    known = Q(email_key__in=[address.key, *(SHUT + each for each in subjects)])
+    return User.objects.filter(reduce(or_, begun, known)).order_by("pk").first()
+
+
+def finish_deletions() -> bool:
+    """Erase what the log tells of one account that its owner deleted; whether there was one. For the worker.
+
+    It waits until requests that read the account before are over. A run that was interrupted is finished by the next.
+    """
+    settled = timezone.now() - timedelta(seconds=SETTLE_SECONDS)
+    row = User.objects.filter(email_key__startswith=DELETED, disabled_at__lt=settled).order_by("pk").first()
+    if row is None:
+        return False
+    account = row.email_key.removeprefix(DELETED).partition(":")[0]
+    removal.forget_in_tallies(row.pk)
+    try:
+        _forget(row.pk, [account], Actor(SYSTEM), Reason.BY_USER)
+    except Refused as error:
+        log.warning("erasure.waits", why=str(error))
+        return False
+    row.delete()
+    return True
 
 
 def _settle() -> None:
@@ -88,12 +131,10 @@ def _end(user: User | None, address: Address, actor: Actor) -> None:
     """
     refused = None
     with transaction.atomic():
-        if user is not None and not user.email_key.startswith(SHUT):
+        if user is not None and not user.email_key.startswith((SHUT, DELETED)):
             refused = _shut(user, address, actor)
         if refused is None:
-            mailed = {address.email, *_registrations(address), *([user.email] if user else [])}
-            OutboxMessage.objects.filter(to__in=mailed).delete()
-            Registration.objects.filter(email_key=address.key).delete()
+            drop_mail(address, user.email if user else "")
     if refused:
         raise refused
     lockout.unlock(address.account, user.pk if user else "")
@@ -106,15 +147,7 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
     if last_admin:
         append(_event(actor, Outcome.FAILURE, reason=Reason.LAST_ADMIN, user=user.pk, details={"events": 0}))
         return Refused("the last admin cannot be erased", Reason.LAST_ADMIN)
-    pending.bump_credentials(
-        user.pk,
-        disabled_at=now,
-        email=SHUT,
-        email_key=SHUT + address.account,
-        password="!",  # noqa: S106 no password matches
-        role=Role.NONE,
-    )
-    ended = sessions.end_sessions(user.pk, reason=Reason.ACCOUNT_DISABLED, now=now)
+    ended = empty_account(user, SHUT, SHUT + address.account, Reason.ACCOUNT_DISABLED, now)
     shut = (
         [] if user.disabled_at else [administration.action_event(EventType.ACCOUNT_DISABLE, user.pk, actor)]
     )
@@ -122,37 +155,52 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
         *shut,
         *accounts.revocations(ended, user.pk, Reason.ACCOUNT_DISABLED, actor.source, **actor.details),
     )
-    for model in (
-        Session,
-        KnownDevice,
-        FamiliarSource,
-        PendingLogin,
-        MailToken,
-        TotpAuthenticator,
-        Passkey,
-        Ceremony,
-        RecoveryCode,
-    ):
-        model._default_manager.filter(user_id=user.pk).delete()
     return None
 
 
-def _forget(user_id: str, subjects: list[str], actor: Actor) -> int:
+def drop_mail(address: Address, email: str) -> None:
+    """Mails to the address and registrations of it, in the caller's transaction."""
+    mailed = {address.email, *_registrations(address), *([email] if email else [])}
+    OutboxMessage.objects.filter(to__in=mailed).delete()
+    Registration.objects.filter(email_key=address.key).delete()
+
+
+def empty_account(user: User, email: str, email_key: str, reason: Reason, now: datetime) -> list[str]:
+    """Shut an account under its lock and delete what belongs to it; its row keeps its id and a mark.
+
+    Returns the sessions that ended.
+    """
+    pending.bump_credentials(
+        user.pk,
+        disabled_at=now,
+        email=email,
+        email_key=email_key,
+        password="!",  # noqa: S106 no password matches
+        role=Role.NONE,
+    )
+    ended = sessions.end_sessions(user.pk, reason=reason, now=now)
+    for model in OWNED:
+        model._default_manager.filter(user_id=user.pk).delete()
+    return ended
+
+
+def _forget(user_id: str, subjects: list[str], actor: Actor, reason: Reason = Reason.BY_COMMAND) -> int:
     """Cover what the log holds of them by events, see those integrated, then delete it; how many events."""
     done = 0
     while events := removal.personal_data_of(user_id, subjects, ROUND):
         parts = [events[start : start + MAX_IDS] for start in range(0, len(events), MAX_IDS)]
         with transaction.atomic():
-            covering_events = append(*(_covering(part, actor) for part in parts))
+            covering_events = append(*(_covering(part, actor, reason) for part in parts))
         covering.integrate(covering_events)
         removal.drop_personal_data(events)
         done += len(events)
     return done
 
 
-def _covering(events: list[str], actor: Actor) -> NewEvent:
+def _covering(events: list[str], actor: Actor, reason: Reason) -> NewEvent:
     """It names events, and nobody: neither in clear nor behind a commitment."""
-    return _event(actor, Outcome.SUCCESS, details={"events": len(events), "erased": events})
+    details: dict[str, object] = {"events": len(events), "erased": events}
+    return _event(actor, Outcome.SUCCESS, details=details, reason=reason)
 
 
 def _event(
@@ -160,13 +208,13 @@ def _event(
     outcome: Outcome,
     *,
     details: dict[str, object],
-    reason: Reason | None = None,
+    reason: Reason,
     user: str = "",
 ) -> NewEvent:
     return NewEvent(
         type=EventType.AUDIT_ERASE,
         outcome=outcome,
-        reason=reason or Reason.BY_COMMAND,
+        reason=reason,
         source=actor.source,
         user=user,
         details={**details, **actor.details},

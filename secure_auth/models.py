@@ -11,6 +11,7 @@ import uuid_utils
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -42,12 +43,13 @@ class User(AbstractBaseUser):
     id = models.CharField(primary_key=True, max_length=36, default=new_id, editable=False)
     email = models.CharField(max_length=320)
     email_key = models.CharField(max_length=320, unique=True)
+    password = models.CharField(max_length=512)  # an imported hash is longer than one of ours
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.NONE, blank=True)
     credential_version = models.PositiveIntegerField(default=1)
     mailbox_proved_at = models.DateTimeField()
     had_second_factor = models.BooleanField(default=False)
     disabled_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now)
     last_login = None
 
     USERNAME_FIELD = "email_key"
@@ -271,6 +273,20 @@ class Key(models.Model):
 
     def __str__(self) -> str:
         return self.kid
+
+
+class UserImport(models.Model):
+    """How far the import of a file is; its id is a digest of the file. Whether accounts of it
+    may still have hashes of another kind than ours stands in `has_foreign_hashes`.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64)
+    position = models.BigIntegerField(default=0)
+    has_foreign_hashes = models.BooleanField(default=False)
+    finished_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.id
 
 
 class Lease(models.Model):

@@ -128,14 +128,14 @@ def hash_password(password: str) -> str:
         return make_password(normalize(password))
 
 
-def check_password(password: str, encoded: str | None) -> Proof:
-    """Compare with a stored hash; None (no account) costs the same work and never matches.
+def check_password(password: str, encoded: str | None, *, decoy: str = "") -> Proof:
+    """Compare with a stored hash; None (no account) costs the same work, that of `decoy` if any, and never matches.
 
     Raises:
         Problem: service_unavailable, all hashing capacity is taken.
     """
     with hash_slot():
-        matches, outdated = verify_password(normalize(password), encoded or dummy_hash())
+        matches, outdated = verify_password(normalize(password), encoded or decoy or dummy_hash())
         matches = matches and encoded is not None
         return Proof(matches, make_password(normalize(password)) if matches and outdated else "")
 

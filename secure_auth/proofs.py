@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import addresses, agents, devices, outbox, passwords, refusals, rows
+from secure_auth import addresses, agents, decoys, devices, outbox, passwords, refusals, rows
 from secure_auth.errors import Code, Problem
 from secure_auth.models import KnownDevice, Session, User
 from throttling import lockout
@@ -74,7 +74,8 @@ def _compare(
     try:
         find = FIND_ACCOUNT.format(columns=rows.columns(User))
         user = known or rows.fetch_row(User, find, [email_key])
-        return user, passwords.check_password(password, user.password if user else None)
+        decoy = decoys.find_decoy(email_key)  # for every address: all cost the same
+        return user, passwords.check_password(password, user.password if user else None, decoy=decoy)
     except BaseException:
         lockout.release(reservation)
         raise

@@ -72,9 +72,15 @@ ARGON2_PARALLELISM = env.integer("ARGON2_PARALLELISM", 1, most=64)
 HASH_CONCURRENCY = env.integer("HASH_CONCURRENCY", 0, least=0, most=1024)  # 0: by cores and memory
 PASSWORD_HASHERS = [
     "secure_auth.passwords.Argon2Hasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
-    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    # what import_users brings along, replaced at its account's first login
+    "secure_auth.hashers.Pbkdf2Hasher",
+    "secure_auth.hashers.Pbkdf2Sha1Hasher",
+    "secure_auth.hashers.BcryptSha256Hasher",
+    "secure_auth.hashers.BcryptHasher",
+    "secure_auth.hashers.ScryptHasher",
+    "secure_auth.hashers.PhcPbkdf2Hasher",
+    "secure_auth.hashers.PhcScryptHasher",
+    "secure_auth.hashers.WrappedHasher",
 ]
 PASSWORD_MIN_LENGTH = env.integer("PASSWORD_MIN_LENGTH", 8, least=8, most=64)
 PASSWORD_MAX_LENGTH = 128

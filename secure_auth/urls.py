@@ -110,6 +110,7 @@ api: list[URLPattern | URLResolver] = [
     path("sessions/<id:session_id>/", sessions.SessionView.as_view()),
     path("devices/", sessions.DevicesView.as_view()),
     path("devices/<id:device_id>/", sessions.DeviceView.as_view()),
+    path("me/export/", accounts.MyDataView.as_view()),
     path("me/activity/", audit.ActivityView.as_view(), name="activity"),
     path("password/change/", accounts.ChangePasswordView.as_view()),
     path("password/reset/", accounts.ResetView.as_view()),

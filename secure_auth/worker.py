@@ -18,7 +18,7 @@ from audit import textindex
 from audit.append import close_tallies
 from audit.summary import advance as advance_summary
 from mfa import ceremonies
-from secure_auth import detections, familiar, integration, outbox, retention, rings, webhooks
+from secure_auth import detections, erasure, familiar, integration, outbox, retention, rings, webhooks
 from secure_auth.couriers import Dispatch
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
@@ -32,6 +32,7 @@ IDLE_SECONDS = 0.3
 PRUNE_SECONDS = 300
 RETENTION_SECONDS = 3600
 COURIER_SECONDS = 1
+DELETION_SECONDS = 1
 FOLLOW_SECONDS = 5
 STOP_SECONDS = 5  # then what waits for a mail server is left
 KEEP_ENDED = timedelta(days=1)
@@ -59,6 +60,7 @@ def duties(publisher: Publisher) -> list[Duty]:
         Duty("couriers", Dispatch().bring_newest, COURIER_SECONDS),
         Duty("detections", detections.advance),
         Duty("webhooks", webhooks.send_due),
+        Duty("deletions", erasure.finish_deletions, DELETION_SECONDS),
         Duty("prune", prune, PRUNE_SECONDS),
         Duty("retention", retention.prune_due, RETENTION_SECONDS),
         Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),

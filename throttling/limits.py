@@ -77,6 +77,7 @@ _ALL = (
     Limit("refresh", 60, 60, Counts.ATTEMPTS),
     Limit("mail_source", 5, 3600, Counts.ATTEMPTS),
     Limit("mail_address", 3, 3600, Counts.ATTEMPTS),
+    Limit("personal_export", 1, 60, Counts.ATTEMPTS),
     Limit("requests", 600, 60, Counts.ATTEMPTS),
 )
 # What a count of each limit is kept for, without saying for which one. A source is an IPv4 address or an IPv6 /64, a
@@ -97,6 +98,7 @@ KEY_KINDS = {
     "refresh": "session",
     "mail_source": "source",
     "mail_address": "address",
+    "personal_export": "account",
     "requests": "source",
 }
 DEFAULTS: dict[str, Limit] = {limit.purpose: limit for limit in _ALL}

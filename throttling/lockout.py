@@ -213,6 +213,11 @@ def reserve_mail_address(account: str) -> Reservation:
     return limiter.reserve(claim("mail_address", f"mail:{account}"))
 
 
+def reserve_personal_export(user: str) -> Reservation:
+    """Count one copy of what is known about an account."""
+    return limiter.reserve(claim("personal_export", f"account:{user}"))
+
+
 def release(reservation: Reservation) -> None:
     """Undo a reservation under which nothing was evaluated."""
     limiter.release(reservation)

@@ -33,7 +33,7 @@ _row = csv.writer(_Line(), lineterminator="\r\n").writerow
 
 def head(with_proofs: bool) -> str:
     """The names of the columns."""
-    return _written([*COLUMNS, "proof"] if with_proofs else list(COLUMNS))
+    return written([*COLUMNS, "proof"] if with_proofs else list(COLUMNS))
 
 
 def line(record: Record, proof: Mapping[str, Any] | None) -> str:
@@ -55,13 +55,15 @@ def line(record: Record, proof: Mapping[str, Any] | None) -> str:
     ]
     if proof is not None:
         cells.append(encode(proof) if proof else "")
-    return _written([_harmless(cell) for cell in cells])
+    return written([harmless(cell) for cell in cells])
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """The cell, behind an apostrophe where a spreadsheet would run it."""
     first = cell.lstrip(BLANKS)[:1]
     return "'" + cell if first and first in FORMULA_SIGNS else cell
 
 
-def _written(cells: list[str]) -> str:
+def written(cells: list[str]) -> str:
+    """One line of these cells."""
     return str(_row(cells))

@@ -19,6 +19,7 @@ SERVICE: Final = {"name": "Secure Auth", "type": "secure_auth"}
 # event.category and event.type, with what ECS allows beside each other
 _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] = {
     (("iam",), ("user", "creation")): (Type.ACCOUNT_REGISTER, Type.ACCOUNT_CREATE),
+    (("iam",), ("user", "deletion")): (Type.ACCOUNT_DELETE,),
     (("iam",), ("user", "change")): (
         Type.ACCOUNT_CONFIRM, Type.ACCOUNT_DISABLE, Type.ACCOUNT_ENABLE, Type.ACCOUNT_LOCK, Type.ACCOUNT_UNLOCK,
         Type.ACCOUNT_ROLE, Type.PASSWORD_CHANGE, Type.PASSWORD_RESET, Type.MFA_TOTP_CONFIRM, Type.MFA_REMOVE,
@@ -37,13 +38,13 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
     (("intrusion_detection",), ("info",)): (
         Type.LOG_COLLAPSED, Type.LOG_INCONSISTENT, Type.DETECTION_RAISE, Type.DETECTION_ACKNOWLEDGE,
     ),
-    (("iam",), ("admin", "creation")): (Type.CLIENT_CREATE,),
+    (("iam",), ("admin", "creation")): (Type.CLIENT_CREATE, Type.USERS_IMPORT),
     (("iam",), ("admin", "deletion")): (Type.CLIENT_REVOKE,),
     (("configuration",), ("creation",)): (Type.KEY_CREATE, Type.LOG_START),
     (("configuration",), ("change",)): (Type.KEY_ROTATE,),
     (("configuration",), ("deletion",)): (Type.KEY_DESTROY,),
     (("configuration",), ("info",)): (Type.LIMIT_STORE, Type.WEBHOOK_FAIL),
-    (("database",), ("access",)): (Type.AUDIT_READ,),
+    (("database",), ("access",)): (Type.AUDIT_READ, Type.ACCOUNT_EXPORT, Type.USERS_EXPORT),
     (("database",), ("change",)): (Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
     (("email",), ("info",)): (Type.MAIL_SEND, Type.MAIL_FAIL),
 }

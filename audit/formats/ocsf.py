@@ -32,6 +32,7 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
     (3001, 3, "Password Change"): (Type.PASSWORD_CHANGE,),
     (3001, 4, "Password Reset"): (Type.PASSWORD_RESET,),
     (3001, 5, "Disable"): (Type.ACCOUNT_DISABLE,),
+    (3001, 6, "Delete"): (Type.ACCOUNT_DELETE,),
     (3001, 9, "Lock"): (Type.ACCOUNT_LOCK,),
     (3001, 10, "MFA Factor Enable"): (Type.MFA_TOTP_CONFIRM,),
     (3001, 11, "MFA Factor Disable"): (Type.MFA_REMOVE, Type.MFA_RESET),
@@ -51,8 +52,8 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
         Type.TOKEN_REUSE, Type.LIMIT_EXCEEDED, Type.LOG_INCONSISTENT, Type.DETECTION_RAISE,
     ),
     (2004, 2, "Update"): (Type.DETECTION_ACKNOWLEDGE,),
-    (6003, 1, "Create"): (Type.CLIENT_CREATE, Type.KEY_CREATE, Type.LOG_START),
-    (6003, 2, "Read"): (Type.AUDIT_READ,),
+    (6003, 1, "Create"): (Type.CLIENT_CREATE, Type.KEY_CREATE, Type.LOG_START, Type.USERS_IMPORT),
+    (6003, 2, "Read"): (Type.AUDIT_READ, Type.ACCOUNT_EXPORT, Type.USERS_EXPORT),
     (6003, 3, "Update"): (Type.KEY_ROTATE,),
     (6003, 4, "Delete"): (Type.CLIENT_REVOKE, Type.KEY_DESTROY, Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
     (6003, OTHER, ""): (Type.LIMIT_STORE, Type.MAIL_SEND, Type.MAIL_FAIL, Type.LOG_COLLAPSED, Type.WEBHOOK_FAIL),
@@ -103,7 +104,7 @@ def event(record: Record, proof: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _activity(record: Record) -> tuple[int, int, str]:
     class_uid, activity, name = _ACTIVITY_OF.get(record.type, (6003, OTHER, ""))
-    if activity == 6 and record.outcome == "failure":
+    if (class_uid, activity) == (3002, 6) and record.outcome == "failure":
         return class_uid, 1, "Logon"
     if class_uid == 2004 and record.outcome == "success" and record.type not in _FINDINGS:
         return 6003, OTHER, ""

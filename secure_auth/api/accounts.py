@@ -3,12 +3,13 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from secure_auth import accounts
+from secure_auth import accounts, personal
 from secure_auth.api import cookies
 from secure_auth.api.answers import Accepted, LoginAnswer, Me
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import DELIVERY
-from secure_auth.api.shapes import login_answer
+from secure_auth.api.personal_answers import PersonalData
+from secure_auth.api.shapes import login_answer, personal_answer
 from secure_auth.errors import Code
 
 
@@ -116,13 +117,50 @@ class ConfirmResetView(ServiceView):
         return Response(status=204)
 
 
-class MeView(ServiceView):
-    """GET me/."""
+class DeleteBody(Body):
+    """Whoever deletes the account knows its password."""
 
+    current_password = Text(write_only=True)
+
+
+class MeView(ServiceView):
+    """GET and DELETE me/."""
+
+    body_class = DeleteBody
     bearer = "access"
-    answers = {"GET": (200, Me)}
+    fresh_methods = ("DELETE",)
+    answers = {"GET": (200, Me), "DELETE": (204, None)}
+    problems_of = {"DELETE": (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)}
 
     def get(self, request: Request) -> Response:
         """Who am I."""
         user = self.signed.user
         return Response({"id": user.pk, "email": user.email, "roles": user.roles})
+
+    def delete(self, request: Request) -> Response:
+        """Delete my account for good.
+
+        Sessions, factors, devices and links are gone at once; the personal data of its events in the audit log seconds
+        later. The address may register anew. The last admin stays (`validation_failed`).
+        """
+        personal.delete_account(
+            user=self.signed.user, session=self.signed.session, **self.body(), source=self.source
+        )
+        return cookies.clear_cookies(request, Response(status=204))
+
+
+class MyDataView(ServiceView):
+    """GET me/export/."""
+
+    bearer = "access"
+    fresh = True
+    answers = {"GET": (200, PersonalData)}
+
+    def get(self, request: Request) -> Response:
+        """Everything about me that the service keeps, but secrets.
+
+        The newest 5000 events are in it; `me/activity/` has all. Once a minute.
+        """
+        found = personal.export_account(signed=self.signed, source=self.source)
+        answer = personal_answer(found, current=self.signed.session.id)
+        return Response(answer, headers={"Content-Disposition": 'attachment; filename="my-data.json"'})

@@ -88,10 +88,12 @@ class ServiceView(APIView):
     bearer: ClassVar[str] = ""
     role: ClassVar[str] = ""
     fresh: ClassVar[bool] = False
+    fresh_methods: ClassVar[tuple[str, ...]] = ()  # where not every method needs it
     answers: ClassVar[dict[str, tuple[int, Any]]]
     media_type: ClassVar[str] = "application/json"
     example: ClassVar[str] = ""  # of an answer that is no JSON
     problems: ClassVar[tuple[Code, ...]] = ()
+    problems_of: ClassVar[dict[str, tuple[Code, ...]]] = {}  # of one method alone
     parameters: ClassVar[tuple[OpenApiParameter, ...]] = ()
     signed: Signed
     grant: Grant
@@ -114,8 +116,13 @@ class ServiceView(APIView):
             self.grant = self._read_grant(request)
         if self.role:
             demands.demand_role(self.signed, self.role, source=self.source)
-        if self.fresh:
+        if self.needs_fresh(request.method):
             demands.demand_fresh(self.signed, source=self.source)
+
+    @classmethod
+    def needs_fresh(cls, method: str) -> bool:
+        """Whether a second factor must have been proved lately."""
+        return cls.fresh or method in cls.fresh_methods
 
     def demand_own_site(self, shown: Presented, owner_id: str, *, user: str, session: str = "") -> None:
         """Refuse an unsafe request that another site may have made a browser send.

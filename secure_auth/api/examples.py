@@ -167,6 +167,25 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "further authenticator": {"recovery_codes": []},
     },
     "RecoveryCodes": {"new": {"recovery_codes": CODES}},
+    "DeleteBody": {"for good": {"current_password": PASSWORD}},
+    "PersonalData": {
+        "one": {
+            "exported_at": LATER,
+            "account": {
+                "id": ID,
+                "email": EMAIL,
+                "roles": [],
+                "created_at": WHEN,
+                "mailbox_proved_at": WHEN,
+            },
+            "authenticators": [],
+            "recovery_codes_left": 9,
+            "sessions": [],
+            "devices": [],
+            "events": [EVENT],
+            "events_complete": True,
+        }
+    },
     "Me": {"auditor": {"id": ID, "email": EMAIL, "roles": ["auditor"]}},
     "Sessions": {
         "one": {

@@ -55,6 +55,16 @@ def device_answer(device: KnownDevice) -> dict[str, Any]:
     }
 
 
+def personal_answer(found: dict[str, Any], *, current: str) -> dict[str, Any]:
+    """Everything about a person, with its parts as their own endpoints answer them."""
+    return {
+        **found,
+        "authenticators": [vars(one) for one in found["authenticators"]],
+        "sessions": [session_answer(row, current=current) for row in found["sessions"]],
+        "devices": [device_answer(row) for row in found["devices"]],
+    }
+
+
 def listing(results: list[dict[str, Any]]) -> dict[str, Any]:
     """A list that fits on one page."""
     return {"results": results, "next": None, "previous": None}

@@ -49,6 +49,7 @@ class Drives:
         self.reading()
         self.detections()
         self.administration(person)
+        self.leaving()
 
     def becoming_somebody(self) -> Person:
         client, person = self.client(), Person(new_email())
@@ -190,6 +191,14 @@ class Drives:
         client.post(f"admin/users/{own}/disable/", {"reason": "a drive"}, self.admin.access)
         self.enrolling_again(client, person)
 
+    def leaving(self) -> None:
+        """A copy of everything, twice within a minute; then the account is deleted, with a wrong password first."""
+        client, person = self.client(), self.client().create_person()
+        expect(client.get("me/export/", person.access), 200)
+        client.get("me/export/", person.access)
+        for password in ("a wrong passphrase", person.password):
+            client.delete("me/", person.access, json={"current_password": password})
+
     def enrolling_again(self, client: Watched, person: Person) -> None:
         """With the token that is mailed for it, and before without."""
         links = len(client.mailbox(person).tokens())
@@ -206,11 +215,17 @@ class Drives:
             redis.stop()
             self.client().me(self.auditor.access)
             self._wait_for("limit.store")
+        self._moving()
         person = self.client().create_person()
         self.server.manage("erase_user", person.email, "--reason", "a drive")
 
     def _wait_for(self, type_: str) -> None:
         wait_until(lambda: self.server.rows("SELECT 1 FROM audit_event WHERE type = %s", [type_]), 40)
+
+    def _moving(self) -> None:
+        away = self.server.data_dir.parent / "users.jsonl"
+        self.server.manage("export_users", "--out", str(away))
+        self.server.manage("import_users", str(away))
 
     def _keys(self) -> None:
         self.server.rows("UPDATE secure_auth_key SET created_at = '2026-01-01 00:00:00'")  # of age

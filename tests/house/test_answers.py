@@ -72,7 +72,13 @@ def live(client: Client) -> None:
     expect(client.delete(f"sessions/{first_id}/", person.access), 204)
     assert code_of(client.me(first)) == "invalid_token"
     expect(client.delete("sessions/", person.access), 204)
+    expect(client.get("me/export/", person.access), 200)
+    assert code_of(client.get("me/export/", person.access)) == "rate_limited"
     expect(client.post("logout/", None, person.access), 204)
+    client.sign_in(person)
+    wrong = client.delete("me/", person.access, json={"current_password": "a wrong phrase"})
+    assert code_of(wrong) == "invalid_credentials"
+    expect(client.delete("me/", person.access, json={"current_password": person.password}), 204)
 
 
 def introspect(client: Client, person: Person) -> None:

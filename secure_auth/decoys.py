@@ -1,0 +1,82 @@
+"""What an address without an account costs, while accounts were imported whose hashes are not ours.
+
+Such a hash takes another time than ours. Were it only accounts that answer in that time, the time would tell them. So
+of the addresses without an account the same share does the work of an old hash, always the same ones: that an address
+takes the old time makes it no likelier to have an account. As accounts sign in and get hashes of ours, that share
+falls with theirs. Exact only where one kind of old hash was imported; each node counts anew every COUNT_SECONDS.
+"""
+
+import hashlib
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from secure_auth import keys
+from secure_auth.models import User, UserImport
+
+COUNT_SECONDS = 300
+SAMPLE = 200
+OURS = Q(password__startswith="argon2$")  # noqa: S106 how a hash begins
+NONE = Q(password__startswith="!")  # noqa: S106 the same
+
+
+@dataclass(frozen=True)
+class Old:
+    """The commonest kind of old hash, by one of them, and which share of all accounts has any."""
+
+    encoded: str = field(default="", repr=False)
+    share: float = 0.0
+    counted_at: float = float("-inf")
+
+
+_old = Old()
+_counting = threading.Lock()
+
+
+def find_decoy(email_key: str) -> str:
+    """A hash to compute for an address that has no account; empty: one of ours."""
+    old = _current()
+    if not old.encoded:
+        return ""
+    digest = hashlib.sha256(keys.digest("decoy", email_key).encode()).digest()
+    place = int.from_bytes(digest[:8]) / 2**64
+    return old.encoded if place < old.share else ""
+
+
+def _current() -> Old:
+    """What was counted lately. Whoever finds it too old counts; the others go on with what there is."""
+    global _old
+    if time.monotonic() - _old.counted_at > COUNT_SECONDS and _counting.acquire(blocking=False):
+        try:
+            _old = _count()
+        finally:
+            _counting.release()
+    return _old
+
+
+def _count() -> Old:
+    """Nothing is counted where no import brought old hashes."""
+    now = time.monotonic()
+    brought = UserImport.objects.filter(has_foreign_hashes=True)
+    if not brought.exists():
+        return Old(counted_at=now)
+    foreign = User.objects.exclude(OURS | NONE)
+    count = foreign.count()
+    if not count:
+        brought.filter(finished_at__isnull=False).update(has_foreign_hashes=False)
+        return Old(counted_at=now)
+    sample = list(foreign.values_list("password", flat=True)[:SAMPLE])
+    kinds = Counter(describe_kind(encoded) for encoded in sample)
+    common = kinds.most_common(1)[0][0]
+    encoded = next(one for one in sample if describe_kind(one) == common)
+    return Old(encoded, count / User.objects.count(), now)
+
+
+def describe_kind(encoded: str) -> str:
+    """What a hash costs to compute: its beginning, without what differs between accounts of one system."""
+    parts = encoded.removeprefix("wrapped$").split("$")
+    wrapped = "wrapped$" if encoded.startswith("wrapped$") else ""
+    return wrapped + "$".join(part for part in parts[:4] if len(part) < 20 and part[:1].isalnum())

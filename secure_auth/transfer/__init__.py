@@ -1,0 +1,1 @@
+"""Accounts that come from elsewhere and accounts that move away."""

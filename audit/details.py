@@ -27,13 +27,23 @@ class NoDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account or the registration it came from."""
+    """An account, or the registration or the invitation it came from."""
 
     registration: Id | None = None
+    invitation: Id | None = None
     role: vocabulary.Role | None = None
     previous_role: vocabulary.Role | None = None
     sessions: int | None = None  # how many ended with it
     actor: Id | None = None  # who did it, where that is not the `user` of the event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """The right to make an account, and the role that it will have."""
+
+    invitation: Id | None = None
+    role: vocabulary.Role | None = None
+    actor: Id | None = None  # who did it: there is no account yet that the event could be about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +253,9 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Account: (
         Type.ACCOUNT_REGISTER, Type.ACCOUNT_CONFIRM, Type.ACCOUNT_CREATE, Type.ACCOUNT_DISABLE,
         Type.ACCOUNT_ENABLE, Type.ACCOUNT_ROLE, Type.PASSWORD_CHANGE, Type.PASSWORD_RESET,
+        Type.PASSWORD_REQUIRE_CHANGE,
     ),
+    Invitation: (Type.INVITATION_CREATE, Type.INVITATION_REVOKE),
     Lock: (Type.ACCOUNT_LOCK, Type.ACCOUNT_UNLOCK),
     Login: (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.LOGIN_ENROLL_TOKEN, Type.REAUTHENTICATION),
     NoDetails: (Type.PASSWORD_RESET_REQUEST,),

@@ -22,6 +22,7 @@ from secure_auth.addresses import Address
 from secure_auth.administration import Actor, Refused
 from secure_auth.models import (
     FamiliarSource,
+    Invitation,
     Key,
     KnownDevice,
     MailToken,
@@ -77,7 +78,8 @@ def _subjects(address: Address) -> list[str]:
 
 
 def _registrations(address: Address) -> list[str]:
-    return list(Registration.objects.filter(email_key=address.key).values_list("email", flat=True))
+    began = [model.objects.filter(email_key=address.key) for model in (Registration, Invitation)]
+    return [email for rows in began for email in rows.values_list("email", flat=True)]
 
 
 def _end(user: User | None, address: Address, actor: Actor) -> None:
@@ -94,6 +96,7 @@ def _end(user: User | None, address: Address, actor: Actor) -> None:
             mailed = {address.email, *_registrations(address), *([user.email] if user else [])}
             OutboxMessage.objects.filter(to__in=mailed).delete()
             Registration.objects.filter(email_key=address.key).delete()
+            MailToken.objects.filter(invitation__email_key=address.key).delete()  # with its invitation
     if refused:
         raise refused
     lockout.unlock(address.account, user.pk if user else "")

@@ -27,9 +27,10 @@ class NoDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account or the registration it came from."""
+    """An account, or the registration or the invitation it came from."""
 
     registration: Id | None = None
+    invitation: Id | None = None
     role: vocabulary.Role | None = None
     previous_role: vocabulary.Role | None = None
     sessions: int | None = None  # how many ended with it
@@ -49,6 +50,15 @@ class Transfer:
     wrapped: bool | None = None
     hashes: bool | None = None
     totp: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """The right to make an account, and the role that it will have."""
+
+    invitation: Id | None = None
+    role: vocabulary.Role | None = None
+    actor: Id | None = None  # who did it: there is no account yet that the event could be about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +170,9 @@ class Key:
     key_id: Id
     purpose: vocabulary.KeyPurpose
     sessions: int | None = None  # how many ended with it
-    secrets: int | None = None  # how many it sealed: to be sealed anew, or sealed anew by now; or that do not open
+    secrets: int | None = (
+        None  # how many it sealed: to be sealed anew, or sealed anew by now; or that do not open
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +271,9 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Account: (
         Type.ACCOUNT_REGISTER, Type.ACCOUNT_CONFIRM, Type.ACCOUNT_CREATE, Type.ACCOUNT_DISABLE,
         Type.ACCOUNT_ENABLE, Type.ACCOUNT_ROLE, Type.ACCOUNT_DELETE, Type.PASSWORD_CHANGE, Type.PASSWORD_RESET,
+        Type.PASSWORD_REQUIRE_CHANGE,
     ),
+    Invitation: (Type.INVITATION_CREATE, Type.INVITATION_REVOKE),
     Lock: (Type.ACCOUNT_LOCK, Type.ACCOUNT_UNLOCK),
     Login: (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.LOGIN_ENROLL_TOKEN, Type.REAUTHENTICATION),
     NoDetails: (Type.PASSWORD_RESET_REQUEST, Type.ACCOUNT_EXPORT),

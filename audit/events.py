@@ -58,12 +58,15 @@ class EventType(StrEnum):
     ACCOUNT_EXPORT = "account.export"
     USERS_IMPORT = "users.import"
     USERS_EXPORT = "users.export"
+    INVITATION_CREATE = "invitation.create"
+    INVITATION_REVOKE = "invitation.revoke"
     LOGIN_PASSWORD = "login.password"  # noqa: S105 the name of an event
     LOGIN_SECOND_FACTOR = "login.second_factor"
     LOGIN_ENROLL_TOKEN = "login.enroll_token"  # noqa: S105 the name of an event
     PASSWORD_CHANGE = "password.change"  # noqa: S105 the name of an event
     PASSWORD_RESET_REQUEST = "password.reset_request"  # noqa: S105 the name of an event
     PASSWORD_RESET = "password.reset"  # noqa: S105 the name of an event
+    PASSWORD_REQUIRE_CHANGE = "password.require_change"  # noqa: S105 the name of an event
     MFA_TOTP_BEGIN = "mfa.totp.begin"
     MFA_TOTP_CONFIRM = "mfa.totp.confirm"
     MFA_WEBAUTHN_BEGIN = "mfa.webauthn.begin"
@@ -116,6 +119,7 @@ class Reason(StrEnum):
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 a reason
     WEAK_PASSWORD = "weak_password"  # noqa: S105 a reason
     COMMON_PASSWORD = "common_password"  # noqa: S105 a reason
+    BREACHED_PASSWORD = "breached_password"  # noqa: S105 a reason
     UNVERIFIED = "unverified"
     DISABLED = "disabled"
     WRONG_CODE = "wrong_code"
@@ -154,6 +158,8 @@ class Reason(StrEnum):
     PENDING = "pending"
     PRUNED = "pruned"
     NOT_ALLOWED = "not_allowed"
+    PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105 a reason
+    REGISTRATION_CLOSED = "registration_closed"
     LAST_AUTHENTICATOR = "last_authenticator"
     TOO_MANY_AUTHENTICATORS = "too_many_authenticators"
     LAST_ADMIN = "last_admin"
@@ -199,12 +205,15 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.ACCOUNT_EXPORT, _S): Severity.LOW,
     (EventType.USERS_IMPORT, _S): Severity.MEDIUM,
     (EventType.USERS_EXPORT, _S): Severity.HIGH,
+    (EventType.INVITATION_CREATE, _S): Severity.MEDIUM,
+    (EventType.INVITATION_REVOKE, _S): Severity.LOW,
     # whoever fails here has already shown the right password
     (EventType.LOGIN_SECOND_FACTOR, _F): Severity.MEDIUM,
     (EventType.REAUTHENTICATION, _F): Severity.MEDIUM,
     (EventType.PASSWORD_CHANGE, _S): Severity.LOW,
     (EventType.PASSWORD_CHANGE, _F): Severity.MEDIUM,
     (EventType.PASSWORD_RESET, _S): Severity.MEDIUM,
+    (EventType.PASSWORD_REQUIRE_CHANGE, _S): Severity.MEDIUM,
     (EventType.MFA_TOTP_CONFIRM, _S): Severity.LOW,
     (EventType.MFA_WEBAUTHN_CONFIRM, _S): Severity.LOW,
     (EventType.MFA_REMOVE, _S): Severity.MEDIUM,

@@ -88,6 +88,7 @@ class TokenKind(StrEnum):
     CONFIRM = "confirm"
     RESET = "reset"
     ENROL = "enrol"
+    INVITE = "invite"
     DEVICE = "device"
     WEB = "web"
 
@@ -112,6 +113,7 @@ class View(StrEnum):
     DETECTIONS = "detections"
     LOG = "log"
     USERS = "users"
+    INVITATIONS = "invitations"
 
 
 class Keeper(StrEnum):
@@ -140,7 +142,9 @@ class Template(StrEnum):
     RESET = "reset"
     RESET_UNKNOWN = "reset_unknown"
     ENROL = "enrol"
+    INVITATION = "invitation"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105
     AUTHENTICATOR_BOUND = "authenticator_bound"
     AUTHENTICATOR_REMOVED = "authenticator_removed"
     PASSKEY_COPIED = "passkey_copied"

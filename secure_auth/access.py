@@ -51,6 +51,20 @@ def authenticate_access(encoded: str, *, source: Source) -> Signed:
     return Signed(session.user, session, claims["auth_time"], claims["acr"], tuple(claims["amr"]))
 
 
+def verify_access(encoded: str, *, source: Source) -> None:
+    """Verify an access token for somebody else, who would open doors to it.
+
+    Raises:
+        Problem: invalid_token, also where the account must change its password first.
+    """
+    signed = authenticate_access(encoded, source=source)
+    if signed.user.must_change_password:
+        reason = Reason.PASSWORD_CHANGE_REQUIRED
+        restricted = _refused(reason, source=source, user=signed.user.pk, session=signed.session.id)
+        refusals.record_collapsed(restricted, key=signed.session.id)
+        raise invalid_token()
+
+
 def _session_ended(session: Session, source: Source) -> Problem:
     """Record, once a window, that a token of an ended session came, and give the problem to raise."""
     metrics.count_refused_token("session_ended")

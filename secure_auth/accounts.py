@@ -1,16 +1,13 @@
-"""The life of an account: register, confirm, change and reset the password.
+"""The password of an account: change and reset; and what all use cases share that take an address or a password.
 
 No answer tells a known address from an unknown one, by words or by time: every request does the same work, and mail
-is a row of the same transaction that the worker sends later. Registrations of one address stand beside each other,
-each with its own password and mail, until one of them is confirmed with that password: nobody plants a password on
-another's mailbox.
+is a row of the same transaction that the worker sends later.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from audit.append import NewEvent, append
@@ -20,8 +17,10 @@ from secure_auth import (
     devices,
     factors,
     familiar,
+    forced_changes,
     links,
     outbox,
+    password_policy,
     passwords,
     pending,
     proofs,
@@ -29,8 +28,7 @@ from secure_auth import (
     sessions,
 )
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
-from secure_auth.models import MailToken, Registration, Session, User
-from secure_auth.pending import PasswordProved
+from secure_auth.models import MailToken, Session, User
 from throttling import lockout
 from throttling.reservations import LimitExceeded
 
@@ -45,13 +43,13 @@ def demand_address(email: str) -> addresses.Address:
 
 def demand_password(password: str, *, name: str, email: str, refused: NewEvent) -> None:
     """Record and raise the refusal of a weak new password."""
-    faults = passwords.find_faults(password, email=email)
+    faults = password_policy.find_faults(password, email=email)
     if faults:
         refusals.record_collapsed(refused)
         raise Problem(Code.VALIDATION_FAILED, errors={name: faults})
 
 
-def _event(
+def event(
     kind: EventType,
     *,
     source: Source,
@@ -60,6 +58,7 @@ def _event(
     subject: str = "",
     failed: bool = False,
 ) -> NewEvent:
+    """What happened to an account, or to an address that has none."""
     outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
     return NewEvent(type=kind, outcome=outcome, reason=reason, source=source, user=user, subject=subject)
 
@@ -85,99 +84,9 @@ def mail_reserved(address: addresses.Address, *, source: Source) -> Iterator[boo
         raise
 
 
-def register(*, email: str, password: str, source: Source) -> None:
-    """Begin an account; the mail tells the rest.
-
-    Raises:
-        Problem: validation_failed, rate_limited, service_unavailable.
-    """
-    address = demand_address(email)
-    weak = _event(
-        EventType.ACCOUNT_REGISTER,
-        source=source,
-        reason=Reason.WEAK_PASSWORD,
-        subject=address.account,
-        failed=True,
-    )
-    demand_password(password, name="password", email=address.email, refused=weak)
-    with mail_reserved(address, source=source) as mailed:
-        encoded = passwords.hash_password(password)
-    with transaction.atomic():
-        known = User.objects.filter(email_key=address.key).exists()
-        row = Registration.objects.create(email=address.email, email_key=address.key, password=encoded)
-        token = links.create_link(MailToken.Purpose.CONFIRM, registration=None if known else row)
-        template = outbox.DECOY if not mailed else "known_address" if known else "confirm"
-        outbox.queue_mail(template, to=address.email, token=None if template == "known_address" else token)
-        reason = Reason.RATE_LIMITED if not mailed else Reason.KNOWN_ADDRESS if known else ""
-        append(_event(EventType.ACCOUNT_REGISTER, source=source, reason=reason, subject=address.account))
-
-
-def confirm_registration(*, token: str, password: str, source: Source) -> PasswordProved:
-    """Turn a registration into an account: whoever shows the mailed token and that registration's password.
-
-    Raises:
-        Problem: invalid_link, invalid_credentials, temporarily_locked, rate_limited or service_unavailable.
-    """
-    now = timezone.now()
-    link = links.find_link(token, MailToken.Purpose.CONFIRM, now=now)
-    if link is None or link.registration is None:
-        raise refuse_link(EventType.ACCOUNT_CONFIRM, source=source)
-    registration = link.registration
-    address = addresses.Address(registration.email, registration.email_key)
-    account = address.account
-    with refusals.limits_refused(source=source, address=address):
-        reservation = lockout.reserve_password_attempt(lockout.PasswordAttempt(account=account, ip=source.ip))
-    try:
-        proof = passwords.check_password(password, registration.password)
-    except BaseException:
-        lockout.release(reservation)
-        raise
-    answer = None
-    with transaction.atomic():
-        settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
-        locks = refusals.begin_locks(settlement, source=source, subject=account)
-        if not proof.matches:
-            refused = _event(
-                EventType.ACCOUNT_CONFIRM,
-                source=source,
-                reason=Reason.WRONG_PASSWORD,
-                subject=account,
-                failed=True,
-            )
-            append(refused, *locks)
-        elif links.spend_link(link, now=now) and (user := _create_user(registration, now)):
-            locked = pending.lock_account(user.pk)
-            answer = pending.open_pending(locked or user, device_id="", ip=source.ip, now=now)
-            append(_event(EventType.ACCOUNT_CONFIRM, source=source, user=user.pk), *locks)
-        else:
-            append(*locks)
-    if not proof.matches:
-        raise Problem(Code.INVALID_CREDENTIALS)
-    if answer is None:
-        raise refuse_link(EventType.ACCOUNT_CONFIRM, source=source)
-    return answer
-
-
-def _create_user(registration: Registration, now: datetime) -> User | None:
-    """The account of a registration; None when another registration of the address was confirmed first."""
-    try:
-        with transaction.atomic():
-            user = User.objects.create(
-                email=registration.email,
-                email_key=registration.email_key,
-                password=registration.password,
-                role=registration.role,
-                mailbox_proved_at=now,
-            )
-    except IntegrityError:
-        return None
-    Registration.objects.filter(email_key=registration.email_key).delete()
-    return user
-
-
 def refuse_link(kind: EventType, *, source: Source) -> Problem:
     """Record a bad mailed token, once a window, and give the problem to raise."""
-    refusals.record_collapsed(_event(kind, source=source, reason=Reason.UNKNOWN, failed=True))
+    refusals.record_collapsed(event(kind, source=source, reason=Reason.UNKNOWN, failed=True))
     return Problem(Code.INVALID_LINK)
 
 
@@ -192,9 +101,11 @@ def change_password(
     checked = proofs.prove_current_password(
         user=user, session=session, password=current_password, source=source
     )
-    weak = _event(
+    weak = event(
         EventType.PASSWORD_CHANGE, source=source, reason=Reason.WEAK_PASSWORD, user=user.pk, failed=True
     )
+    if checked.must_change_password:
+        forced_changes.demand_another(new_password, current_password, refused=weak)
     demand_password(new_password, name="new_password", email=user.email, refused=weak)
     encoded = passwords.hash_password(new_password)
     now = timezone.now()
@@ -204,7 +115,7 @@ def change_password(
         raced = locked is None or not live or locked.credential_version != checked.credential_version
         if locked is None or raced:
             append(
-                _event(
+                event(
                     EventType.PASSWORD_CHANGE,
                     source=source,
                     reason=Reason.CREDENTIAL_CHANGED,
@@ -213,12 +124,12 @@ def change_password(
                 )
             )
         else:
-            pending.bump_credentials(user.pk, password=encoded)
+            pending.bump_credentials(user.pk, password=encoded, **forced_changes.SETTLED)
             links.kill_links(user.pk, MailToken.Purpose.RESET, now=now)
             ended = sessions.end_sessions(user.pk, reason="password_changed", now=now, keep=session.pk)
             familiar.forget_sources(user.pk, keep=source)
             outbox.queue_mail("password_changed", to=user.email)
-            done = _event(EventType.PASSWORD_CHANGE, source=source, user=user.pk)
+            done = event(EventType.PASSWORD_CHANGE, source=source, user=user.pk)
             append(done, *revocations(ended, user.pk, Reason.PASSWORD_CHANGED, source))
     if raced:
         raise invalid_token()
@@ -250,7 +161,7 @@ def request_reset(*, email: str, source: Source) -> None:
         outbox.queue_mail(template, to=user.email if user else address.email[:320], token=token)
         reason = "" if mailed and user else Reason.RATE_LIMITED if user else Reason.UNKNOWN_ACCOUNT
         append(
-            _event(
+            event(
                 EventType.PASSWORD_RESET_REQUEST,
                 source=source,
                 reason=reason,
@@ -271,22 +182,24 @@ def confirm_reset(*, token: str, new_password: str, source: Source) -> None:
     if link is None or link.user is None:
         raise refuse_link(EventType.PASSWORD_RESET, source=source)
     user = link.user
-    weak = _event(
+    weak = event(
         EventType.PASSWORD_RESET, source=source, reason=Reason.WEAK_PASSWORD, user=user.pk, failed=True
     )
     demand_password(new_password, name="new_password", email=user.email, refused=weak)
+    repeated = forced_changes.is_repeated(user, new_password)
     encoded = passwords.hash_password(new_password)
     with transaction.atomic():
         locked = pending.lock_account(user.pk)
         usable = locked is not None and locked.disabled_at is None and links.spend_link(link, now=now)
-        if usable:
-            pending.bump_credentials(user.pk, password=encoded)
+        if locked and usable:
+            settled = forced_changes.settled_by_reset(user, locked, repeated=repeated)
+            pending.bump_credentials(user.pk, password=encoded, **settled)
             links.kill_links(user.pk, MailToken.Purpose.RESET, now=now)
             ended = sessions.end_sessions(user.pk, reason="password_reset", now=now)
             devices.forget_devices(user.pk, now=now)
             lockout.clear_after_reset(addresses.account_id(user.email_key))
             outbox.queue_mail("password_changed", to=user.email)
-            done = _event(EventType.PASSWORD_RESET, source=source, user=user.pk)
+            done = event(EventType.PASSWORD_RESET, source=source, user=user.pk)
             append(done, *revocations(ended, user.pk, Reason.PASSWORD_RESET, source))
     if not usable:
         raise refuse_link(EventType.PASSWORD_RESET, source=source)

@@ -13,7 +13,18 @@ from django.utils import timezone
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from mfa.models import FACTORS
-from secure_auth import accounts, addresses, devices, links, outbox, passwords, pending, sessions
+from secure_auth import (
+    accounts,
+    addresses,
+    devices,
+    forced_changes,
+    links,
+    outbox,
+    password_policy,
+    passwords,
+    pending,
+    sessions,
+)
 from secure_auth.errors import Code, FieldError, Problem
 from secure_auth.models import MailToken, Registration, Role, User
 from throttling import lockout
@@ -88,7 +99,7 @@ def create_user(*, email: str, password: str, role: str, unverified: bool, actor
         raise Refused("this is not an e-mail address") from error
     if User.objects.filter(email_key=address.key).exists():
         raise Refused("an account with this address exists")
-    faults: list[FieldError] = passwords.find_faults(password, email=address.email)
+    faults: list[FieldError] = password_policy.find_faults(password, email=address.email)
     if faults:
         raise Refused(faults[0].detail)
     encoded = passwords.hash_password(password)
@@ -196,12 +207,35 @@ def revoke_sessions(*, user: User, actor: Actor) -> int:
     return len(ended)
 
 
+def require_password_change(*, user: User, actor: Actor) -> None:
+    """Have an account change its password before it does anything else; its owner is told.
+
+    Logins under way die, so that no change that began before counts for it.
+
+    Raises:
+        Refused: it must do so already.
+    """
+    flag = {"must_change_password": forced_changes.BY_OPERATOR, "must_change_since": timezone.now()}
+    with transaction.atomic():
+        locked = pending.lock_account(user.pk)
+        flagged = locked is None or bool(locked.must_change_password)
+        if flagged:
+            append(_refusal(EventType.PASSWORD_REQUIRE_CHANGE, user.pk, actor, Reason.NOT_ALLOWED))
+        else:
+            pending.bump_credentials(user.pk, **flag)
+            forced_changes.tell_owner(user, breached=False)
+            append(action_event(EventType.PASSWORD_REQUIRE_CHANGE, user.pk, actor))
+    if flagged:
+        raise Refused("the password must be changed already")
+
+
 ACTIONS: dict[str, Callable[..., object]] = {
     "unlock": unlock,
     "revoke-sessions": revoke_sessions,
     "reset-mfa": reset_mfa,
     "disable": disable,
     "enable": enable,
+    "require-password-change": require_password_change,
 }
 
 

@@ -1,4 +1,5 @@
-"""What an authenticated request must show beyond its token: a fresh second factor, a role, that it is no other site's.
+"""What an authenticated request must show beyond its token: a password that need not be changed first, a fresh second
+factor, a role, that it is no other site's.
 
 Each refusal is an event, once a window.
 """
@@ -33,6 +34,17 @@ def demand_fresh(
         return
     _record_denial(signed, Reason.REAUTHENTICATION_REQUIRED, source)
     raise reauthentication_required(max_age, acr_values)
+
+
+def demand_settled_password(signed: Signed, *, source: Source) -> None:
+    """Refuse whoever must change the password first.
+
+    Raises:
+        Problem: password_change_required.
+    """
+    if signed.user.must_change_password:
+        _record_denial(signed, Reason.PASSWORD_CHANGE_REQUIRED, source)
+        raise Problem(Code.PASSWORD_CHANGE_REQUIRED)
 
 
 def demand_role(signed: Signed, role: str, *, source: Source) -> None:

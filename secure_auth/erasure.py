@@ -27,6 +27,7 @@ from secure_auth.addresses import Address
 from secure_auth.administration import Actor, Refused
 from secure_auth.models import (
     FamiliarSource,
+    Invitation,
     Key,
     KnownDevice,
     MailToken,
@@ -120,7 +121,8 @@ def _subjects(address: Address) -> list[str]:
 
 
 def _registrations(address: Address) -> list[str]:
-    return list(Registration.objects.filter(email_key=address.key).values_list("email", flat=True))
+    began = [model.objects.filter(email_key=address.key) for model in (Registration, Invitation)]
+    return [email for rows in began for email in rows.values_list("email", flat=True)]
 
 
 def _end(user: User | None, address: Address, actor: Actor) -> None:
@@ -163,6 +165,7 @@ def drop_mail(address: Address, email: str) -> None:
     mailed = {address.email, *_registrations(address), *([email] if email else [])}
     OutboxMessage.objects.filter(to__in=mailed).delete()
     Registration.objects.filter(email_key=address.key).delete()
+    MailToken.objects.filter(invitation__email_key=address.key).delete()  # with its invitation
 
 
 def empty_account(user: User, email: str, email_key: str, reason: Reason, now: datetime) -> list[str]:

@@ -42,6 +42,19 @@ class Code(Enum):
         "Prove a second factor again at reauthenticate/ and repeat the request (RFC 9470).",
     )
     PERMISSION_DENIED = 403, "Not allowed", "Your account lacks the role that this needs."
+    PASSWORD_CHANGE_REQUIRED = (
+        403,
+        "The password must be changed",
+        (
+            "Change the password at password/change/ first. Until then your session opens that, me/, "
+            "reauthenticate/, token/refresh/ and logout/."
+        ),
+    )
+    REGISTRATION_CLOSED = (
+        403,
+        "Registration is closed",
+        "Accounts are made by the operators of this service only.",
+    )
     CSRF_FAILED = (
         403,
         "Cross-site request refused",

@@ -47,7 +47,9 @@ def _live_access(encoded: str) -> tuple[dict[str, Any], Session | None]:
     except InvalidToken:
         return {}, None
     session = sessions.find_session(str(claims.get("sid", "")), kid=claims["kid"])
-    return claims, session if session and access.is_open(session, claims["sub"], timezone.now()) else None
+    if session is None or not access.is_open(session, claims["sub"], timezone.now()):
+        return {}, None
+    return claims, None if session.user.must_change_password else session
 
 
 def revoke_token(encoded: str, *, source: Source) -> None:

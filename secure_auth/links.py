@@ -17,6 +17,7 @@ TTL_SECONDS = {
     MailToken.Purpose.CONFIRM: settings.CONFIRM_LINK_SECONDS,
     MailToken.Purpose.RESET: settings.RESET_LINK_SECONDS,
     MailToken.Purpose.ENROL: settings.ENROLMENT_LINK_SECONDS,
+    MailToken.Purpose.INVITE: settings.INVITATION_HOURS * 3600,
 }
 
 

@@ -15,8 +15,10 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import (
     addresses,
+    breaches,
     devices,
     factors,
+    forced_changes,
     passwords,
     pending,
     proofs,
@@ -53,6 +55,7 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
             attempt, device_id = replace(attempt, device=None), ""
             checked = proofs.check_password(attempt, email_key=address.key, password=password)
     user, proof = checked.user, checked.proof
+    breached = proof.matches and breaches.is_breached_here(passwords.normalize(password))
     with transaction.atomic():
         locked = pending.lock_account(user.pk if user else "")  # for every outcome: all cost the same
         refusal = _refusal(user, locked, proof)
@@ -63,6 +66,7 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
         if locked and not refusal:
             proofs.upgrade_hash(locked, proof)
             answer = pending.open_pending(locked, device_id=device_id, ip=source.ip, now=now)
+            events += forced_changes.flag_breached(locked, source=source, now=now) if breached else []
         login_id = answer.login_id if answer else ""
         append(_password_event(refusal, source, login=login_id, **who), *events)
     if answer is None:

@@ -35,11 +35,15 @@ DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 FILE_BYTES = 64 * 1024  # four times what all counters take
 THE_DEAD = 0  # the process id whose file holds the counts of dead workers
 STATUS_CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
+BREACH_OUTCOMES = ("breached", "clean", "unavailable")
 TOKEN_FAULTS = ("malformed", "forged", "expired", "session_ended")
 
 REQUESTS = counter("http_requests", "Answers by class of status.", "status")
 TOKENS_REFUSED = counter(
     "access_tokens_refused", "Access tokens refused, by what was wrong with them.", "reason"
+)
+BREACH_CHECKS = counter(
+    "breached_password_checks", "Passwords looked up among those known from breaches.", "outcome"
 )
 CAPACITY_REFUSALS = counter("capacity_refusals", "503 because all capacity of a kind was taken.", "resource")
 
@@ -52,6 +56,11 @@ def count_answer(status: int) -> None:
 def count_refused_token(fault: str) -> None:
     """One access token refused, for one of TOKEN_FAULTS."""
     count(TOKENS_REFUSED, fault)
+
+
+def count_breach_check(outcome: str) -> None:
+    """One password looked up, with one of BREACH_OUTCOMES."""
+    count(BREACH_CHECKS, outcome)
 
 
 def count_exhausted(resource: str) -> None:
@@ -94,6 +103,7 @@ def _begin_at_zero() -> None:
         (limits.FAILOVERS, product(("redis",))),
         (REQUESTS, product(STATUS_CLASSES)),
         (TOKENS_REFUSED, product(TOKEN_FAULTS)),
+        (BREACH_CHECKS, product(BREACH_OUTCOMES)),
         (CAPACITY_REFUSALS, product(("hashing",))),
     ):
         limits.begin_at_zero(counted, choices)

@@ -1,29 +1,17 @@
-"""Accounts, pending logins, sessions, devices, familiar sources, mailed tokens, mail rows and keys.
+"""Accounts, invitations, pending logins, sessions, devices, familiar sources, mailed tokens, mail rows and keys.
 
-Ids are UUIDv7 strings: opaque to clients, ordered for the index. No table holds a password, code, token or secret
+No table holds a password, code, token or secret
 that works by itself: passwords are Argon2id hashes, mailed and device tokens are derived from a row's id by a keyed
 digest when they are needed, refresh tokens are known by a digest, private keys are sealed by the master key.
 """
 
-import re
-
-import uuid_utils
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-def new_id() -> str:
-    """A UUIDv7 (RFC 9562 section 5.7) as text."""
-    return str(uuid_utils.uuid7())
-
-
-def is_id(text: str) -> bool:
-    """Whether a stranger's text has the form of our ids, before it is looked for."""
-    return ID.fullmatch(text) is not None
+from secure_auth.ids import is_id as is_id
+from secure_auth.ids import new_id as new_id
 
 
 class Role(models.TextChoices):
@@ -49,6 +37,8 @@ class User(AbstractBaseUser):
     mailbox_proved_at = models.DateTimeField()
     had_second_factor = models.BooleanField(default=False)
     disabled_at = models.DateTimeField(null=True)
+    must_change_password = models.CharField(max_length=16, blank=True)  # why; empty: it need not
+    must_change_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     last_login = None
 
@@ -88,6 +78,7 @@ class MailToken(models.Model):
         CONFIRM = "confirm"
         RESET = "reset"
         ENROL = "enrol"
+        INVITE = "invite"
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
     purpose = models.CharField(max_length=8, choices=Purpose.choices)
@@ -97,6 +88,24 @@ class MailToken(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Invitation(models.Model):
+    """The right to make an account of an address. Its mailed token proves the mailbox; it is good once."""
+
+    id = models.CharField(primary_key=True, max_length=36, default=new_id)
+    email = models.CharField(max_length=320)
+    email_key = models.CharField(max_length=320, db_index=True)
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.NONE, blank=True)
+    token = models.OneToOneField(MailToken, on_delete=models.CASCADE)
+    invited_by = models.CharField(max_length=36, blank=True)  # an admin's id; empty: a command
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.id

@@ -28,6 +28,7 @@ PATHS = {
     MailToken.Purpose.CONFIRM: "/confirm/",
     MailToken.Purpose.RESET: "/reset/",
     MailToken.Purpose.ENROL: "/enrol/",
+    MailToken.Purpose.INVITE: "/invited/",
 }
 
 

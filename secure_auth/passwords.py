@@ -1,4 +1,4 @@
-"""Passwords: normal form, hash, verification, rules and the bound on concurrent work.
+"""Passwords: normal form, hash, verification and the bound on concurrent work.
 
 Argon2id (RFC 9106) with ASVS 11.4.2's parameters; hashes of older or weaker settings verify and are replaced. NFC
 before hashing (NIST SP 800-63B-4 section 3.1.1.2), nothing trimmed or truncated. An unknown account costs the same
@@ -19,17 +19,13 @@ from pathlib import Path
 from argon2.low_level import Type, hash_secret_raw
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher, make_password, verify_password
-from django.contrib.auth.password_validation import CommonPasswordValidator
-from django.core.exceptions import ValidationError
 from django.db import close_old_connections
 
 from secure_auth import metrics
-from secure_auth.errors import FieldError, service_unavailable
+from secure_auth.errors import service_unavailable
 
 HASHES_PER_CORE = 8
 MEMORY_SHARE = 4  # a quarter of the memory that is free
-TRIMMINGS = "0123456789!?.,-_*#@$ "  # what people put around a word to make it a password
-CONTEXT_WORDS = ("secureauth", "secure-auth", "secure auth", "password", "passwort")
 
 
 class Argon2Hasher(Argon2PasswordHasher):
@@ -144,42 +140,3 @@ def check_password(password: str, encoded: str | None, *, decoy: str = "") -> Pr
 def dummy_hash() -> str:
     """The hash of a password that nobody knows, with today's cost."""
     return make_password(secrets.token_urlsafe(32))
-
-
-@lru_cache(maxsize=1)
-def _blocklist() -> CommonPasswordValidator:
-    return CommonPasswordValidator()
-
-
-def find_faults(password: str, *, email: str = "") -> list[FieldError]:
-    """What is wrong with a new password: length and blocklist, no composition rules (NIST SP 800-63B-4 3.1.1.2).
-
-    It depends on the input alone, so it tells nothing about accounts.
-    """
-    normal = normalize(password)
-    if len(normal) < settings.PASSWORD_MIN_LENGTH:
-        return [FieldError("too_short", f"At least {settings.PASSWORD_MIN_LENGTH} characters are needed.")]
-    if len(normal) > settings.PASSWORD_MAX_LENGTH:
-        return [FieldError("too_long", f"At most {settings.PASSWORD_MAX_LENGTH} characters are taken.")]
-    if is_blocked(normal, email=email):
-        return [FieldError("too_common", "This password is among those that attackers try first.")]
-    return []
-
-
-def is_blocked(password: str, *, email: str = "") -> bool:
-    """Whether a password is common, one character repeated, or made of the address or the product's name."""
-    folded = password.casefold()
-    if len(set(folded)) <= 2:
-        return True
-    local, _, domain = email.casefold().partition("@")
-    words = {*CONTEXT_WORDS, settings.PRODUCT_NAME.casefold(), local, domain, email.casefold()}
-    context = words | {word.strip(TRIMMINGS) for word in words}
-    return folded in context or folded.strip(TRIMMINGS) in context or _is_common(folded)
-
-
-def _is_common(candidate: str) -> bool:
-    try:
-        _blocklist().validate(candidate)
-    except ValidationError:
-        return True
-    return False

@@ -1,10 +1,12 @@
 """What auditors and admins read, and people of themselves. Each reading of the log is itself recorded in it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.utils import timezone
 
 from audit import following, reading, tree
 from audit.append import NewEvent, append_collapsed
@@ -12,8 +14,10 @@ from audit.events import EventType, Outcome, Reason, Source
 from audit.filters import BadFilter, is_event_id
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, validation_failed
-from secure_auth.models import User
+from secure_auth.invitations import state_of
+from secure_auth.models import Invitation, User
 
+Row = TypeVar("Row", bound=Model)
 PAGE = 50
 READ_WINDOW_SECONDS = 300
 PAGING = ("cursor", "limit", "order")
@@ -99,27 +103,55 @@ def list_users(*, signed: Signed, query: Mapping[str, str], source: Source) -> P
     Raises:
         Problem: validation_failed, for anything but a cursor of this list.
     """
+    page = _newest_first(User.objects.all(), query, _shown_user)
+    record_reading("users", signed=signed, source=source)
+    return page
+
+
+def list_invitations(*, signed: Signed, query: Mapping[str, str], source: Source) -> Page:
+    """Invitations, as list_users() lists accounts."""
+    page = _newest_first(Invitation.objects.all(), query, shown_invitation)
+    record_reading("invitations", signed=signed, source=source)
+    return page
+
+
+def _newest_first(
+    rows: QuerySet[Row], query: Mapping[str, str], show: Callable[[Row], dict[str, Any]]
+) -> Page:
     foreign = next((name for name in query if name != "cursor"), None)
     if foreign is not None:
         raise validation_failed(foreign[:64], "unknown", "This filter is not known here.")
-    users = User.objects.order_by("-id")
+    rows = rows.order_by("-pk")
     if query.get("cursor"):
         if not is_event_id(query["cursor"]):
             raise validation_failed("cursor", "invalid", "Not a cursor of this service.")
-        users = users.filter(id__lt=query["cursor"])
-    rows = list(users[: PAGE + 1])
-    record_reading("users", signed=signed, source=source)
-    results = [
-        {
-            "id": row.pk,
-            "email": row.email,
-            "roles": row.roles,
-            "created_at": row.created_at,
-            "disabled": row.disabled_at is not None,
-        }
-        for row in rows[:PAGE]
-    ]
-    return Page(results, rows[PAGE - 1].pk if len(rows) > PAGE else None, None)
+        rows = rows.filter(pk__lt=query["cursor"])
+    found = list(rows[: PAGE + 1])
+    following_page = str(found[PAGE - 1].pk) if len(found) > PAGE else None
+    return Page([show(row) for row in found[:PAGE]], following_page, None)
+
+
+def _shown_user(user: User) -> dict[str, Any]:
+    return {
+        "id": user.pk,
+        "email": user.email,
+        "roles": user.roles,
+        "created_at": user.created_at,
+        "disabled": user.disabled_at is not None,
+    }
+
+
+def shown_invitation(invitation: Invitation) -> dict[str, Any]:
+    """An invitation as admins see it; its token is nobody's to see."""
+    return {
+        "id": invitation.pk,
+        "email": invitation.email,
+        "role": invitation.role or "none",
+        "state": state_of(invitation, timezone.now()),
+        "invited_by": invitation.invited_by,
+        "created_at": invitation.created_at,
+        "expires_at": invitation.expires_at,
+    }
 
 
 def record_reading(

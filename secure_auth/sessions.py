@@ -36,7 +36,8 @@ UPDATE secure_auth_session
  WHERE id = %s AND generation = %s AND refresh_digest = %s
    AND revoked_at IS NULL AND idle_expires_at > %s AND expires_at > %s AND (%s = '' OR key_digest <> %s)
    AND EXISTS (SELECT 1 FROM secure_auth_key WHERE kid = %s AND state <> 'gone')
-RETURNING {columns}, (SELECT role FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS role
+RETURNING {columns}, (SELECT role FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS role,
+       (SELECT must_change_password FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS must_change
 """
 FIND = """
 SELECT {session}, {user} FROM secure_auth_session AS session
@@ -127,8 +128,12 @@ def rotation_statement(
 
 def as_rotated(row: Sequence[Any]) -> Rotation:
     """The rotation that a row of rotation_statement means."""
-    session = rows.as_instance(Session, row, extra=("role",))
-    session.user = User(id=session.user_id, role=session.role)  # type: ignore[attr-defined]
+    session = rows.as_instance(Session, row, extra=("role", "must_change"))
+    session.user = User(
+        id=session.user_id,
+        role=session.role,  # type: ignore[attr-defined]
+        must_change_password=session.must_change,  # type: ignore[attr-defined]
+    )
     return Rotation(Verdict.ROTATED, session)
 
 

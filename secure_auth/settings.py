@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from secure_auth import env, webauthn_settings, witness_settings
+from secure_auth import account_settings, env, webauthn_settings, witness_settings
 from secure_auth.webhook_settings import read_webhooks
 from throttling.limits import limits_from_env
 
@@ -84,6 +84,14 @@ PASSWORD_HASHERS = [
 ]
 PASSWORD_MIN_LENGTH = env.integer("PASSWORD_MIN_LENGTH", 8, least=8, most=64)
 PASSWORD_MAX_LENGTH = 128
+PASSWORD_CONTEXT_WORDS = account_settings.context_words("PASSWORD_CONTEXT_WORDS")
+BREACHED_PASSWORDS = account_settings.breached_passwords(
+    "BREACHED_PASSWORDS", "BREACHED_PASSWORDS_URL", plain=not PRODUCTION
+)
+
+# Who may make an account
+REGISTRATION = account_settings.registration_mode("REGISTRATION")
+INVITATION_HOURS = env.integer("INVITATION_HOURS", 72, most=720)
 
 # Authenticators bound from now on; each keeps what it was bound with
 TOTP_ALGORITHM = env.text("TOTP_ALGORITHM", "SHA1")

@@ -33,6 +33,9 @@ CLOCK_SKEW_SECONDS = 60
 TEXTS = ("sub", "jti", "token_type")
 TIMES = ("iat", "exp")
 ACR = "aal2"
+ACCESS_TYPE = "at+jwt"
+# Of access tokens whose account must change its password first: no other service takes what is addressed to nobody.
+RESTRICTED_AUDIENCE = "urn:secure-auth:password-change"
 # The one base64url form of some bytes (RFC 4648 section 3.5): no padding, no blanks, and no stray bits in a last group.
 SEGMENT = "(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{4}|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048]|[A-Za-z0-9_-][AQgw])"
 COMPACT = re.compile(rf"({SEGMENT})\.{SEGMENT}\.{SEGMENT}")
@@ -58,12 +61,13 @@ class RingBackend(TokenBackend):
             settings.SIGNING_ALGORITHM, audience=settings.TOKEN_AUDIENCE, issuer=settings.TOKEN_ISSUER
         )
         self.header_type = header_type
+        self.audiences = (self.audience, *([RESTRICTED_AUDIENCE] if header_type == ACCESS_TYPE else []))
         self.comes_again = comes_again  # with one request after the other: worth remembering
 
     def encode(self, payload: dict[str, Any]) -> str:
         """Sign with the active key."""
         key = keys.ring(Key.Purpose.SIGNING).active
-        claims = {**payload, "iss": self.issuer, "aud": self.audience}
+        claims = {"aud": self.audience, **payload, "iss": self.issuer}
         header = {"alg": key.algorithm, "kid": key.kid, "typ": self.header_type}
         return jws.sign_token(claims, key.private, header)
 
@@ -85,7 +89,7 @@ class RingBackend(TokenBackend):
         """What RFC 7519 section 4.1 asks of the claims that every token of ours has."""
         if not isinstance(claims, dict):
             raise TokenBackendError("Token is invalid")
-        if claims.get("iss") != self.issuer or claims.get("aud") != self.audience:
+        if claims.get("iss") != self.issuer or claims.get("aud") not in self.audiences:
             raise TokenBackendError("Token is invalid")
         texts, times = [claims.get(name) for name in TEXTS], [claims.get(name) for name in TIMES]
         if any(type(text) is not str for text in texts) or any(type(moment) is not int for moment in times):
@@ -175,7 +179,7 @@ class AccessToken(RingToken):
     """RFC 9068."""
 
     token_type = "access"  # noqa: S105
-    header_type = "at+jwt"
+    header_type = ACCESS_TYPE
     comes_again = True
     lifetime = timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
 
@@ -214,6 +218,7 @@ class TokenPair:
     expires_in: int
     refresh_expires_in: int
     session_id: str
+    password_change_required: bool = False
 
     def __repr__(self) -> str:
         return f"<TokenPair of {self.session_id}>"
@@ -232,7 +237,11 @@ def issue_partial(pending: PendingLogin) -> str:
 
 
 def issue_access(session: Session, user: User, *, now: datetime) -> tuple[str, int]:
-    """An access token of a session, and its lifetime in seconds; it never outlives the session."""
+    """An access token of a session, and its lifetime in seconds; it never outlives the session.
+
+    Of an account that must change its password first it has no roles, and is addressed to no other service.
+    """
+    restricted = bool(user.must_change_password)
     seconds = min(settings.ACCESS_TOKEN_SECONDS, int((session.expires_at - now).total_seconds()))
     issued = int(now.timestamp())
     claims = {
@@ -245,7 +254,8 @@ def issue_access(session: Session, user: User, *, now: datetime) -> tuple[str, i
         "auth_time": int(session.auth_time.timestamp()),
         "amr": session.amr.split(),
         "acr": ACR,
-        "roles": user.roles,
+        "roles": [] if restricted else user.roles,
+        **({"aud": RESTRICTED_AUDIENCE} if restricted else {}),
     }
     return AccessToken.issue(claims), seconds
 
@@ -273,4 +283,11 @@ def issue_pair(session: Session, user: User, *, now: datetime) -> TokenPair:
     """Both tokens of a session's present generation."""
     access, expires_in = issue_access(session, user, now=now)
     refresh, refresh_expires_in = issue_refresh(session)
-    return TokenPair(access, refresh, expires_in, refresh_expires_in, session.id)
+    return TokenPair(
+        access,
+        refresh,
+        expires_in,
+        refresh_expires_in,
+        session.id,
+        password_change_required=bool(user.must_change_password),
+    )

@@ -112,6 +112,7 @@ api: list[URLPattern | URLResolver] = [
     path("devices/<id:device_id>/", sessions.DeviceView.as_view()),
     path("me/export/", accounts.MyDataView.as_view()),
     path("me/activity/", audit.ActivityView.as_view(), name="activity"),
+    path("password/strength/", accounts.StrengthView.as_view()),
     path("password/change/", accounts.ChangePasswordView.as_view()),
     path("password/reset/", accounts.ResetView.as_view()),
     path("password/reset/confirm/", accounts.ConfirmResetView.as_view()),
@@ -126,6 +127,8 @@ api: list[URLPattern | URLResolver] = [
     path("audit/detections/<id:detection_id>/", detections.DetectionView.as_view()),
     path("audit/detections/<id:detection_id>/acknowledge/", detections.AcknowledgeView.as_view()),
     path("admin/users/", administration.UsersView.as_view()),
+    path("admin/invitations/", administration.InvitationsView.as_view(), name="invitations"),
+    path("admin/invitations/<id:invitation_id>/", administration.InvitationView.as_view()),
     path("admin/users/<id:user_id>/<slug:action>/", administration.ActionView.as_view()),
 ]
 
@@ -135,6 +138,7 @@ urlpatterns = [
     path("api/schema/", docs.schema, name="schema"),
     path("api/docs/", docs.docs, name="docs"),
     path("confirm/", pages.mailed, {"purpose": "confirm"}),
+    path("invited/", pages.mailed, {"purpose": "invited"}),
     path("reset/", pages.mailed, {"purpose": "reset"}),
     path("enrol/", pages.mailed, {"purpose": "enrol"}),
     path("password/", pages.password),

@@ -13,6 +13,8 @@ STATUS = {
     "invalid_token": 401,
     "reauthentication_required": 401,
     "permission_denied": 403,
+    "password_change_required": 403,
+    "registration_closed": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "last_authenticator": 409,

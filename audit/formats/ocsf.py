@@ -38,7 +38,8 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
     (3001, 11, "MFA Factor Disable"): (Type.MFA_REMOVE, Type.MFA_RESET),
     (3001, 12, "Unlock"): (Type.ACCOUNT_UNLOCK,),
     (3001, OTHER, ""): (
-        Type.ACCOUNT_ROLE, Type.PASSWORD_RESET_REQUEST, Type.MFA_TOTP_BEGIN, Type.MFA_RECOVERY_CODES_GENERATE,
+        Type.ACCOUNT_ROLE, Type.INVITATION_CREATE, Type.INVITATION_REVOKE, Type.PASSWORD_RESET_REQUEST,
+        Type.PASSWORD_REQUIRE_CHANGE, Type.MFA_TOTP_BEGIN, Type.MFA_RECOVERY_CODES_GENERATE,
         Type.MFA_RECOVERY_CODES_USE, Type.DEVICE_REMEMBER, Type.DEVICE_FORGET,
     ),
     (3002, 1, "Logon"): (Type.SESSION_OPEN,),

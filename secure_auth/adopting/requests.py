@@ -31,7 +31,7 @@ def authenticate_request(request: HttpRequest) -> Signed:
     """Verify the access token, of the header or the cookie; sets `request.user` and `request.auth_session`.
 
     Raises:
-        Problem: invalid_token, csrf_failed.
+        Problem: invalid_token, csrf_failed, password_change_required.
     """
     signed: Signed | None = getattr(request, "signed", None)
     if signed is None:
@@ -39,6 +39,7 @@ def authenticate_request(request: HttpRequest) -> Signed:
         signed = access.authenticate_access(shown.token, source=source)
         if shown.by_cookie and cookies.is_forged(request, signed.session.id):
             raise demands.cross_site(source=source, user=signed.user.pk, session=signed.session.id)
+        demands.demand_settled_password(signed, source=source)
         request.user = signed.user
         request.signed, request.auth_session = signed, signed.session  # type: ignore[attr-defined]
     return signed

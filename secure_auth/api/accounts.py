@@ -1,11 +1,14 @@
 """register/, password/ and me/."""
 
+from dataclasses import asdict
+from typing import Any
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from secure_auth import accounts, personal
+from secure_auth import accounts, invitations, personal, registration, strength
 from secure_auth.api import cookies
-from secure_auth.api.answers import Accepted, LoginAnswer, Me
+from secure_auth.api.answers import Accepted, LoginAnswer, Me, Strength
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import DELIVERY
 from secure_auth.api.personal_answers import PersonalData
@@ -16,8 +19,11 @@ from secure_auth.errors import Code
 class RegisterBody(Body):
     """A new account."""
 
-    email = Text(max_length=320)
+    email = Text(max_length=320, required=False, help_text="May be left out beside an invitation.")
     password = Text(write_only=True)
+    invitation = Text(
+        max_length=256, required=False, write_only=True, help_text="A mailed token: it proves the mailbox."
+    )
 
 
 class ConfirmBody(Body):
@@ -32,6 +38,13 @@ class ChangePasswordBody(Body):
 
     current_password = Text(write_only=True)
     new_password = Text(write_only=True)
+
+
+class StrengthBody(Body):
+    """A password that somebody thinks of, and for which address."""
+
+    password = Text(write_only=True)
+    email = Text(max_length=320, default="")
 
 
 class ResetBody(Body):
@@ -53,11 +66,29 @@ class RegisterView(ServiceView):
     body_class = RegisterBody
     limits_source_itself = True
     answers = {"POST": (202, Accepted)}
+    other_answers = {"POST": (200, LoginAnswer)}
+    parameters = (DELIVERY,)
+    problems = (Code.INVALID_LINK, Code.REGISTRATION_CLOSED)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Where nobody may register, that is all that anybody is told."""
+        super().initial(request, *args, **kwargs)
+        registration.demand_open(source=self.source)
 
     def post(self, request: Request) -> Response:
-        """Answer 202, whether or not the address is known."""
-        accounts.register(**self.body(), source=self.source)
-        return Response({"status": "accepted"}, status=202)
+        """Answer 202, whether or not the address is known.
+
+        With an invitation 200, as `login/` does: it proves the mailbox, so this is the first login of a new account.
+        """
+        body = self.body()
+        email, password = body.get("email", ""), body["password"]
+        if "invitation" not in body:
+            registration.register(email=email, password=password, source=self.source)
+            return Response({"status": "accepted"}, status=202)
+        proved = invitations.accept(
+            token=body["invitation"], email=email, password=password, source=self.source
+        )
+        return cookies.deliver_login(request, login_answer(proved), login_id=proved.login_id)
 
 
 class ConfirmView(ServiceView):
@@ -70,7 +101,7 @@ class ConfirmView(ServiceView):
 
     def post(self, request: Request) -> Response:
         """Answer as login/ does: confirming is the first login."""
-        proved = accounts.confirm_registration(**self.body(), source=self.source)
+        proved = registration.confirm_registration(**self.body(), source=self.source)
         return cookies.deliver_login(request, login_answer(proved), login_id=proved.login_id)
 
 
@@ -80,6 +111,7 @@ class ChangePasswordView(ServiceView):
     body_class = ChangePasswordBody
     bearer = "access"
     fresh = True
+    opens_before_change = True
     answers = {"POST": (204, None)}
     problems = (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
 
@@ -89,6 +121,17 @@ class ChangePasswordView(ServiceView):
             user=self.signed.user, session=self.signed.session, **self.body(), source=self.source
         )
         return Response(status=204)
+
+
+class StrengthView(ServiceView):
+    """POST password/strength/."""
+
+    body_class = StrengthBody
+    answers = {"POST": (200, Strength)}
+
+    def post(self, request: Request) -> Response:
+        """Estimate how soon a password would be guessed, for a page where one is chosen."""
+        return Response(asdict(strength.estimate_strength(**self.body())))
 
 
 class ResetView(ServiceView):
@@ -129,13 +172,17 @@ class MeView(ServiceView):
     body_class = DeleteBody
     bearer = "access"
     fresh_methods = ("DELETE",)
+    opens_before_change = True
     answers = {"GET": (200, Me), "DELETE": (204, None)}
     problems_of = {"DELETE": (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)}
 
     def get(self, request: Request) -> Response:
         """Who am I."""
         user = self.signed.user
-        return Response({"id": user.pk, "email": user.email, "roles": user.roles})
+        required = bool(user.must_change_password)
+        return Response(
+            {"id": user.pk, "email": user.email, "roles": user.roles, "password_change_required": required}
+        )
 
     def delete(self, request: Request) -> Response:
         """Delete my account for good.

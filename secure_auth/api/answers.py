@@ -11,6 +11,13 @@ class Answer(serializers.Serializer):
     """An object that a view answers; it is documented here and never parsed."""
 
 
+class Fault(Answer):
+    """What is wrong with a field."""
+
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
 class Accepted(Answer):
     """The request was taken. Whether mail goes out is told to the mailbox only."""
 
@@ -41,6 +48,10 @@ class TokenPair(Answer):
     expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
     refresh_expires_in = serializers.IntegerField(help_text="Seconds until the refresh token expires.")
     session_id = serializers.CharField()
+    password_change_required = serializers.BooleanField(
+        required=False,
+        help_text="true where the password must be changed first; absent else.",
+    )
 
 
 class SessionOpened(TokenPair):
@@ -141,6 +152,10 @@ class TotpConfirmed(Answer):
     expires_in = serializers.IntegerField(required=False)
     refresh_expires_in = serializers.IntegerField(required=False)
     session_id = serializers.CharField(required=False)
+    password_change_required = serializers.BooleanField(
+        required=False,
+        help_text="true where the password must be changed first; absent else.",
+    )
 
 
 class Me(Answer):
@@ -149,6 +164,20 @@ class Me(Answer):
     id = serializers.CharField()
     email = serializers.CharField()
     roles = serializers.ListField(child=serializers.ChoiceField(choices=ROLES))
+    password_change_required = serializers.BooleanField(
+        help_text="Until the password is changed the session opens little else."
+    )
+
+
+class Strength(Answer):
+    """How soon a password would be guessed, and what keeps it from being taken."""
+
+    score = serializers.IntegerField(min_value=0, max_value=4, help_text="4: practically not.")
+    warning = serializers.CharField(allow_blank=True)
+    suggestions = serializers.ListField(child=serializers.CharField())
+    faults = serializers.ListField(
+        child=Fault(), help_text="As register/ would tell them, but those a range API knows."
+    )
 
 
 class Listing(Answer):
@@ -209,3 +238,21 @@ class Accounts(Listing):
     """Accounts, newest first."""
 
     results = Account(many=True)
+
+
+class Invitation(Answer):
+    """The right to make an account of an address."""
+
+    id = serializers.CharField()
+    email = serializers.CharField()
+    role = serializers.ChoiceField(choices=["none", *ROLES])
+    state = serializers.ChoiceField(choices=["open", "accepted", "revoked", "expired"])
+    invited_by = serializers.CharField(allow_blank=True, help_text="An admin's id; empty: a command.")
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+
+
+class Invitations(Listing):
+    """Invitations, newest first."""
+
+    results = Invitation(many=True)

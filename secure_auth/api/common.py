@@ -89,7 +89,9 @@ class ServiceView(APIView):
     role: ClassVar[str] = ""
     fresh: ClassVar[bool] = False
     fresh_methods: ClassVar[tuple[str, ...]] = ()  # where not every method needs it
+    opens_before_change: ClassVar[bool] = False  # to an account that must change its password first
     answers: ClassVar[dict[str, tuple[int, Any]]]
+    other_answers: ClassVar[dict[str, tuple[int, Any]]] = {}
     media_type: ClassVar[str] = "application/json"
     example: ClassVar[str] = ""  # of an answer that is no JSON
     problems: ClassVar[tuple[Code, ...]] = ()
@@ -112,6 +114,8 @@ class ServiceView(APIView):
             self.signed = access.authenticate_access(shown.token, source=self.source)
             session = self.signed.session
             self.demand_own_site(shown, session.id, user=session.user_id, session=session.id)
+            if not self.opens_before_change:
+                demands.demand_settled_password(self.signed, source=self.source)
         elif self.bearer == "grant":
             self.grant = self._read_grant(request)
         if self.role:
@@ -139,13 +143,14 @@ class ServiceView(APIView):
         """Who may bind an authenticator: a partial token of an enrolment, or a fresh access token.
 
         Raises:
-            Problem: invalid_token, csrf_failed, reauthentication_required.
+            Problem: invalid_token, csrf_failed, password_change_required, reauthentication_required.
         """
         shown = self._shown_grant(request)
         if not tokens.is_partial(shown.token):
             signed = access.authenticate_access(shown.token, source=self.source)
             session = signed.session
             self.demand_own_site(shown, session.id, user=session.user_id, session=session.id)
+            demands.demand_settled_password(signed, source=self.source)
             demands.demand_fresh(signed, source=self.source)
             return Grant(signed.user, session=session, amr=signed.amr)
         login = pending.find_pending(shown.token, source=self.source)

@@ -97,11 +97,23 @@ ACKNOWLEDGED = {
     "note": "A forgotten password.",
     "count": 11,
 }
+INVITATION = {
+    "id": OTHER_ID,
+    "email": EMAIL,
+    "role": "auditor",
+    "state": "open",
+    "invited_by": ID,
+    "created_at": WHEN,
+    "expires_at": "2026-01-18T09:30:00.123456Z",
+}
 NO_MORE = {"next": None, "previous": None}
 
 # By the name of the component; the names of the examples are what tells them apart.
 EXAMPLES: dict[str, dict[str, Any]] = {
-    "RegisterBody": {"new account": {"email": EMAIL, "password": PASSWORD}},
+    "RegisterBody": {
+        "new account": {"email": EMAIL, "password": PASSWORD},
+        "with an invitation": {"invitation": MAILED, "password": PASSWORD},
+    },
     "ConfirmBody": {"mailed token": {"token": MAILED, "password": PASSWORD}},
     "LoginBody": {"first step": {"email": EMAIL, "password": PASSWORD}},
     "VerifyBody": {
@@ -125,9 +137,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "IntrospectBody": {"access token": {"token": JWT}},
     "Introspection": {"live": INTROSPECTION, "dead": {"active": False}},
     "ChangePasswordBody": {"both": {"current_password": PASSWORD, "new_password": NEW_PASSWORD}},
+    "StrengthBody": {"a word": {"password": "Sommer2026", "email": EMAIL}},
+    "Strength": {
+        "weak": {
+            "score": 1,
+            "warning": "This is similar to a commonly used password.",
+            "suggestions": ["Add another word or two. Uncommon words are better."],
+            "faults": [
+                {"code": "too_common", "detail": "This password is among those that attackers try first."}
+            ],
+        }
+    },
     "ResetBody": {"forgotten": {"email": EMAIL}},
     "ConfirmResetBody": {"mailed token": {"token": MAILED, "new_password": NEW_PASSWORD}},
     "ReasonBody": {"reason": {"reason": "Phone lost, identity checked by telephone"}},
+    "InvitationBody": {"auditor": {"email": EMAIL, "role": "auditor", "reason": "Joins the security team"}},
+    "Invitation": {"open": INVITATION},
+    "Invitations": {"one": {"results": [INVITATION], **NO_MORE}},
     "Accepted": {"accepted": {"status": "accepted"}},
     "LoginAnswer": {
         "second step": {
@@ -143,6 +169,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "pair": PAIR,
         "remembered": {**PAIR, "device_token": MAILED},
         "recovery code": {**PAIR, "recovery_codes_left": 3},
+        "password must be changed": {**PAIR, "password_change_required": True},
     },
     "FreshAccess": {"fresh": {"access": JWT, "token_type": "Bearer", "expires_in": 300}},
     "Authenticators": {
@@ -186,7 +213,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "events_complete": True,
         }
     },
-    "Me": {"auditor": {"id": ID, "email": EMAIL, "roles": ["auditor"]}},
+    "Me": {"auditor": {"id": ID, "email": EMAIL, "roles": ["auditor"], "password_change_required": False}},
     "Sessions": {
         "one": {
             "results": [

@@ -137,6 +137,7 @@ class ReauthenticateView(ServiceView):
 
     body_class = ReauthenticateBody
     bearer = "access"
+    opens_before_change = True
     answers = {"POST": (200, FreshAccess)}
     parameters = (DELIVERY,)
     problems = (Code.INVALID_CODE, Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)

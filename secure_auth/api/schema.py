@@ -99,9 +99,10 @@ class ContractSchema(AutoSchema):
             self.method = method
 
     def get_response_serializers(self) -> Any:
-        """The success of a method: a status and a serializer, or None for an empty answer."""
-        status, serializer = self.view.answers[self.method]
-        return {(status, self.view.media_type): serializer}
+        """The successes of a method, most have one: a status and a serializer, or None for an empty answer."""
+        told = [self.view.answers, self.view.other_answers]
+        found = [answers[self.method] for answers in told if self.method in answers]
+        return {(status, self.view.media_type): serializer for status, serializer in found}
 
     def get_override_parameters(self) -> list[Any]:
         """The headers and query parameters that a view declares."""
@@ -141,6 +142,8 @@ class ContractSchema(AutoSchema):
         yield from self.view.problems_of.get(self.method, ())
         if self.view.bearer not in ("", "client"):
             yield Code.INVALID_TOKEN
+        if self.view.bearer in ("access", "grant") and not self.view.opens_before_change:
+            yield Code.PASSWORD_CHANGE_REQUIRED
         if self._may_come_by_cookie():
             yield Code.CSRF_FAILED
         if self._needs_fresh():

@@ -73,7 +73,7 @@ class VerifyTokenView(ServiceView):
 
     def post(self, request: Request) -> Response:
         """Answer {} for an access token that this service would take now."""
-        access.authenticate_access(self.body()["token"], source=self.source)
+        access.verify_access(self.body()["token"], source=self.source)
         return Response({})
 
 
@@ -81,6 +81,7 @@ class LogoutView(ServiceView):
     """POST logout/."""
 
     bearer = "access"
+    opens_before_change = True
     answers = {"POST": (204, None)}
 
     def post(self, request: Request) -> Response:

@@ -20,6 +20,7 @@ def login_answer(proved: PasswordProved) -> dict[str, Any]:
 
 def pair_answer(pair: TokenPair) -> dict[str, Any]:
     """A token pair."""
+    change = {"password_change_required": True} if pair.password_change_required else {}
     return {
         "access": pair.access,
         "refresh": pair.refresh,
@@ -27,6 +28,7 @@ def pair_answer(pair: TokenPair) -> dict[str, Any]:
         "expires_in": pair.expires_in,
         "refresh_expires_in": pair.refresh_expires_in,
         "session_id": pair.session_id,
+        **change,
     }
 
 

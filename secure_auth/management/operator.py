@@ -32,7 +32,8 @@ class OperatorCommand(BaseCommand):
         except Refused as error:
             raise CommandError(str(error)) from error
         except Problem as error:
-            raise CommandError(error.detail or error.code.meaning) from error
+            fault = next((fault for faults in error.errors.values() for fault in faults), None)
+            raise CommandError(fault.detail if fault else error.detail or error.code.meaning) from error
 
     def act(self, **options: Any) -> None:
         """What the command does."""

@@ -64,6 +64,12 @@ MAILED = {
         "body": '{"token": "…", "password": "the one typed at registration"}',
         "note": "",
     },
+    "invited": {
+        "title": "Make your account",
+        "path": "register/",
+        "body": '{"invitation": "…", "password": "a new one"}',
+        "note": "It answers as the first step of a login: go on with an authenticator.",
+    },
     "reset": {
         "title": "Reset your password",
         "path": "password/reset/confirm/",

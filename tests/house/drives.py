@@ -50,6 +50,7 @@ class Drives:
         self.detections()
         self.administration(person)
         self.leaving()
+        self.inviting()
 
     def becoming_somebody(self) -> Person:
         client, person = self.client(), Person(new_email())
@@ -135,6 +136,7 @@ class Drives:
         client.sign_in(person)
         body = {"current_password": "a wrong passphrase", "new_password": "another horse and battery 7"}
         client.post("password/change/", body, person.access)
+        expect(client.post("password/strength/", {"password": PASSWORD}), 200)
         expect(
             client.post("password/change/", body | {"current_password": person.password}, person.access), 204
         )
@@ -184,7 +186,14 @@ class Drives:
         own = expect(client.me(self.admin.access), 200)["id"]
         expect(client.get("admin/users/", self.admin.access), 200)
         client.get("admin/users/", self.auditor.access)
-        for action in ("unlock", "revoke-sessions", "disable", "enable", "reset-mfa"):
+        for action in (
+            "unlock",
+            "revoke-sessions",
+            "disable",
+            "enable",
+            "reset-mfa",
+            "require-password-change",
+        ):
             path = f"admin/users/{user}/{action}/"
             answer = client.post(path, {"reason": "a drive"}, self.admin.access)
             assert answer.status_code < 300, (action, answer.text)
@@ -198,6 +207,20 @@ class Drives:
         client.get("me/export/", person.access)
         for password in ("a wrong passphrase", person.password):
             client.delete("me/", person.access, json={"current_password": password})
+
+    def inviting(self) -> None:
+        client, admin = self.client(), self.admin.access
+        person, other = Person(new_email("invited")), {"email": new_email("invited"), "reason": "a drive"}
+        expect(client.post("admin/invitations/", other | {"email": person.email}, admin), 201)
+        revoked = expect(client.post("admin/invitations/", other, admin), 201)["id"]
+        client.post("admin/invitations/", other, self.auditor.access)
+        expect(client.get("admin/invitations/", admin), 200)
+        client.get("admin/invitations/", self.auditor.access)
+        for _ in range(2):
+            client.delete(f"admin/invitations/{revoked}/", admin)
+        token = client.mailbox(person).wait_for_token()
+        client.post("register/", {"invitation": GARBAGE, "password": PASSWORD})
+        expect(client.post("register/", {"invitation": token, "password": PASSWORD}), 200)
 
     def enrolling_again(self, client: Watched, person: Person) -> None:
         """With the token that is mailed for it, and before without."""

@@ -39,6 +39,7 @@ GET me/export/ access fresh
 GET me/activity/ access
 POST password/change/ access fresh
 POST password/reset/ -
+POST password/strength/ -
 POST password/reset/confirm/ -
 GET audit/events/ access auditor
 GET audit/events/{}/ access auditor
@@ -60,10 +61,13 @@ GET audit/detections/{}/ access auditor
 POST audit/detections/{}/acknowledge/ access auditor
 GET admin/users/ access admin fresh
 POST admin/users/{}/{}/ access admin fresh
+GET admin/invitations/ access admin fresh
+POST admin/invitations/ access admin fresh
+DELETE admin/invitations/{}/ access admin fresh
 """
 # For people: not in the schema.
 PAGES = {"/", "/api/docs/", "/problems/", "/problems/{}/", "/confirm/", "/reset/", "/enrol/", "/password/"}
-PAGES |= {"/.well-known/change-password"}
+PAGES |= {"/.well-known/change-password", "/invited/"}
 
 
 def patterns(listed: list[Any], prefix: str = "/") -> list[tuple[str, URLPattern]]:

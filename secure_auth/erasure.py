@@ -18,9 +18,11 @@ from audit.events import EventType, Outcome, Reason
 from audit.validation import MAX_IDS
 from mfa.models import RecoveryCode, TotpAuthenticator
 from secure_auth import accounts, addresses, administration, covering, keys, pending, sessions
+from secure_auth.acting import Actor, Refused, action_event
 from secure_auth.addresses import Address
-from secure_auth.administration import Actor, Refused
 from secure_auth.models import (
+    AddressChange,
+    FactorReset,
     FamiliarSource,
     Key,
     KnownDevice,
@@ -115,9 +117,7 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
         role=Role.NONE,
     )
     ended = sessions.end_sessions(user.pk, reason=Reason.ACCOUNT_DISABLED, now=now)
-    shut = (
-        [] if user.disabled_at else [administration.action_event(EventType.ACCOUNT_DISABLE, user.pk, actor)]
-    )
+    shut = [] if user.disabled_at else [action_event(EventType.ACCOUNT_DISABLE, user.pk, actor)]
     append(
         *shut,
         *accounts.revocations(ended, user.pk, Reason.ACCOUNT_DISABLED, actor.source, **actor.details),
@@ -128,6 +128,8 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
         FamiliarSource,
         PendingLogin,
         MailToken,
+        AddressChange,
+        FactorReset,
         TotpAuthenticator,
         RecoveryCode,
     ):

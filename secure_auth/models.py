@@ -5,24 +5,14 @@ that works by itself: passwords are Argon2id hashes, mailed and device tokens ar
 digest when they are needed, refresh tokens are known by a digest, private keys are sealed by the master key.
 """
 
-import re
-
-import uuid_utils
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import F, Q
 
-ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+from secure_auth.ids import is_id, new_id
+from secure_auth.waiting import AddressChange, FactorReset
 
-
-def new_id() -> str:
-    """A UUIDv7 (RFC 9562 section 5.7) as text."""
-    return str(uuid_utils.uuid7())
-
-
-def is_id(text: str) -> bool:
-    """Whether a stranger's text has the form of our ids, before it is looked for."""
-    return ID.fullmatch(text) is not None
+__all__ = ["AddressChange", "FactorReset", "is_id", "new_id"]
 
 
 class Role(models.TextChoices):
@@ -86,12 +76,17 @@ class MailToken(models.Model):
         CONFIRM = "confirm"
         RESET = "reset"
         ENROL = "enrol"
+        OLD_ADDRESS = "old_address"
+        NEW_ADDRESS = "new_address"
+        CANCEL_RESET = "cancel_reset"
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
-    purpose = models.CharField(max_length=8, choices=Purpose.choices)
+    purpose = models.CharField(max_length=16, choices=Purpose.choices)
     key_id = models.CharField(max_length=64)
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE)
     registration = models.ForeignKey(Registration, null=True, on_delete=models.CASCADE)
+    change = models.ForeignKey(AddressChange, null=True, on_delete=models.CASCADE)
+    reset = models.ForeignKey(FactorReset, null=True, on_delete=models.CASCADE)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
@@ -208,7 +203,10 @@ class Client(models.Model):
 
 
 class OutboxMessage(models.Model):
-    """A mail to be sent: a template and what it needs, no token. Written in the transaction of what it reports."""
+    """A mail to be sent: a template and what it needs, no token. Written in the transaction of what it reports.
+
+    Of those with the same `once` there is one. `error` is a class of error and a number, never a server's words.
+    """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
     template = models.CharField(max_length=32)
@@ -220,6 +218,8 @@ class OutboxMessage(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=64, blank=True)
+    once = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001 unset is no value
 
     class Meta:
         indexes = (

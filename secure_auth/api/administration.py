@@ -4,7 +4,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import administration, review
-from secure_auth.administration import Actor
+from secure_auth.acting import Actor
 from secure_auth.api.answers import Accounts
 from secure_auth.api.audit import page_answer, query_of
 from secure_auth.api.common import Body, ServiceView, Text

@@ -128,6 +128,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ResetBody": {"forgotten": {"email": EMAIL}},
     "ConfirmResetBody": {"mailed token": {"token": MAILED, "new_password": NEW_PASSWORD}},
     "ReasonBody": {"reason": {"reason": "Phone lost, identity checked by telephone"}},
+    "ChangeAddressBody": {"new": {"current_password": PASSWORD, "new_email": "anna@example.net"}},
+    "MailedTokenBody": {"mailed token": {"token": MAILED}},
+    "AddressConfirmed": {"first": {"status": "waiting"}, "both": {"status": "changed"}},
     "Accepted": {"accepted": {"status": "accepted"}},
     "LoginAnswer": {
         "second step": {

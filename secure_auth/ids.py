@@ -1,0 +1,17 @@
+"""Ids: UUIDv7 as text, opaque to clients, ordered for the index."""
+
+import re
+
+import uuid_utils
+
+ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562 section 5.7) as text."""
+    return str(uuid_utils.uuid7())
+
+
+def is_id(text: str) -> bool:
+    """Whether a stranger's text has the form of our ids, before it is looked for."""
+    return ID.fullmatch(text) is not None

@@ -96,6 +96,25 @@ class Authenticator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FactorReset:
+    """A reset of all second factors; with a delay it is asked for first, and takes effect at `effective_at`."""
+
+    reset: Id | None = None
+    effective_at: datetime | None = None
+    actor: Id | None = None  # who did it, where that is not the `user` of the event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressChange:
+    """A change of address, and which of the two mailboxes confirmed it."""
+
+    change: Id | None = None
+    end: vocabulary.MailboxEnd | None = None
+    sessions: int | None = None  # how many ended with it
+    actor: Id | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """A remembered device."""
 
@@ -280,9 +299,11 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Transfer: (Type.USERS_IMPORT, Type.USERS_EXPORT),
     Authenticator: (
         Type.MFA_TOTP_BEGIN, Type.MFA_TOTP_CONFIRM, Type.MFA_WEBAUTHN_BEGIN, Type.MFA_WEBAUTHN_CONFIRM,
-        Type.MFA_WEBAUTHN_CHALLENGE, Type.MFA_RENAME, Type.MFA_REMOVE, Type.MFA_RESET,
+        Type.MFA_WEBAUTHN_CHALLENGE, Type.MFA_RENAME, Type.MFA_REMOVE,
         Type.MFA_RECOVERY_CODES_GENERATE, Type.MFA_RECOVERY_CODES_USE,
     ),
+    FactorReset: (Type.MFA_RESET_REQUEST, Type.MFA_RESET_CANCEL, Type.MFA_RESET),
+    AddressChange: (Type.ADDRESS_REQUEST, Type.ADDRESS_CONFIRM, Type.ADDRESS_CHANGE),
     Device: (Type.DEVICE_REMEMBER, Type.DEVICE_FORGET),
     Session: (Type.SESSION_OPEN, Type.SESSION_REVOKE, Type.SESSION_END),
     Token: (
@@ -296,7 +317,7 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Reading: (Type.AUDIT_READ,),
     Removal: (Type.AUDIT_PRUNE,),
     Erasure: (Type.AUDIT_ERASE,),
-    Mail: (Type.MAIL_SEND, Type.MAIL_FAIL),
+    Mail: (Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),
     Collapsed: (Type.LOG_COLLAPSED,),
     LogStart: (Type.LOG_START,),
     Inconsistency: (Type.LOG_INCONSISTENT,),

@@ -60,6 +60,9 @@ class EventType(StrEnum):
     USERS_EXPORT = "users.export"
     INVITATION_CREATE = "invitation.create"
     INVITATION_REVOKE = "invitation.revoke"
+    ADDRESS_REQUEST = "address.request"
+    ADDRESS_CONFIRM = "address.confirm"
+    ADDRESS_CHANGE = "address.change"
     LOGIN_PASSWORD = "login.password"  # noqa: S105 the name of an event
     LOGIN_SECOND_FACTOR = "login.second_factor"
     LOGIN_ENROLL_TOKEN = "login.enroll_token"  # noqa: S105 the name of an event
@@ -74,6 +77,8 @@ class EventType(StrEnum):
     MFA_WEBAUTHN_CHALLENGE = "mfa.webauthn.challenge"
     MFA_RENAME = "mfa.rename"
     MFA_REMOVE = "mfa.remove"
+    MFA_RESET_REQUEST = "mfa.reset_request"
+    MFA_RESET_CANCEL = "mfa.reset_cancel"
     MFA_RESET = "mfa.reset"
     MFA_RECOVERY_CODES_GENERATE = "mfa.recovery_codes.generate"
     MFA_RECOVERY_CODES_USE = "mfa.recovery_codes.use"
@@ -101,6 +106,8 @@ class EventType(StrEnum):
     AUDIT_ERASE = "audit.erase"
     MAIL_SEND = "mail.send"
     MAIL_FAIL = "mail.fail"
+    MAIL_RETRY = "mail.retry"
+    MAIL_DROP = "mail.drop"
     LOG_COLLAPSED = "log.collapsed"
     LOG_START = "log.start"
     LOG_INCONSISTENT = "log.inconsistent"
@@ -179,6 +186,7 @@ class Reason(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 a reason
     PASSWORD_RESET = "password_reset"  # noqa: S105 a reason
     MFA_RESET = "mfa_reset"
+    ADDRESS_CHANGED = "address_changed"
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_DELETED = "account_deleted"
     TOKEN_REUSE = "token_reuse"  # noqa: S105 a reason
@@ -217,7 +225,12 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.MFA_TOTP_CONFIRM, _S): Severity.LOW,
     (EventType.MFA_WEBAUTHN_CONFIRM, _S): Severity.LOW,
     (EventType.MFA_REMOVE, _S): Severity.MEDIUM,
+    (EventType.MFA_RESET_REQUEST, _S): Severity.HIGH,
+    (EventType.MFA_RESET_CANCEL, _S): Severity.HIGH,
     (EventType.MFA_RESET, _S): Severity.HIGH,
+    (EventType.ADDRESS_REQUEST, _S): Severity.MEDIUM,
+    (EventType.ADDRESS_CHANGE, _S): Severity.HIGH,
+    (EventType.ADDRESS_CHANGE, _F): Severity.MEDIUM,
     (EventType.MFA_RECOVERY_CODES_GENERATE, _S): Severity.LOW,
     (EventType.MFA_RECOVERY_CODES_USE, _S): Severity.MEDIUM,
     (EventType.TOKEN_REUSE, _S): Severity.HIGH,
@@ -233,6 +246,7 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.AUDIT_PRUNE, _S): Severity.HIGH,
     (EventType.AUDIT_ERASE, _S): Severity.HIGH,
     (EventType.MAIL_FAIL, _F): Severity.MEDIUM,
+    (EventType.MAIL_DROP, _S): Severity.LOW,
     (EventType.LOG_INCONSISTENT, _F): Severity.CRITICAL,
     (EventType.WEBHOOK_FAIL, _F): Severity.MEDIUM,
 }

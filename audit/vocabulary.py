@@ -36,6 +36,13 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class MailboxEnd(StrEnum):
+    """The mailboxes that confirm a change of address."""
+
+    OLD = "old"
+    NEW = "new"
+
+
 class LimitStore(StrEnum):
     """Where limits of short windows are counted."""
 
@@ -151,6 +158,13 @@ class Template(StrEnum):
     RECOVERY_CODES = "recovery_codes"
     RECOVERY_CODE_USED = "recovery_code_used"
     MFA_RESET = "mfa_reset"
+    MFA_RESET_WAITING = "mfa_reset_waiting"
+    MFA_RESET_CANCELLED = "mfa_reset_cancelled"
+    ADDRESS_OLD = "address_old"
+    ADDRESS_NEW = "address_new"
+    ADDRESS_TAKEN = "address_taken"
+    ADDRESS_CHANGED = "address_changed"
+    DEVICE_FORGOTTEN = "device_forgotten"
     LOCKED = "locked"
     DISABLED = "disabled"
     UNLOCKED = "unlocked"

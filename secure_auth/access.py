@@ -10,7 +10,18 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append, append_with
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import devices, factors, metrics, pending, refusals, sessions, tokens
+from secure_auth import (
+    agents,
+    devices,
+    factors,
+    letters,
+    metrics,
+    outbox,
+    pending,
+    refusals,
+    sessions,
+    tokens,
+)
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
 from secure_auth.models import Session, User
 from secure_auth.sessions import Rotation, Verdict
@@ -173,6 +184,7 @@ def _record_rotation(rotation: Rotation, *, user: str, session_id: str, source: 
             append(event(EventType.TOKEN_REFRESH, Reason.REPLAYED, failed=False))
         case Verdict.REUSED:
             revoke = event(EventType.SESSION_REVOKE, Reason.TOKEN_REUSE, failed=False)
+            _tell_of_reuse(rotation.session, source)
             append(event(EventType.TOKEN_REUSE, Reason.REUSED), revoke)
         case Verdict.SUPERSEDED:
             append(event(EventType.TOKEN_REFUSED, Reason.SUPERSEDED))
@@ -181,6 +193,18 @@ def _record_rotation(rotation: Rotation, *, user: str, session_id: str, source: 
         case Verdict.ENDED:
             refused = event(EventType.TOKEN_REFUSED, Reason.SESSION_ENDED)
             refusals.record_collapsed(refused, key=session_id)
+
+
+def _tell_of_reuse(session: Session | None, source: Source) -> None:
+    """Whoever used the token twice is out, and so is its owner, who hears why: once, for a session ends once."""
+    if session is not None:
+        outbox.queue_mail(
+            "token_reuse",
+            to=session.user.email,
+            device=agents.describe_agent(session.user_agent).words,
+            address=source.ip,
+            time=letters.moment(timezone.now()),
+        )
 
 
 def log_out(*, signed: Signed, source: Source) -> None:

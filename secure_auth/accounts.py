@@ -64,20 +64,23 @@ def event(
 
 
 @contextmanager
-def mail_reserved(address: addresses.Address, *, source: Source) -> Iterator[bool]:
-    """Reserve a mail: the source is refused beyond its limit, an address silently gets no more.
+def mail_reserved(
+    *recipients: addresses.Address, source: Source, user: str = "", session: str = ""
+) -> Iterator[bool]:
+    """Reserve a mail to each address: the source is refused beyond its limit, an address silently gets no more.
 
     What ends in a refusal mailed nothing and gives the reservation back.
 
     Raises:
         Problem: rate_limited, service_unavailable.
     """
-    with refusals.limits_refused(source=source, address=address):
+    typed = None if user else recipients[0]
+    with refusals.limits_refused(source=source, user=user, address=typed, session=session):
         reserved = [lockout.reserve_mail_source(source.ip)]
         with suppress(LimitExceeded):
-            reserved.append(lockout.reserve_mail_address(address.account))
+            reserved.extend(lockout.reserve_mail_address(one.account) for one in recipients)
     try:
-        yield len(reserved) == 2
+        yield len(reserved) > len(recipients)
     except BaseException:
         for reservation in reserved:
             lockout.release(reservation)
@@ -110,19 +113,9 @@ def change_password(
     encoded = passwords.hash_password(new_password)
     now = timezone.now()
     with transaction.atomic():
-        locked = pending.lock_account(user.pk)
-        live = Session.objects.filter(pk=session.pk, revoked_at=None).exists()
-        raced = locked is None or not live or locked.credential_version != checked.credential_version
-        if locked is None or raced:
-            append(
-                event(
-                    EventType.PASSWORD_CHANGE,
-                    source=source,
-                    reason=Reason.CREDENTIAL_CHANGED,
-                    user=user.pk,
-                    failed=True,
-                )
-            )
+        locked = proofs.lock_unchanged(checked, session)
+        if locked is None:
+            append(raced_event(EventType.PASSWORD_CHANGE, user, source=source))
         else:
             pending.bump_credentials(user.pk, password=encoded, **forced_changes.SETTLED)
             links.kill_links(user.pk, MailToken.Purpose.RESET, now=now)
@@ -131,12 +124,17 @@ def change_password(
             outbox.queue_mail("password_changed", to=user.email)
             done = event(EventType.PASSWORD_CHANGE, source=source, user=user.pk)
             append(done, *revocations(ended, user.pk, Reason.PASSWORD_CHANGED, source))
-    if raced:
+    if locked is None:
         raise invalid_token()
 
 
+def raced_event(kind: EventType, user: User, *, source: Source) -> NewEvent:
+    """What an action says that lost its race against another change of the account."""
+    return event(kind, source=source, reason=Reason.CREDENTIAL_CHANGED, user=user.pk, failed=True)
+
+
 def revocations(
-    session_ids: list[str], user_id: str, reason: Reason, source: Source, **details: str
+    session_ids: list[str], user_id: str, reason: Reason, source: Source, **details: object
 ) -> list[NewEvent]:
     """A session.revoke for each session that something else ended."""
     return [

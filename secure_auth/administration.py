@@ -1,56 +1,32 @@
-"""What operators and admins do to an account: create, disable, enable, unlock, reset the second factor, end sessions.
+"""What operators and admins do to an account: create, disable, enable, unlock, end sessions. Factors: see recovery.py.
 
 Each is an event that names who did it and why; the reason is free text and kept as personal data.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from audit.append import NewEvent, append
-from audit.events import EventType, Outcome, Reason, Source
-from mfa.models import FACTORS
+from audit.append import append
+from audit.events import EventType, Reason
 from secure_auth import (
     accounts,
     addresses,
-    devices,
     forced_changes,
     links,
     outbox,
     password_policy,
     passwords,
     pending,
+    recovery,
     sessions,
 )
+from secure_auth.acting import Actor, Refused, action_event, end_everything, refusal_event
 from secure_auth.errors import Code, FieldError, Problem
 from secure_auth.models import MailToken, Registration, Role, User
 from throttling import lockout
-
-
-class Refused(Exception):
-    """The action cannot be done; the message says why, for an operator, the reason for the log."""
-
-    def __init__(self, message: str, reason: Reason = Reason.NOT_ALLOWED) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who acts: an admin by id and session, or the command line, and why."""
-
-    source: Source
-    user_id: str = ""
-    session_id: str = ""
-    reason: str = ""
-
-    @property
-    def details(self) -> dict[str, str]:
-        """What every event of the action says of who acted: in clear, so that no erasure of the target hides it."""
-        return {"actor": self.user_id} if self.user_id else {}
 
 
 def find_user(email: str) -> User:
@@ -63,26 +39,6 @@ def find_user(email: str) -> User:
     if user is None:
         raise Refused("no account has this address")
     return user
-
-
-def action_event(
-    kind: EventType, user_id: str, actor: Actor, reason: Reason = Reason.NONE, **details: str
-) -> NewEvent:
-    """What an action says: upon whom, by whom and why."""
-    return NewEvent(
-        type=kind,
-        outcome=Outcome.SUCCESS,
-        reason=reason or (Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND),
-        source=actor.source,
-        user=user_id,
-        session=actor.session_id,
-        details={**details, **actor.details},
-        text={"note": actor.reason} if actor.reason else {},
-    )
-
-
-def _refusal(kind: EventType, user_id: str, actor: Actor, reason: Reason) -> NewEvent:
-    return replace(action_event(kind, user_id, actor, reason), outcome=Outcome.FAILURE)
 
 
 def create_user(*, email: str, password: str, role: str, unverified: bool, actor: Actor) -> str:
@@ -134,10 +90,11 @@ def disable(*, user: User, actor: Actor) -> None:
         elif last_admin:
             refusal = Refused("the last admin cannot be disabled", Reason.LAST_ADMIN)
         if refusal:
-            append(_refusal(EventType.ACCOUNT_DISABLE, user.pk, actor, refusal.reason))
+            append(refusal_event(EventType.ACCOUNT_DISABLE, user.pk, actor, refusal.reason))
         else:
             pending.bump_credentials(user.pk, disabled_at=now)
-            events = _end_everything(user, Reason.ACCOUNT_DISABLED, actor, now)
+            events = end_everything(user, Reason.ACCOUNT_DISABLED, actor, now)
+            events += recovery.cancel_because_disabled(user, actor, now)
             append(action_event(EventType.ACCOUNT_DISABLE, user.pk, actor), *events)
     if refusal:
         raise refusal
@@ -147,13 +104,6 @@ def has_other_admins(user: User) -> bool:
     """Whether another enabled admin is left. All admins are locked: two who disable each other cannot both win."""
     admins = User.objects.select_for_update().filter(role=Role.ADMIN, disabled_at=None).order_by("pk")
     return any(admin.pk != user.pk for admin in list(admins))
-
-
-def _end_everything(user: User, reason: Reason, actor: Actor, now: datetime) -> list[NewEvent]:
-    ended = sessions.end_sessions(user.pk, reason=reason, now=now)
-    devices.forget_devices(user.pk, now=now)
-    links.kill_links(user.pk, *MailToken.Purpose, now=now)
-    return accounts.revocations(ended, user.pk, reason, actor.source, **actor.details)
 
 
 def enable(*, user: User, actor: Actor) -> None:
@@ -169,7 +119,7 @@ def enable(*, user: User, actor: Actor) -> None:
             pending.bump_credentials(user.pk, disabled_at=None)
             append(action_event(EventType.ACCOUNT_ENABLE, user.pk, actor))
         else:
-            append(_refusal(EventType.ACCOUNT_ENABLE, user.pk, actor, Reason.NOT_ALLOWED))
+            append(refusal_event(EventType.ACCOUNT_ENABLE, user.pk, actor, Reason.NOT_ALLOWED))
     if not disabled:
         raise Refused("the account is not disabled")
 
@@ -180,19 +130,6 @@ def unlock(*, user: User, actor: Actor) -> None:
         lockout.unlock(addresses.account_id(user.email_key), user.pk)
         outbox.queue_mail("unlocked", to=user.email)
         append(action_event(EventType.ACCOUNT_UNLOCK, user.pk, actor))
-
-
-def reset_mfa(*, user: User, actor: Actor) -> None:
-    """Remove every second factor of an account; the next login enrols again, with a mailed token."""
-    now = timezone.now()
-    with transaction.atomic():
-        pending.lock_account(user.pk)
-        for model in FACTORS:
-            model._default_manager.filter(user=user).delete()
-        pending.bump_credentials(user.pk, had_second_factor=True)
-        events = _end_everything(user, Reason.MFA_RESET, actor, now)
-        outbox.queue_mail("mfa_reset", to=user.email)
-        append(action_event(EventType.MFA_RESET, user.pk, actor), *events)
 
 
 def revoke_sessions(*, user: User, actor: Actor) -> int:
@@ -220,7 +157,7 @@ def require_password_change(*, user: User, actor: Actor) -> None:
         locked = pending.lock_account(user.pk)
         flagged = locked is None or bool(locked.must_change_password)
         if flagged:
-            append(_refusal(EventType.PASSWORD_REQUIRE_CHANGE, user.pk, actor, Reason.NOT_ALLOWED))
+            append(refusal_event(EventType.PASSWORD_REQUIRE_CHANGE, user.pk, actor, Reason.NOT_ALLOWED))
         else:
             pending.bump_credentials(user.pk, **flag)
             forced_changes.tell_owner(user, breached=False)
@@ -232,7 +169,8 @@ def require_password_change(*, user: User, actor: Actor) -> None:
 ACTIONS: dict[str, Callable[..., object]] = {
     "unlock": unlock,
     "revoke-sessions": revoke_sessions,
-    "reset-mfa": reset_mfa,
+    "reset-mfa": recovery.reset_mfa,
+    "cancel-reset-mfa": recovery.cancel_reset_mfa,
     "disable": disable,
     "enable": enable,
     "require-password-change": require_password_change,
@@ -250,7 +188,7 @@ def act(action: str, *, user_id: str, actor: Actor) -> None:
         raise Problem(Code.NOT_FOUND)
     if action == "reset-mfa" and user.role == Role.ADMIN:
         with transaction.atomic():
-            append(_refusal(EventType.MFA_RESET, user.pk, actor, Reason.OTHER_ADMIN))
+            append(refusal_event(recovery.kind_of_request(), user.pk, actor, Reason.OTHER_ADMIN))
         raise Problem(Code.PERMISSION_DENIED)
     try:
         ACTIONS[action](user=user, actor=actor)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import keys, refusals
-from secure_auth.administration import Actor, Refused
+from secure_auth.acting import Actor, Refused
 from secure_auth.models import Client, is_id
 
 SECRET_BYTES = 32

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from audit import tree
 from secure_auth import integration
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.integration import Logbook
 
 WAIT_SECONDS = 30.0

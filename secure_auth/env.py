@@ -9,10 +9,8 @@ import base64
 import ipaddress
 import os
 import shlex
-from dataclasses import dataclass, field
-from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -84,14 +82,6 @@ def contact(name: str, default: str) -> str:
     value = text(name, default)
     if not value.startswith(("mailto:", "https://", "tel:")):
         raise refuse(name, "must begin with mailto:, https:// or tel:")
-    return value
-
-
-def sender(name: str, default: str) -> str:
-    """The From of mails: an address, with or without a name."""
-    value = text(name, default)
-    if "@" not in parseaddr(value)[1]:
-        raise refuse(name, "must hold an e-mail address")
     return value
 
 
@@ -220,38 +210,3 @@ def log_level(name: str) -> str:
     if value not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         raise refuse(name, "must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
     return value
-
-
-@dataclass(frozen=True)
-class Mail:
-    """Where mail goes. `host` empty: into files of the outbox directory."""
-
-    host: str = ""
-    port: int = 0
-    username: str = ""
-    password: str = field(default="", repr=False)
-    starttls: bool = False
-    tls: bool = False
-
-
-def mail(name: str) -> Mail:
-    """smtp://, smtp+tls:// (STARTTLS) or smtps:// with optional user and password."""
-    value = text(name)
-    if not value:
-        return Mail()
-    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise refuse(name, "is not a mail URL") from error
-    if parts.scheme not in ports or not host:
-        raise refuse(name, "must begin with smtp://, smtp+tls:// or smtps:// and name a host")
-    return Mail(
-        host=host,
-        port=port or ports[parts.scheme],
-        username=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-        starttls=parts.scheme == "smtp+tls",
-        tls=parts.scheme == "smtps",
-    )

@@ -23,9 +23,11 @@ from audit.events import SYSTEM, EventType, Outcome, Reason
 from audit.validation import MAX_IDS
 from mfa.models import FACTORS
 from secure_auth import accounts, addresses, administration, covering, keys, pending, sessions
+from secure_auth.acting import Actor, Refused, action_event
 from secure_auth.addresses import Address
-from secure_auth.administration import Actor, Refused
 from secure_auth.models import (
+    AddressChange,
+    FactorReset,
     FamiliarSource,
     Invitation,
     Key,
@@ -52,6 +54,8 @@ OWNED = (
     FamiliarSource,
     PendingLogin,
     MailToken,
+    AddressChange,
+    FactorReset,
     *FACTORS,
 )
 
@@ -150,9 +154,7 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
         append(_event(actor, Outcome.FAILURE, reason=Reason.LAST_ADMIN, user=user.pk, details={"events": 0}))
         return Refused("the last admin cannot be erased", Reason.LAST_ADMIN)
     ended = empty_account(user, SHUT, SHUT + address.account, Reason.ACCOUNT_DISABLED, now)
-    shut = (
-        [] if user.disabled_at else [administration.action_event(EventType.ACCOUNT_DISABLE, user.pk, actor)]
-    )
+    shut = [] if user.disabled_at else [action_event(EventType.ACCOUNT_DISABLE, user.pk, actor)]
     append(
         *shut,
         *accounts.revocations(ended, user.pk, Reason.ACCOUNT_DISABLED, actor.source, **actor.details),

@@ -1,4 +1,4 @@
-"""Ids are UUIDv7 strings: opaque to clients, ordered for the index."""
+"""Ids: UUIDv7 as text, opaque to clients, ordered for the index."""
 
 import re
 

@@ -24,7 +24,7 @@ from audit.notes import Checkpoint, Signer
 from audit.tree import Head, Torn
 from audit.vocabulary import Keeper
 from secure_auth import keys, witnesses
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.keys import OpenKey
 from secure_auth.models import Key
 

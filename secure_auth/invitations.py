@@ -15,7 +15,7 @@ from django.utils import timezone
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import accounts, addresses, links, outbox, passwords, pending, refusals, registration
-from secure_auth.administration import Actor, Refused
+from secure_auth.acting import Actor, Refused
 from secure_auth.factors import plain_event
 from secure_auth.models import Invitation, MailToken, Role, User
 from secure_auth.pending import PasswordProved

@@ -11,25 +11,37 @@ from django.conf import settings
 from django.utils import timezone
 
 from secure_auth import keys
-from secure_auth.models import MailToken, Registration, User
+from secure_auth.models import AddressChange, FactorReset, MailToken, Registration, User
 
+DAY_SECONDS = 86400
 TTL_SECONDS = {
     MailToken.Purpose.CONFIRM: settings.CONFIRM_LINK_SECONDS,
     MailToken.Purpose.RESET: settings.RESET_LINK_SECONDS,
     MailToken.Purpose.ENROL: settings.ENROLMENT_LINK_SECONDS,
     MailToken.Purpose.INVITE: settings.INVITATION_HOURS * 3600,
+    MailToken.Purpose.OLD_ADDRESS: settings.CONFIRM_LINK_SECONDS,
+    MailToken.Purpose.NEW_ADDRESS: settings.CONFIRM_LINK_SECONDS,
+    MailToken.Purpose.CANCEL_RESET: 2
+    * max(settings.RESET_MFA_DELAY_SECONDS, DAY_SECONDS),  # dead when it is settled
 }
 
 
 def create_link(
-    purpose: MailToken.Purpose, *, user: User | None = None, registration: Registration | None = None
+    purpose: MailToken.Purpose,
+    *,
+    user: User | None = None,
+    registration: Registration | None = None,
+    change: AddressChange | None = None,
+    reset: FactorReset | None = None,
 ) -> MailToken:
-    """A row whose token the worker will mail. Neither user nor registration: a decoy that opens nothing."""
+    """A row whose token the worker will mail, about one thing. Neither user nor registration: a decoy."""
     return MailToken.objects.create(
         purpose=purpose,
         key_id=keys.digest_kid(),
         user=user,
         registration=registration,
+        change=change,
+        reset=reset,
         expires_at=timezone.now() + timedelta(seconds=TTL_SECONDS[purpose]),
     )
 
@@ -55,12 +67,12 @@ def derive_token(link: MailToken) -> str:
     return f"{link.id}.{keys.digest('mail', link.purpose, link.id, kid=link.key_id)[:43]}"
 
 
-def find_link(token: str, purpose: MailToken.Purpose, *, now: datetime) -> MailToken | None:
-    """The live row of a token, with its user and registration; None for a wrong, used or old one."""
+def find_link(token: str, *purposes: MailToken.Purpose, now: datetime) -> MailToken | None:
+    """The live row of a token for one of these purposes, with what it is about; None for a wrong, used or old one."""
     link_id, _, _ = token.partition(".")
     link = (
-        MailToken.objects.select_related("user", "registration")
-        .filter(pk=link_id[:36], purpose=purpose, used_at=None, expires_at__gt=now)
+        MailToken.objects.select_related("user", "registration", "change", "reset")
+        .filter(pk=link_id[:36], purpose__in=purposes, used_at=None, expires_at__gt=now)
         .first()
     )
     if link is None or not hmac.compare_digest(derive_token(link).encode(), token.encode()):

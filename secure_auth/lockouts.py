@@ -19,7 +19,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason
 from mfa.models import TotpAuthenticator
 from secure_auth import addresses, devices, refusals, second_factor, sessions
-from secure_auth.administration import Actor, Refused
+from secure_auth.acting import Actor, Refused
 from secure_auth.models import PendingLogin, User
 from throttling import inspection, lanes, lockout
 from throttling.address import source_key, wide_source_key

@@ -126,8 +126,8 @@ def bury(pid: int) -> None:
 
 
 def expose() -> bytes:
-    """All counters of this node, and the state of the log, in Prometheus' text format."""
-    return _expose_counters() + generate_latest(_LOG)
+    """All counters of this node, and the state of the log and the outbox, in Prometheus' text format."""
+    return _expose_counters() + generate_latest(STATE)
 
 
 def _expose_counters() -> bytes:
@@ -151,19 +151,20 @@ class LogState(Collector):
             age = checkpoints.newest_age_seconds(head.log) if head else None
         except DatabaseError:
             return
-        yield _gauge("log_pending_events", "Events without a place in the tree.", waiting)
-        yield _gauge("log_pending_seconds", "How long the oldest of them has waited.", seconds)
+        yield gauge("log_pending_events", "Events without a place in the tree.", waiting)
+        yield gauge("log_pending_seconds", "How long the oldest of them has waited.", seconds)
         if head and age is not None:
-            yield _gauge("log_entries", "Entries of the current log.", head.size)
-            yield _gauge("log_checkpoint_age_seconds", "Since the newest checkpoint was signed.", age)
+            yield gauge("log_entries", "Entries of the current log.", head.size)
+            yield gauge("log_checkpoint_age_seconds", "Since the newest checkpoint was signed.", age)
 
 
-def _gauge(name: str, told: str, value: float) -> GaugeMetricFamily:
+def gauge(name: str, told: str, value: float) -> GaugeMetricFamily:
+    """One gauge of this service."""
     return GaugeMetricFamily(f"secure_auth_{name}", told, value=value)
 
 
-_LOG = CollectorRegistry()
-_LOG.register(LogState())
+STATE = CollectorRegistry()  # what is read when it is asked for; other modules add their own
+STATE.register(LogState())
 
 
 def _directory() -> Path | None:

@@ -10,8 +10,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from secure_auth.ids import is_id as is_id
-from secure_auth.ids import new_id as new_id
+from secure_auth.ids import is_id, new_id
+from secure_auth.waiting import AddressChange, FactorReset
+
+__all__ = ["AddressChange", "FactorReset", "is_id", "new_id"]
 
 
 class Role(models.TextChoices):
@@ -79,12 +81,17 @@ class MailToken(models.Model):
         RESET = "reset"
         ENROL = "enrol"
         INVITE = "invite"
+        OLD_ADDRESS = "old_address"
+        NEW_ADDRESS = "new_address"
+        CANCEL_RESET = "cancel_reset"
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
-    purpose = models.CharField(max_length=8, choices=Purpose.choices)
+    purpose = models.CharField(max_length=16, choices=Purpose.choices)
     key_id = models.CharField(max_length=64)
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE)
     registration = models.ForeignKey(Registration, null=True, on_delete=models.CASCADE)
+    change = models.ForeignKey(AddressChange, null=True, on_delete=models.CASCADE)
+    reset = models.ForeignKey(FactorReset, null=True, on_delete=models.CASCADE)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
@@ -219,7 +226,10 @@ class Client(models.Model):
 
 
 class OutboxMessage(models.Model):
-    """A mail to be sent: a template and what it needs, no token. Written in the transaction of what it reports."""
+    """A mail to be sent: a template and what it needs, no token. Written in the transaction of what it reports.
+
+    Of those with the same `once` there is one. `error` is a class of error and a number, never a server's words.
+    """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
     template = models.CharField(max_length=32)
@@ -231,6 +241,8 @@ class OutboxMessage(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     sent_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=64, blank=True)
+    once = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001 unset is no value
 
     class Meta:
         indexes = (

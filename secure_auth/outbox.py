@@ -2,34 +2,38 @@
 
 A row names a template and the id of a token; the worker derives the token when it renders, so no live link is at
 rest. An answer that must not tell a known address from an unknown one queues a decoy, so that both do the same work.
+What a server refuses for good, and what it did not take after the last pause, is a dead letter: an event, a gauge of
+the metrics, and a line of `manage.py outbox`, until an operator sends it anew or drops it.
 """
 
-from datetime import timedelta
-from smtplib import SMTPException
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 import structlog
-from django.conf import settings
-from django.core.mail import EmailMessage
-from django.db import transaction
-from django.template.loader import render_to_string
+from anymail.exceptions import AnymailError, AnymailRecipientsRefused
+from django.db import DatabaseError, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from audit.append import NewEvent, append
-from audit.events import SYSTEM, EventType, Outcome
-from secure_auth import links
+from audit.events import SYSTEM, EventType, Outcome, Reason
+from secure_auth import letters, metrics
 from secure_auth.models import MailToken, OutboxMessage
 
 log = structlog.get_logger(__name__)
 
 DECOY = "decoy"
 BATCH = 50
+CLAIM_SECONDS = 120  # a sender that died holds a mail back for so long; longer than any server is waited for
 BACKOFF_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200, 14400)
-PATHS = {
-    MailToken.Purpose.CONFIRM: "/confirm/",
-    MailToken.Purpose.RESET: "/reset/",
-    MailToken.Purpose.ENROL: "/enrol/",
-    MailToken.Purpose.INVITE: "/invited/",
-}
+REFUSED_FOR_GOOD = (
+    400,
+    406,
+    422,
+)  # by the API of a provider; 401 and 403 are the operator's mistake, and pass
 
 
 def queue_mail(template: str, *, to: str, token: MailToken | None = None, **context: str) -> None:
@@ -37,22 +41,10 @@ def queue_mail(template: str, *, to: str, token: MailToken | None = None, **cont
     OutboxMessage.objects.create(template=template, to=to, token=token, context=context)
 
 
-def render(row: OutboxMessage) -> EmailMessage:
-    """The mail of a row: the template's first line is the subject."""
-    context = {**row.context, "product": settings.PRODUCT_NAME, "origin": settings.ORIGIN, "to": row.to}
-    if row.token:
-        token = links.derive_token(row.token)
-        path = PATHS[MailToken.Purpose(row.token.purpose)]
-        context |= {"link": f"{settings.ORIGIN}{path}#token={token}"}
-        context |= {"within": _in_words(row.token.expires_at - row.token.created_at)}
-    subject, _, body = render_to_string(f"mail/{row.template}.txt", context).partition("\n")
-    message_id = f"<{row.id}@secure-auth.invalid>"
-    return EmailMessage(subject.strip(), body.lstrip(), to=[row.to], headers={"Message-ID": message_id})
-
-
-def _in_words(ttl: timedelta) -> str:
-    minutes = round(ttl.total_seconds() / 60)
-    return f"{round(minutes / 60)} hours" if minutes >= 120 else f"{minutes} minutes"
+def queue_mail_once(once: str, template: str, *, to: str, **context: str) -> None:
+    """Add a mail to the present transaction, unless one with this key is there or was sent lately."""
+    row = OutboxMessage(template=template, to=to, context=context, once=once)
+    OutboxMessage.objects.bulk_create([row], ignore_conflicts=True)
 
 
 def send_due() -> int:
@@ -60,51 +52,127 @@ def send_due() -> int:
 
     A crash between handing over and marking sends one mail twice: once too often beats never.
     """
-    due = OutboxMessage.objects.filter(sent_at=None, failed_at=None, next_attempt_at__lte=timezone.now())
-    rows = list(due.select_related("token").order_by("next_attempt_at")[:BATCH])
-    return sum(send(row) for row in rows)
+    now = timezone.now()
+    due = OutboxMessage.objects.filter(sent_at=None, failed_at=None, next_attempt_at__lte=now)
+    rows = list(due.select_related("token").order_by("next_attempt_at", "id")[:BATCH])
+    OutboxMessage.objects.filter(pk__in=[row.pk for row in rows if row.template == DECOY]).delete()
+    return sum(send(row) for row in rows if row.template != DECOY and _claim(row))
+
+
+def _claim(row: OutboxMessage) -> bool:
+    """Take a row, so that a second leader does not send it at the same time; False when somebody else has."""
+    later = timezone.now() + timedelta(seconds=CLAIM_SECONDS)
+    same = _unsent().filter(pk=row.pk, next_attempt_at=row.next_attempt_at)
+    row.attempts += 1
+    return bool(same.update(attempts=F("attempts") + 1, next_attempt_at=later))
 
 
 def send(row: OutboxMessage) -> bool:
-    """Try one mail; a failure is put off with growing pauses, then given up visibly."""
-    if row.template == DECOY:
-        row.delete()
-        return False
-    row.attempts += 1
+    """Try one mail that was claimed; a failure is put off with growing pauses, then given up visibly."""
     try:
-        render(row).send()
-    except (OSError, SMTPException, ValueError) as error:
-        log.warning(
-            "mail.deferred",
-            message=row.id,
-            template=row.template,
-            attempts=row.attempts,
-            error=type(error).__name__,
-        )
-        _put_off(row, error)
+        letters.write(row, now=timezone.now()).send()
+    except letters.Unusable:
+        _give_up(row, Reason.EXPIRED, "the link is over")
+    except DatabaseError:
+        raise
+    except (OSError, SMTPException, AnymailError, ValueError) as error:
+        _defer(row, error)
+    except Exception as error:  # one mail that cannot be rendered must not hold up all others
+        log.exception("mail.broken", message=row.id, template=row.template)
+        _defer(row, error)
+    else:
+        OutboxMessage.objects.filter(pk=row.pk).update(sent_at=timezone.now(), error="")
+        return True
+    return False
+
+
+def _defer(row: OutboxMessage, error: Exception) -> None:
+    """Try again later; after the last pause, or when the server refused for good, give up."""
+    told = describe(error)
+    log.warning("mail.deferred", message=row.id, template=row.template, attempts=row.attempts, error=told)
+    if is_final(error):
+        _give_up(row, Reason.REJECTED, told)
+    elif row.attempts > len(BACKOFF_SECONDS):
+        _give_up(row, Reason.UNAVAILABLE, told)
+    else:
+        later = timezone.now() + timedelta(seconds=BACKOFF_SECONDS[row.attempts - 1])
+        _unsent().filter(pk=row.pk).update(next_attempt_at=later, error=told)
+
+
+def describe(error: Exception) -> str:
+    """The class of an error and the server's number; never its words, which may repeat an address."""
+    code = status_of(error)
+    return f"{type(error).__name__}{f' {code}' if code else ''}"[:64]
+
+
+def status_of(error: Exception) -> int:
+    """The number of a server's refusal (RFC 5321 section 4.2, or of HTTP); 0 where it gave none."""
+    if isinstance(error, SMTPRecipientsRefused):
+        return next((int(code) for code, _ in error.recipients.values()), 0)
+    return int(getattr(error, "smtp_code", 0) or getattr(error, "status_code", 0) or 0)
+
+
+def is_final(error: Exception) -> bool:
+    """Whether to ask again is in vain: this recipient or this content is refused, not us."""
+    code = status_of(error)
+    if isinstance(error, SMTPRecipientsRefused | SMTPDataError):
+        return 500 <= code < 600
+    if isinstance(error, SMTPResponseException):
         return False
-    row.sent_at = timezone.now()
-    row.save(update_fields=["attempts", "sent_at"])
-    return True
+    return isinstance(error, AnymailRecipientsRefused) or (
+        isinstance(error, AnymailError) and code in REFUSED_FOR_GOOD
+    )
 
 
-def _put_off(row: OutboxMessage, error: Exception) -> None:
-    """Try again later; after the last pause give up, which is an event."""
+def _give_up(row: OutboxMessage, reason: Reason, told: str) -> None:
+    """Make a dead letter, and its event."""
     with transaction.atomic():
-        if row.attempts > len(BACKOFF_SECONDS):
-            row.failed_at = timezone.now()
-            append(
-                NewEvent(
-                    type=EventType.MAIL_FAIL,
-                    outcome=Outcome.FAILURE,
-                    source=SYSTEM,
-                    details={"message": row.id, "template": row.template, "attempts": row.attempts},
-                    text={"error": type(error).__name__},
-                )
-            )
+        now = timezone.now()
+        if _unsent().filter(pk=row.pk).update(failed_at=now, error=told):
+            append(_event(EventType.MAIL_FAIL, row, Outcome.FAILURE, reason, {"error": told}))
+
+
+def _event(
+    kind: EventType, row: OutboxMessage, outcome: Outcome, reason: Reason, text: dict[str, str]
+) -> NewEvent:
+    details = {"message": row.id, "template": row.template, "attempts": row.attempts}
+    return NewEvent(type=kind, outcome=outcome, reason=reason, source=SYSTEM, details=details, text=text)
+
+
+def _unsent() -> QuerySet[OutboxMessage]:
+    return OutboxMessage.objects.filter(sent_at=None, failed_at=None)
+
+
+def list_unsent() -> list[OutboxMessage]:
+    """What waits or was given up, oldest first."""
+    return list(OutboxMessage.objects.filter(sent_at=None).exclude(template=DECOY).order_by("id"))
+
+
+def _dead() -> QuerySet[OutboxMessage]:
+    return OutboxMessage.objects.filter(sent_at=None).exclude(failed_at=None)
+
+
+def retry(message_id: str, *, note: str) -> int:
+    """Take a dead letter, or `all`, and send it anew; how many. Each is an event."""
+    return _act_on_dead(message_id, EventType.MAIL_RETRY, note)
+
+
+def drop(message_id: str, *, note: str) -> int:
+    """Delete a dead letter; how many. It is an event."""
+    return _act_on_dead(message_id, EventType.MAIL_DROP, note)
+
+
+def _act_on_dead(message_id: str, kind: EventType, note: str) -> int:
+    with transaction.atomic():
+        rows = list(_dead() if message_id == "all" else _dead().filter(pk=message_id))
+        chosen = OutboxMessage.objects.filter(pk__in=[row.pk for row in rows])
+        if kind is EventType.MAIL_DROP:
+            chosen.delete()
         else:
-            row.next_attempt_at = timezone.now() + timedelta(seconds=BACKOFF_SECONDS[row.attempts - 1])
-        row.save(update_fields=["attempts", "failed_at", "next_attempt_at"])
+            chosen.update(failed_at=None, attempts=0, next_attempt_at=timezone.now(), error="")
+        text = {"note": note} if note else {}
+        append(*(_event(kind, row, Outcome.SUCCESS, Reason.BY_COMMAND, text) for row in rows))
+    return len(rows)
 
 
 def prune_sent(*, older_than_seconds: int = 7 * 86400) -> int:
@@ -112,3 +180,26 @@ def prune_sent(*, older_than_seconds: int = 7 * 86400) -> int:
     with transaction.atomic():
         cutoff = timezone.now() - timedelta(seconds=older_than_seconds)
         return OutboxMessage.objects.filter(sent_at__lt=cutoff).delete()[0]
+
+
+def oldest_waiting(now: datetime) -> float:
+    """For how many seconds the oldest mail has waited."""
+    oldest = _unsent().order_by("created_at").values_list("created_at", flat=True).first()
+    return max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+
+
+class MailState(Collector):
+    """The outbox as all nodes see it, read when it is asked for. Without the database it tells nothing."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """What waits, how long, and what was given up."""
+        try:
+            waiting, dead, seconds = _unsent().count(), _dead().count(), oldest_waiting(timezone.now())
+        except DatabaseError:
+            return
+        yield metrics.gauge("mail_waiting", "Mails that wait to be sent.", waiting)
+        yield metrics.gauge("mail_waiting_seconds", "How long the oldest of them has waited.", seconds)
+        yield metrics.gauge("mail_dead", "Mails that were given up.", dead)
+
+
+metrics.STATE.register(MailState())

@@ -5,7 +5,7 @@ ends its sessions also kills every login that was under way.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from django.conf import settings
@@ -22,6 +22,7 @@ from secure_auth import (
     factors,
     familiar,
     keys,
+    letters,
     links,
     outbox,
     refusals,
@@ -228,7 +229,7 @@ def complete_login(
 
 def _tell_owner(user: User, source: Source, now: datetime) -> None:
     device = agents.describe_agent(source.user_agent).words
-    time = f"{now.astimezone(UTC):%Y-%m-%d %H:%M}"
+    time = letters.moment(now)
     outbox.queue_mail("new_device", to=user.email, device=device, address=source.ip, time=time)
 
 

@@ -3,14 +3,25 @@
 import hashlib
 import secrets
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import addresses, agents, decoys, devices, outbox, passwords, refusals, rows
+from secure_auth import (
+    addresses,
+    agents,
+    decoys,
+    devices,
+    letters,
+    outbox,
+    passwords,
+    pending,
+    refusals,
+    rows,
+)
 from secure_auth.errors import Code, Problem
 from secure_auth.models import KnownDevice, Session, User
 from throttling import lockout
@@ -127,6 +138,14 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
     return checked
 
 
+def lock_unchanged(checked: User, session: Session) -> User | None:
+    """The account, locked, if it is as it was when its password was compared, and its session still open."""
+    locked = pending.lock_account(checked.pk)
+    live = Session.objects.filter(pk=session.pk, revoked_at=None).exists()
+    same = locked is not None and locked.credential_version == checked.credential_version
+    return locked if live and same else None
+
+
 def forget_refused_device(
     refusal: LimitExceeded, device_id: str, *, source: Source, user: User | None
 ) -> bool:
@@ -177,5 +196,5 @@ def _tell_owner(user: User, device_id: str, source: Source, now: datetime) -> No
         to=user.email,
         device=words,
         address=source.ip,
-        time=f"{now.astimezone(UTC):%Y-%m-%d %H:%M}",
+        time=letters.moment(now),
     )

@@ -10,10 +10,10 @@ from django.utils import timezone
 from audit.append import NewEvent, append, append_collapsed
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.vocabulary import LimitStore
-from secure_auth import floods
+from secure_auth import floods, letters, outbox
 from secure_auth.addresses import Address
 from secure_auth.errors import Code, Problem, service_unavailable
-from secure_auth.models import PendingLogin, User
+from secure_auth.models import PendingLogin, User, new_id
 from throttling import lockout
 from throttling.reservations import LimitExceeded, Settlement, StoreUnavailable
 from throttling.stores.routing import store_changed
@@ -30,6 +30,15 @@ LOCKOUTS = frozenset(
     }
 )
 SECOND_STEP_LOCKS = frozenset({"totp_account", "totp_consecutive", "totp_device"})
+
+STEPS = {  # what the owner is told of, and where the lock holds
+    "password_account_source": "source",
+    "password_account": "everywhere",
+    "totp_account": "second",
+    "totp_consecutive": "second",
+    "totp_device": "second",
+    "recovery_account": "second",
+}
 
 
 @contextmanager
@@ -103,8 +112,9 @@ def begin_locks(
     settlement: Settlement, *, source: Source, user: str = "", subject: str = ""
 ) -> list[NewEvent]:
     """The consequences of counted failures: one account.lock for each limit that they exhausted; a lock of the second
-    step ends all logins under way.
+    step ends all logins under way; the owner is told.
     """
+    _tell_owner(settlement, source=source, user=user)
     if user and not SECOND_STEP_LOCKS.isdisjoint(lock.limit.purpose for lock in settlement.locked):
         PendingLogin.objects.filter(user_id=user, ended_at=None).update(ended_at=timezone.now())
     return [
@@ -119,6 +129,26 @@ def begin_locks(
         for lock in settlement.locked
         if lock.limit.purpose in LOCKOUTS
     ]
+
+
+def _tell_owner(settlement: Settlement, *, source: Source, user: str) -> None:
+    """One mail a day for each kind of lock of an account; the work is the same where there is no account.
+
+    Of a known device's lock another mail tells.
+    """
+    steps = {STEPS[lock.limit.purpose] for lock in settlement.locked if lock.limit.purpose in STEPS}
+    if not steps:
+        return
+    now = timezone.now()
+    to = User.objects.filter(pk=user).values_list("email", flat=True).first()
+    outbox.queue_mail_once(
+        f"locked:{min(steps)}:{user or new_id()}:{now:%Y%m%d}",
+        "locked" if to else outbox.DECOY,
+        to=to or "",
+        step=min(steps),
+        address=source.ip,
+        time=letters.moment(now),
+    )
 
 
 def record(*events: NewEvent) -> None:

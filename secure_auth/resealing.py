@@ -18,7 +18,7 @@ from audit.append import append
 from audit.events import EventType, Outcome, Reason, Source
 from mfa.models import TotpAuthenticator
 from secure_auth import factors, keys, rings
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.models import Key
 from secure_auth.rings import Rotated
 

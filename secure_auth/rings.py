@@ -18,7 +18,7 @@ from django.utils import timezone
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Severity, Source
 from secure_auth import factors, keys
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.models import Key, Session
 from secure_auth.tokens import CLOCK_SKEW_SECONDS
 

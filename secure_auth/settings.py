@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from secure_auth import account_settings, env, webauthn_settings, witness_settings
+from secure_auth import account_settings, env, mail_settings, webauthn_settings, witness_settings
 from secure_auth.webhook_settings import read_webhooks
 from throttling.limits import limits_from_env
 
@@ -55,6 +55,7 @@ ENROLMENT_WINDOW_SECONDS = env.integer("ENROLMENT_WINDOW_SECONDS", 86400, least=
 CONFIRM_LINK_SECONDS = env.integer("CONFIRM_LINK_SECONDS", 86400, most=86400)
 RESET_LINK_SECONDS = env.integer("RESET_LINK_SECONDS", 1800, most=86400)
 ENROLMENT_LINK_SECONDS = env.integer("ENROLMENT_LINK_SECONDS", 1800, most=86400)
+RESET_MFA_DELAY_SECONDS = env.integer("RESET_MFA_DELAY_SECONDS", 0, least=0, most=30 * 86400)
 DEVICE_SECONDS = env.integer("DEVICE_SECONDS", 90 * 86400)
 KEY_CACHE_SECONDS = env.integer("KEY_CACHE_SECONDS", 10, most=30)
 JWKS_MAX_AGE_SECONDS = env.integer("JWKS_MAX_AGE_SECONDS", 300, least=2 * KEY_CACHE_SECONDS, most=86400)
@@ -116,14 +117,14 @@ SIMPLE_JWT = {
 }
 
 # Mail
-MAIL = env.mail("EMAIL_URL")
-DEFAULT_FROM_EMAIL = env.sender("EMAIL_FROM", f"Secure Auth <no-reply@{urlsplit(ORIGIN).hostname}>")
+MAIL = mail_settings.read_mail("EMAIL_URL", plain=not PRODUCTION)
+DEFAULT_FROM_EMAIL = mail_settings.sender("EMAIL_FROM", f"Secure Auth <no-reply@{urlsplit(ORIGIN).hostname}>")
+EMAIL_REPLY_TO = mail_settings.sender("EMAIL_REPLY_TO", "")
+EMAIL_BACKEND, ANYMAIL = MAIL.backend, MAIL.provider
 EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.username, MAIL.password
-EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = MAIL.starttls, MAIL.tls, 10
-EMAIL_BACKEND = (
-    "django.core.mail.backends.smtp.EmailBackend" if MAIL.host else "secure_auth.mailfile.EmailBackend"
-)
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = MAIL.starttls, MAIL.tls, mail_settings.TIMEOUT_SECONDS
+MAIL_TEMPLATES_DIR = mail_settings.directory("MAIL_TEMPLATES_DIR")
 PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
 
 # WebAuthn
@@ -140,14 +141,14 @@ WEBHOOKS = read_webhooks("WEBHOOK_URL", "WEBHOOK_SECRET", plain=not PRODUCTION)
 
 if PRODUCTION:
     own_key = MASTER_KEY or MASTER_KEY_COMMAND or env.text("MASTER_KEY_FILE")
-    for name, value in (("MASTER_KEY", own_key), ("DATABASE_URL", DATABASE_URL), ("EMAIL_URL", MAIL.host)):
+    for name, value in (("MASTER_KEY", own_key), ("DATABASE_URL", DATABASE_URL), ("EMAIL_URL", MAIL.is_sent)):
         if not value:
             raise env.refuse(name, f"must be set when ORIGIN ({ORIGIN}) is not a loopback name")
     if ARGON2_MEMORY_KIB < 19456 or ARGON2_TIME_COST < 2:
         raise env.refuse(
             "ARGON2_MEMORY_KIB", "and ARGON2_TIME_COST must be at least 19456 and 2 in production"
         )
-    if MAIL.password and not (MAIL.tls or MAIL.starttls):
+    if MAIL.shows_password:
         raise env.refuse("EMAIL_URL", "must be smtp+tls:// or smtps:// when it holds a password")
     if "*" in env.words("ALLOWED_HOSTS"):
         raise env.refuse("ALLOWED_HOSTS", "must name the hosts, not allow all")

@@ -22,7 +22,7 @@ from django.db.migrations.executor import MigrationExecutor
 from audit.append import NewEvent, append
 from audit.checks import missing_triggers
 from audit.events import SYSTEM, EventType, Outcome, Reason
-from secure_auth import integration, keys
+from secure_auth import integration, keys, letters
 from secure_auth.models import Key
 
 START_LOCK = 0x5EC0_57A7
@@ -35,6 +35,7 @@ def prepare() -> None:
         CommandError: it cannot be; one line says why.
     """
     try:
+        letters.check_templates()
         _make_directories()
         _reach_database()
         with _start_lock():

@@ -22,7 +22,7 @@ from audit.verify.state import State
 from audit.verify.verdict import Outside, Question
 from audit.vocabulary import View
 from secure_auth import evidence, integration, keys
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.errors import Code, Problem
 from secure_auth.models import Key
 

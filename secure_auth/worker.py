@@ -1,4 +1,5 @@
-"""The background work: integrating and publishing the log, sending mail, closing tallies, pruning what is over.
+"""The background work: integrating and publishing the log, sending mail, resets of factors that
+waited, closing tallies, pruning what is over.
 
 It may run on every node; exactly one leads at a time. Each duty has a thread of its own, so that a mail server that
 does not answer keeps no event from its place in the log, and a fault of one duty keeps no other from its work.
@@ -18,11 +19,29 @@ from audit import textindex
 from audit.append import close_tallies
 from audit.summary import advance as advance_summary
 from mfa import ceremonies
-from secure_auth import detections, erasure, familiar, integration, outbox, retention, rings, webhooks
+from secure_auth import (
+    detections,
+    erasure,
+    familiar,
+    integration,
+    outbox,
+    recovery,
+    retention,
+    rings,
+    webhooks,
+)
 from secure_auth.couriers import Dispatch
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
-from secure_auth.models import KnownDevice, MailToken, PendingLogin, Registration, Session
+from secure_auth.models import (
+    AddressChange,
+    FactorReset,
+    KnownDevice,
+    MailToken,
+    PendingLogin,
+    Registration,
+    Session,
+)
 from secure_auth.witnesses import Publisher
 from throttling import limiter
 
@@ -34,6 +53,7 @@ RETENTION_SECONDS = 3600
 COURIER_SECONDS = 1
 DELETION_SECONDS = 1
 FOLLOW_SECONDS = 5
+RESET_SECONDS = 1
 STOP_SECONDS = 5  # then what waits for a mail server is left
 KEEP_ENDED = timedelta(days=1)
 
@@ -53,6 +73,7 @@ def duties(publisher: Publisher) -> list[Duty]:
     return [
         Duty("integrate", Logbook().advance),
         Duty("mail", outbox.send_due),
+        Duty("factor_resets", recovery.act_due, RESET_SECONDS),
         Duty("tallies", close_tallies),
         Duty("summary", advance_summary),
         Duty("text_index", textindex.advance),
@@ -125,6 +146,10 @@ def prune() -> None:
     ended = timezone.now() - KEEP_ENDED
     PendingLogin.objects.filter(expires_at__lt=ended).delete()
     MailToken.objects.filter(expires_at__lt=ended).delete()
+    FactorReset.objects.filter(settled_at__lt=ended).delete()
+    AddressChange.objects.filter(
+        created_at__lt=ended - timedelta(seconds=settings.CONFIRM_LINK_SECONDS)
+    ).delete()
     Registration.objects.filter(
         created_at__lt=ended - timedelta(seconds=settings.CONFIRM_LINK_SECONDS)
     ).delete()

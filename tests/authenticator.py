@@ -92,6 +92,13 @@ def read_message(path: Path) -> tuple[str, EmailMessage]:
     return str(message["To"]).casefold(), message
 
 
+def text_of(message: EmailMessage) -> str:
+    """The words of a message: its plain text."""
+    body = message.get_body(("plain",))
+    assert body is not None, message.get_content_type()
+    return str(body.get_content())
+
+
 def link_tokens(message: EmailMessage) -> list[str]:
     """The distinct tokens of a message's links, which stand after `#token=`."""
     text = "".join(part.get_content() for part in message.walk() if part.get_content_maintype() == "text")

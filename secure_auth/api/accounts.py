@@ -1,4 +1,4 @@
-"""register/, password/ and me/."""
+"""register/, password/, email/, mfa/reset/ and me/: what a mailed link confirms or cancels, and who am I."""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from secure_auth import accounts, invitations, personal, registration, strength
+from secure_auth import accounts, address_change, invitations, personal, recovery, registration, strength
 from secure_auth.api import cookies
-from secure_auth.api.answers import Accepted, LoginAnswer, Me, Strength
+from secure_auth.api.answers import Accepted, AddressConfirmed, LoginAnswer, Me, Strength
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import DELIVERY
 from secure_auth.api.personal_answers import PersonalData
@@ -58,6 +58,19 @@ class ConfirmResetBody(Body):
 
     token = Text(max_length=256, write_only=True)
     new_password = Text(write_only=True)
+
+
+class ChangeAddressBody(Body):
+    """The password and the address that is wanted."""
+
+    current_password = Text(write_only=True)
+    new_email = Text(max_length=320)
+
+
+class MailedTokenBody(Body):
+    """The mailed token."""
+
+    token = Text(max_length=256, write_only=True)
 
 
 class RegisterView(ServiceView):
@@ -157,6 +170,49 @@ class ConfirmResetView(ServiceView):
     def post(self, request: Request) -> Response:
         """Set the new password; never signs in."""
         accounts.confirm_reset(**self.body(), source=self.source)
+        return Response(status=204)
+
+
+class ChangeAddressView(ServiceView):
+    """POST email/change/."""
+
+    body_class = ChangeAddressBody
+    bearer = "access"
+    fresh = True
+    answers = {"POST": (202, Accepted)}
+    problems = (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
+
+    def post(self, request: Request) -> Response:
+        """Answer 202, whether or not the new address is taken; both mailboxes have to confirm."""
+        address_change.request_change(
+            user=self.signed.user, session=self.signed.session, **self.body(), source=self.source
+        )
+        return Response({"status": "accepted"}, status=202)
+
+
+class ConfirmAddressView(ServiceView):
+    """POST email/change/confirm/."""
+
+    body_class = MailedTokenBody
+    answers = {"POST": (200, AddressConfirmed)}
+    problems = (Code.INVALID_LINK,)
+
+    def post(self, request: Request) -> Response:
+        """Confirm the change of address at one end."""
+        changed = address_change.confirm_change(**self.body(), source=self.source)
+        return Response({"status": "changed" if changed else "waiting"})
+
+
+class CancelResetView(ServiceView):
+    """POST mfa/reset/cancel/."""
+
+    body_class = MailedTokenBody
+    answers = {"POST": (204, None)}
+    problems = (Code.INVALID_LINK,)
+
+    def post(self, request: Request) -> Response:
+        """Cancel the reset of the second factors that waits."""
+        recovery.cancel_by_link(**self.body(), source=self.source)
         return Response(status=204)
 
 

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import administration, invitations, review
-from secure_auth.administration import Actor, Refused
+from secure_auth.acting import Actor, Refused
 from secure_auth.api.answers import Accounts, Invitation, Invitations
 from secure_auth.api.audit import page_answer, query_of
 from secure_auth.api.common import Body, ServiceView, Text

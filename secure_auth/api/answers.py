@@ -24,6 +24,14 @@ class Accepted(Answer):
     status = serializers.ChoiceField(choices=["accepted"])
 
 
+class AddressConfirmed(Answer):
+    """One mailbox confirmed the change of address."""
+
+    status = serializers.ChoiceField(
+        choices=["waiting", "changed"], help_text="waiting: the other mailbox has to confirm too."
+    )
+
+
 class LoginAnswer(Answer):
     """A proved password. The partial token opens the second step and nothing else."""
 

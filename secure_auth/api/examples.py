@@ -154,6 +154,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "InvitationBody": {"auditor": {"email": EMAIL, "role": "auditor", "reason": "Joins the security team"}},
     "Invitation": {"open": INVITATION},
     "Invitations": {"one": {"results": [INVITATION], **NO_MORE}},
+    "ChangeAddressBody": {"new": {"current_password": PASSWORD, "new_email": "anna@example.net"}},
+    "MailedTokenBody": {"mailed token": {"token": MAILED}},
+    "AddressConfirmed": {"first": {"status": "waiting"}, "both": {"status": "changed"}},
     "Accepted": {"accepted": {"status": "accepted"}},
     "LoginAnswer": {
         "second step": {

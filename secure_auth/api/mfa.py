@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mfa import recovery_codes
-from secure_auth import authenticators, inventory, recovery
+from secure_auth import authenticators, inventory, recovery_sheet
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
 from secure_auth.api.common import TEXT, Body, ServiceView, Text, wants_text
@@ -134,9 +134,11 @@ class RecoveryCodesView(ServiceView):
         With `Accept: text/plain` they are a file to print or to keep.
         """
         self.optional_body()
-        codes = recovery.replace_recovery_codes(grant=self.own_grant, source=self.source)
+        codes = recovery_sheet.replace_recovery_codes(grant=self.own_grant, source=self.source)
         if not wants_text(request):
             return Response({"recovery_codes": codes})
-        sheet = HttpResponse(recovery.print_sheet(codes, email=self.signed.user.email), content_type=TEXT)
+        sheet = HttpResponse(
+            recovery_sheet.print_sheet(codes, email=self.signed.user.email), content_type=TEXT
+        )
         sheet["Content-Disposition"] = 'attachment; filename="recovery-codes.txt"'
         return sheet

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from audit.events import SYSTEM
 from secure_auth import administration
-from secure_auth.administration import Actor
+from secure_auth.acting import Actor
 from secure_auth.demo.client import Answer, Client, unexpected
 from secure_auth.demo.possessions import Authenticator, wait_for_mail
 from secure_auth.demo.stage import Stage, cut

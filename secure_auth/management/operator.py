@@ -8,7 +8,7 @@ from django.db import DatabaseError
 
 from audit.events import SYSTEM
 from secure_auth import administration, lockouts, startup
-from secure_auth.administration import Actor, Refused
+from secure_auth.acting import Actor, Refused
 from secure_auth.errors import Problem
 from secure_auth.models import User
 from throttling.reservations import StoreUnavailable

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audit.verify.faults import Bad
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 
 Advance = Callable[[int, int], None]  # so many entries of so many
 Judge = Callable[[Callable[[str], None], Advance], str]

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import psycopg
 
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.transfer.rows import Row
 
 COLUMNS = ("id", "username", "email", "password", "is_active", "date_joined")

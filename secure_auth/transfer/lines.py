@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 
 MOST_LINE_BYTES = 64 * 1024
 CHUNK_BYTES = 1 << 20

@@ -22,7 +22,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from mfa.models import TotpAuthenticator
 from secure_auth import factors, hashers
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.models import User, UserImport
 from secure_auth.transfer.fields import FIRST_MOMENT, UNUSABLE, BadField, Newcomer, read_newcomer
 from secure_auth.transfer.rows import Row

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.transfer.fields import KNOWN
 from secure_auth.transfer.lines import MOST_LINE_BYTES, Line, read_lines
 

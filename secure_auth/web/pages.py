@@ -82,6 +82,18 @@ MAILED = {
         "body": '{"token": "…"}',
         "note": "With the header Authorization: Bearer and the partial token of the login that you are in.",
     },
+    "address": {
+        "title": "Confirm the change of address",
+        "path": "email/change/confirm/",
+        "body": '{"token": "…"}',
+        "note": "The address changes when both mailboxes have confirmed it.",
+    },
+    "cancel-reset": {
+        "title": "Keep your second factor",
+        "path": "mfa/reset/cancel/",
+        "body": '{"token": "…"}',
+        "note": "This cancels the removal of your second factor that an administrator was asked for.",
+    },
 }
 
 

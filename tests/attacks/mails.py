@@ -2,7 +2,7 @@
 
 import time
 
-from tests.authenticator import MAIL_SECONDS, link_tokens
+from tests.authenticator import MAIL_SECONDS, link_tokens, text_of
 from tests.client import Client, Person
 
 
@@ -11,7 +11,7 @@ def wait_for_link(client: Client, person: Person, page: str) -> str:
     deadline = time.monotonic() + MAIL_SECONDS
     while True:
         for message in reversed(client.mailbox(person).messages()):
-            if f"/{page}/#token=" in str(message.get_content()):
+            if f"/{page}/#token=" in text_of(message):
                 return link_tokens(message)[0]
         assert time.monotonic() < deadline, f"no {page} mail came to {person.email}"
         time.sleep(0.05)

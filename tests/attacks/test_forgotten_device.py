@@ -5,6 +5,7 @@ stay in the lane of a device that is none any more, locked for good. Expected: i
 the owner is told by mail, once.
 """
 
+from tests.authenticator import text_of
 from tests.client import Client, code_of, expect
 
 
@@ -16,6 +17,6 @@ def test_session_falls_back_to_the_account_when_its_device_is_forgotten(client: 
         assert code_of(client.post("password/change/", wrong, person.access)) == "invalid_credentials"
     assert expect(client.get("devices/", person.access), 200)["results"] == []
     (told,) = client.mailbox(person).wait_for_subject("Wrong passwords from a known device")
-    assert client.address in told.get_content()
+    assert client.address in text_of(told)
     right = {**wrong, "current_password": person.password}
     expect(client.post("password/change/", right, person.access), 204)

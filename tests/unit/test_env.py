@@ -38,7 +38,6 @@ def test_unset_and_blank_are_the_default(given: Given) -> None:
     assert env.integer(NAME, 7) == 7
     assert env.words(NAME) == ()
     assert env.master_key(NAME) is None
-    assert env.mail(NAME).host == ""
 
 
 @pytest.mark.parametrize("value", ["-1", "0", "1.5", "1e3", "ten", "٣", "0x10", "11", "1 0", "+1"])
@@ -100,24 +99,6 @@ def test_database_is_sqlite_or_postgresql(given: Given) -> None:
     for value in ("mysql://hunter2@x/y", "sqlite:///x", "db.example.org"):
         given(value)
         assert "hunter2" not in refused(env.database, Path("/data"), 5)
-
-
-def test_mail_urls(given: Given) -> None:
-    given("smtp+tls://me%40example.org:p%40ss@mail.example.org")
-    mail = env.mail(NAME)
-    assert (mail.host, mail.port, mail.username, mail.password) == (
-        "mail.example.org",
-        587,
-        "me@example.org",
-        "p@ss",
-    )
-    assert (mail.starttls, mail.tls) == (True, False)
-    assert "p@ss" not in repr(mail)
-    given("smtps://mail.example.org:2465")
-    assert (env.mail(NAME).port, env.mail(NAME).tls) == (2465, True)
-    for value in ("mail.example.org", "http://mail.example.org", "smtp://", "smtp://a:b"):
-        given(value)
-        refused(env.mail)
 
 
 def test_webhooks_are_https_urls_and_one_or_two_secrets(

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit.verify.faults import Bad
 from secure_auth import verification
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 
 
 class Command(BaseCommand):

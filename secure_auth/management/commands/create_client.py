@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from audit.events import SYSTEM
 from secure_auth import clients
-from secure_auth.administration import Actor
+from secure_auth.acting import Actor
 from secure_auth.management.operator import OperatorCommand
 
 

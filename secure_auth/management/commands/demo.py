@@ -14,7 +14,7 @@ from django.db import DatabaseError
 
 from audit.events import SYSTEM
 from secure_auth import administration, keys, logging_config, startup
-from secure_auth.administration import Actor, Refused
+from secure_auth.acting import Actor, Refused
 from secure_auth.demo.client import Stopped, no_answer, server_url
 from secure_auth.demo.evidence import show_evidence
 from secure_auth.demo.journey import Journey, Person

@@ -1,7 +1,7 @@
 """manage.py disable EMAIL."""
 
 from secure_auth import administration
-from secure_auth.administration import Actor
+from secure_auth.acting import Actor
 from secure_auth.management.operator import AccountCommand
 from secure_auth.models import User
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from audit.events import SYSTEM
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.management.operator import OperatorCommand
 from secure_auth.transfer.unloading import Wish, export_users
 

@@ -10,7 +10,7 @@ from typing import IO, Any
 from django.core.management.base import CommandError, CommandParser
 
 from audit.events import SYSTEM
-from secure_auth.administration import Refused
+from secure_auth.acting import Refused
 from secure_auth.management.operator import OperatorCommand
 from secure_auth.management.verifying import progress_bar
 from secure_auth.transfer.database import identify_database, read_database

@@ -1,7 +1,7 @@
 """manage.py revoke_sessions EMAIL."""
 
 from secure_auth import administration
-from secure_auth.administration import Actor
+from secure_auth.acting import Actor
 from secure_auth.management.operator import AccountCommand, count_sessions
 from secure_auth.models import User
 

@@ -1,0 +1,217 @@
+"""A change of an account's address, confirmed at both ends.
+
+It is asked for by somebody freshly signed in who knows the password. The old mailbox and the new one each get a link;
+only when both were followed does the address change. The request is bound to the account's credential_version: a
+changed or reset password, a bound or removed factor, the end of all sessions or a disabling kills it and its links.
+Whether the new address is taken is told to nobody but its own mailbox.
+
+What the limits have counted stays with the address that it was counted for (docs/throttling.md): a change lifts no
+lock, and changing back finds it as it was.
+"""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from audit.append import NewEvent, append
+from audit.events import EventType, Outcome, Reason, Source
+from audit.vocabulary import MailboxEnd
+from secure_auth import accounts, addresses, devices, links, outbox, pending, proofs, sessions
+from secure_auth.acting import Actor, Refused, action_event, refusal_event
+from secure_auth.addresses import Address
+from secure_auth.errors import Code, Problem, invalid_token, validation_failed
+from secure_auth.models import AddressChange, MailToken, Registration, Session, User
+
+OLD, NEW = MailToken.Purpose.OLD_ADDRESS, MailToken.Purpose.NEW_ADDRESS
+
+
+def request_change(
+    *, user: User, session: Session, current_password: str, new_email: str, source: Source
+) -> None:
+    """Mail a link to both addresses; a request that is open is replaced.
+
+    Raises:
+        Problem: validation_failed, invalid_credentials, temporarily_locked, rate_limited, invalid_token,
+            service_unavailable.
+    """
+    new, old = accounts.demand_address(new_email), Address(user.email, user.email_key)
+    if new.key == old.key:
+        raise validation_failed("new_email", "unchanged", "This is the address of the account already.")
+    checked = proofs.prove_current_password(
+        user=user, session=session, password=current_password, source=source
+    )
+    with (
+        accounts.mail_reserved(new, old, source=source, user=user.pk, session=session.pk) as mailed,
+        transaction.atomic(),
+    ):
+        locked = proofs.lock_unchanged(checked, session)
+        if locked is None:
+            append(accounts.raced_event(EventType.ADDRESS_REQUEST, user, source=source))
+        elif not mailed:
+            append(
+                _event(EventType.ADDRESS_REQUEST, user.pk, Reason.RATE_LIMITED, source, session=session.pk)
+            )
+        else:
+            change, taken = _begin(locked, session, new), User.objects.filter(email_key=new.key).exists()
+            _mail_both(locked, change, taken=taken)
+            reason = Reason.KNOWN_ADDRESS if taken else Reason.NONE
+            append(
+                _event(
+                    EventType.ADDRESS_REQUEST, user.pk, reason, source, session=session.pk, change=change.id
+                )
+            )
+    if locked is None:
+        raise invalid_token()
+
+
+def _event(
+    kind: EventType,
+    user_id: str,
+    reason: Reason,
+    source: Source,
+    *,
+    session: str = "",
+    failed: bool = False,
+    **details: object,
+) -> NewEvent:
+    return NewEvent(
+        type=kind,
+        outcome=Outcome.FAILURE if failed else Outcome.SUCCESS,
+        reason=reason,
+        source=source,
+        user=user_id,
+        session=session,
+        details=details,
+    )
+
+
+def _begin(user: User, session: Session, new: Address) -> AddressChange:
+    now = timezone.now()
+    _settle_open(user.pk, now)
+    return AddressChange.objects.create(
+        user=user,
+        session_id=session.pk,
+        credential_version=user.credential_version,
+        email=new.email,
+        email_key=new.key,
+        created_at=now,
+    )
+
+
+def _settle_open(user_id: str, now: datetime) -> None:
+    AddressChange.objects.filter(user_id=user_id, settled_at=None).update(settled_at=now)
+    links.kill_links(user_id, OLD, NEW, now=now)
+
+
+def _mail_both(user: User, change: AddressChange, *, taken: bool) -> None:
+    """To a taken address goes another mail, without its link; the work is the same."""
+    old_link = links.create_link(OLD, user=user, change=change)
+    new_link = links.create_link(NEW, user=user, change=change)
+    outbox.queue_mail("address_old", to=user.email, token=old_link, new=change.email)
+    template = "address_taken" if taken else "address_new"
+    outbox.queue_mail(template, to=change.email, token=None if taken else new_link)
+
+
+def confirm_change(*, token: str, source: Source) -> bool:
+    """Confirm at one end; whether the address has changed by this, for the other end has confirmed before.
+
+    Raises:
+        Problem: invalid_link, also when the address was taken meanwhile.
+    """
+    now = timezone.now()
+    link = links.find_link(token, OLD, NEW, now=now)
+    if link is None or link.change is None:
+        raise accounts.refuse_link(EventType.ADDRESS_CONFIRM, source=source)
+    changed, taken = False, False
+    with transaction.atomic():
+        user = pending.lock_account(link.change.user_id)
+        change = AddressChange.objects.filter(pk=link.change.pk, settled_at=None).first()
+        usable = user is not None and change is not None and _is_usable(change, user)
+        if user and change and usable and links.spend_link(link, now=now):
+            events = [_confirm_end(change, link, now, source)]
+            if change.old_confirmed_at and change.new_confirmed_at:
+                followed = _conclude(user, change, now, source)
+                changed, taken = (
+                    followed[0].outcome == Outcome.SUCCESS,
+                    followed[0].outcome != Outcome.SUCCESS,
+                )
+                events += followed
+            append(*events)
+        else:
+            usable = False
+    if not usable:
+        raise accounts.refuse_link(EventType.ADDRESS_CONFIRM, source=source)
+    if taken:
+        raise Problem(Code.INVALID_LINK)
+    return changed
+
+
+def _is_usable(change: AddressChange, user: User) -> bool:
+    """Whether the account is as it was when the change was asked for."""
+    return user.disabled_at is None and change.credential_version == user.credential_version
+
+
+def _confirm_end(change: AddressChange, link: MailToken, now: datetime, source: Source) -> NewEvent:
+    end = MailboxEnd.OLD if link.purpose == OLD else MailboxEnd.NEW
+    name = f"{end}_confirmed_at"
+    setattr(change, name, now)
+    change.save(update_fields=[name])
+    return _event(EventType.ADDRESS_CONFIRM, change.user_id, Reason.NONE, source, change=change.id, end=end)
+
+
+def _conclude(user: User, change: AddressChange, now: datetime, source: Source) -> list[NewEvent]:
+    """Change the address, or settle that another account has taken it; the events that say so."""
+    ended = _move(user, Address(change.email, change.email_key), keep=change.session_id, now=now)
+    if ended is None:
+        _settle_open(user.pk, now)
+        taken = Reason.KNOWN_ADDRESS
+        return [_event(EventType.ADDRESS_CHANGE, user.pk, taken, source, failed=True, change=change.id)]
+    done = _event(
+        EventType.ADDRESS_CHANGE, user.pk, Reason.BY_USER, source, change=change.id, sessions=len(ended)
+    )
+    return [done, *accounts.revocations(ended, user.pk, Reason.ADDRESS_CHANGED, source)]
+
+
+def _move(user: User, new: Address, *, keep: str, now: datetime, by_operator: str = "") -> list[str] | None:
+    """Give an account its new address; the ids of the sessions that ended, None when the address is taken.
+
+    Mailed links die with the mailbox that they lie in, but for one that cancels a waiting reset of the factors.
+    """
+    try:
+        with transaction.atomic():
+            pending.bump_credentials(user.pk, email=new.email, email_key=new.key)
+    except IntegrityError:
+        return None
+    Registration.objects.filter(email_key=new.key).delete()
+    _settle_open(user.pk, now)
+    links.kill_links(user.pk, MailToken.Purpose.RESET, MailToken.Purpose.ENROL, now=now)
+    devices.forget_devices(user.pk, now=now)
+    for to in (user.email, new.email):
+        outbox.queue_mail("address_changed", to=to, old=user.email, new=new.email, by_operator=by_operator)
+    return sessions.end_sessions(user.pk, reason=Reason.ADDRESS_CHANGED, now=now, keep=keep)
+
+
+def change_by_operator(*, user: User, new_email: str, actor: Actor) -> None:
+    """Change an address whose mailbox is lost; all sessions are over, and both addresses are told.
+
+    Raises:
+        Refused: the new address is malformed, taken or the account's own.
+    """
+    try:
+        new = addresses.parse_address(new_email)
+    except ValueError as error:
+        raise Refused("the new address is not an e-mail address") from error
+    if new.key == user.email_key:
+        raise Refused("this is the address of the account already")
+    with transaction.atomic():
+        locked = pending.lock_account(user.pk)
+        ended = _move(locked, new, keep="", now=timezone.now(), by_operator="yes") if locked else None
+        if ended is None:
+            append(refusal_event(EventType.ADDRESS_CHANGE, user.pk, actor, Reason.KNOWN_ADDRESS))
+        else:
+            over = accounts.revocations(ended, user.pk, Reason.ADDRESS_CHANGED, actor.source, **actor.details)
+            done = action_event(EventType.ADDRESS_CHANGE, user.pk, actor, sessions=len(ended))
+            append(done, *over)
+    if ended is None:
+        raise Refused("an account with this address exists")

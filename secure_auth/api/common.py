@@ -91,6 +91,7 @@ class ServiceView(APIView):
     answers: ClassVar[dict[str, tuple[int, Any]]]
     media_type: ClassVar[str] = "application/json"
     example: ClassVar[str] = ""  # of an answer that is no JSON
+    text_example: ClassVar[str] = ""  # of the same answer as plain text, where that is asked for
     problems: ClassVar[tuple[Code, ...]] = ()
     parameters: ClassVar[tuple[OpenApiParameter, ...]] = ()
     signed: Signed

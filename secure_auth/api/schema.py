@@ -11,6 +11,7 @@ from typing import Any
 from drf_spectacular.drainage import warn
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from secure_auth.api.common import ServiceView
@@ -92,7 +93,8 @@ class ContractSchema(AutoSchema):
     def get_response_serializers(self) -> Any:
         """The success of a method: a status and a serializer, or None for an empty answer."""
         status, serializer = self.view.answers[self.method]
-        return {(status, self.view.media_type): serializer}
+        as_text = {(status, "text/plain"): OpenApiTypes.STR} if self.view.text_example else {}
+        return {(status, self.view.media_type): serializer, **as_text}
 
     def get_override_parameters(self) -> list[Any]:
         """The headers and query parameters that a view declares."""
@@ -114,6 +116,8 @@ class ContractSchema(AutoSchema):
             answer["description"] = answer["description"] or self.get_summary()
             answer["headers"] = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
             _add_examples(answer.get("content", {}), self.view.example)
+            if self.view.text_example:
+                answer["content"]["text/plain"]["example"] = self.view.text_example
         operation["responses"].update(problem_answers(self._problems()))
         operation["responses"].update(oauth_answers(getattr(self.view, "oauth_errors", ())))
         return operation

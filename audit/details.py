@@ -189,9 +189,7 @@ class Key:
     key_id: Id
     purpose: vocabulary.KeyPurpose
     sessions: int | None = None  # how many ended with it
-    secrets: int | None = (
-        None  # how many it sealed: to be sealed anew, or sealed anew by now; or that do not open
-    )
+    secrets: int | None = None  # that it sealed: to be sealed anew, sealed anew by now, or that do not open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

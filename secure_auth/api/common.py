@@ -94,6 +94,7 @@ class ServiceView(APIView):
     other_answers: ClassVar[dict[str, tuple[int, Any]]] = {}
     media_type: ClassVar[str] = "application/json"
     example: ClassVar[str] = ""  # of an answer that is no JSON
+    text_example: ClassVar[str] = ""  # of the same answer as plain text, where that is asked for
     problems: ClassVar[tuple[Code, ...]] = ()
     problems_of: ClassVar[dict[str, tuple[Code, ...]]] = {}  # of one method alone
     parameters: ClassVar[tuple[OpenApiParameter, ...]] = ()

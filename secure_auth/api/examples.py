@@ -15,6 +15,9 @@ MAILED = "Zb3rJ0xq5t8mC1uN7vYkQe2hLw9aTsDf"
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0"
 DEVICE = "Firefox 143 on Windows"
 CODES = ["ABCD-EFGH-IJKL-MNOP-QRST-UVWX", "23AB-45CD-67EF-GHIJ-KLMN-OPQR"]
+SHEET = "Recovery codes of anna@example.org at Secure Auth (https://auth.example.com)\n\n" + "".join(
+    f"{number:4}.  {code}\n" for number, code in enumerate(CODES, 1)
+)
 PAIR = {
     "access": JWT,
     "refresh": JWT,

@@ -9,6 +9,7 @@ from secure_auth import authenticators, inventory, recovery_sheet
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
 from secure_auth.api.common import TEXT, Body, ServiceView, Text, wants_text
+from secure_auth.api.examples import SHEET
 from secure_auth.api.parameters import DELIVERY
 from secure_auth.api.shapes import pair_answer
 from secure_auth.errors import Code
@@ -127,6 +128,7 @@ class RecoveryCodesView(ServiceView):
     fresh = True
     body_class = Body
     answers = {"POST": (200, shown.RecoveryCodes)}
+    text_example = SHEET
 
     def post(self, request: Request) -> Response | HttpResponse:
         """Ten new codes; the old ones are dead.

@@ -11,6 +11,7 @@ from typing import Any
 from drf_spectacular.drainage import warn
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from secure_auth.api.common import ServiceView
@@ -102,7 +103,9 @@ class ContractSchema(AutoSchema):
         """The successes of a method, most have one: a status and a serializer, or None for an empty answer."""
         told = [self.view.answers, self.view.other_answers]
         found = [answers[self.method] for answers in told if self.method in answers]
-        return {(status, self.view.media_type): serializer for status, serializer in found}
+        shown = {(status, self.view.media_type): serializer for status, serializer in found}
+        as_text = {(status, "text/plain"): OpenApiTypes.STR for status, _ in found[:1] if self.view.text_example}
+        return {**shown, **as_text}
 
     def get_override_parameters(self) -> list[Any]:
         """The headers and query parameters that a view declares."""
@@ -124,6 +127,8 @@ class ContractSchema(AutoSchema):
             answer["description"] = answer["description"] or self.get_summary()
             answer["headers"] = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
             _add_examples(answer.get("content", {}), self.view.example)
+            if self.view.text_example:
+                answer["content"]["text/plain"]["example"] = self.view.text_example
         operation["responses"].update(problem_answers(self._problems()))
         operation["responses"].update(oauth_answers(getattr(self.view, "oauth_errors", ())))
         return operation

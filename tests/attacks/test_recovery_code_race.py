@@ -1,13 +1,14 @@
 """Somebody who copied the sheet of recovery codes races its owner.
 
 Attacker: knows the password and one recovery code. Move: the code 50 times at once over many pending logins, in
-several spellings; or again later. Refusal: a code is spent once; new codes kill all old ones.
+several spellings; on several nodes and at both doors; or again later. Refusal: a code is spent once; new codes kill all
+old ones.
 """
 
 from collections.abc import Callable
 from functools import partial
 
-from tests.attacks.evidence import claims, live_sessions
+from tests.attacks.evidence import claims, events, live_sessions
 from tests.attacks.volley import fire, statuses
 from tests.client import Client, code_of, expect
 from tests.server import Server
@@ -33,6 +34,31 @@ def test_code_50_times_at_once_is_spent_once(server: Server, new_client: Callabl
     assert seen[200] + seen[401] + seen[429] == AT_ONCE
     assert len(live_sessions(server, claims(person.access)["sub"])) == 2
     assert expect(client.get("mfa/", person.access), 200)["recovery_codes_left"] == 9
+
+
+def test_code_at_two_nodes_and_two_doors_at_once_is_spent_once(
+    fleet: Server, new_client: Callable[..., Client]
+) -> None:
+    """Four server processes; at half of them as a login, at half as a reauthentication."""
+    clients = [new_client(of=fleet, node=number % len(fleet.nodes)) for number in range(4)]
+    person = clients[0].create_person()
+    partials = [expect(client.login(person), 200)["partial_token"] for client in clients]
+    code = person.recovery_codes[0]
+    again = {"method": "recovery_code", "code": code}
+    logins = [
+        partial(client.verify, token, code, "recovery_code")
+        for client, token in zip(clients, partials, strict=True)
+    ]
+    reauthentications = [partial(client.post, "reauthenticate/", again, person.access) for client in clients]
+    answers = fire([*logins, *reauthentications] * 2)
+    assert statuses(answers)[200] == 1
+    user = claims(person.access)["sub"]
+    (spent,) = events(fleet, type="mfa.recovery_codes.use", user=user)
+    assert spent.details["left"] == 9
+    told = (
+        "SELECT count(*) FROM secure_auth_outboxmessage WHERE template = 'recovery_code_used' AND \"to\" = %s"
+    )
+    assert fleet.rows(told, [person.email]) == [(1,)]
 
 
 def test_spent_or_replaced_code_opens_nothing(client: Client) -> None:

@@ -62,3 +62,25 @@ def test_unused_earlier_code_is_dead_after_a_later_one(client: Client) -> None:
     skipped = last_code(person)
     assert reauthenticate(client, person, person.code()) == "accepted"
     assert reauthenticate(client, person, skipped) == "invalid_code"
+
+
+def test_code_of_one_authenticator_is_dead_though_another_was_not_used(client: Client) -> None:
+    """Each has steps of its own; a code that was used with one is not tried again as one of the other."""
+    person = client.sign_up()
+    first = person.authenticator
+    client.enrol(person, person.access)
+    assert first
+    code = first.code()
+    expect(client.verify(partial_token(client, person), code), 200)
+    assert code_of(client.verify(partial_token(client, person), code)) == "invalid_code"
+    assert reauthenticate(client, person, code) == "invalid_code"
+    assert code_of(client.verify(partial_token(client, person), last_code(person))) == "invalid_code"
+
+
+def test_code_of_a_half_made_authenticator_opens_no_login(client: Client) -> None:
+    """The holder of a session begins one and never confirms it."""
+    person = client.sign_up()
+    begun = expect(client.post("mfa/totp/", {}, person.access), 201)
+    code = type(person.authenticator)(begun["secret"]).code()  # type: ignore[misc]
+    assert code_of(client.verify(partial_token(client, person), code)) == "invalid_code"
+    assert reauthenticate(client, person, code) == "invalid_code"

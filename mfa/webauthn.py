@@ -197,14 +197,18 @@ def verify_registration(
 
 
 def _demand_sound_key(encoded: bytes) -> None:
-    """Refuse a key that no signature could be verified with later, that is weak, or so large that verifying is work."""
-    key = decoded_public_key_to_cryptography(decode_credential_public_key(encoded))
-    match key:
-        case EllipticCurvePublicKey(curve=SECP256R1()) | Ed25519PublicKey():
+    """Refuse a key that is not of its algorithm, that is weak, or so large that verifying is work."""
+    decoded = decode_credential_public_key(encoded)
+    match decoded.alg, decoded_public_key_to_cryptography(decoded):
+        case (COSEAlgorithmIdentifier.ECDSA_SHA_256, EllipticCurvePublicKey(curve=SECP256R1())):
             return
-        case RSAPublicKey() if LEAST_RSA_BITS <= key.key_size <= MOST_RSA_BITS:
+        case (COSEAlgorithmIdentifier.EDDSA, Ed25519PublicKey()):
             return
-    raise Refused("not a key of an accepted algorithm")
+        case (COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256, RSAPublicKey(key_size=bits)) if (
+            LEAST_RSA_BITS <= bits <= MOST_RSA_BITS
+        ):
+            return
+    raise Refused("not a sound key of an accepted algorithm")
 
 
 def verify_assertion(

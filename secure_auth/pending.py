@@ -37,7 +37,7 @@ from throttling import lockout
 from throttling.reservations import LimitExceeded, Reservation
 
 LOGIN_TRIES = "second_factor_login"
-HELD = ("has_totp", "has_passkey", "has_codes")
+HELD = {"has_totp": "totp", "has_passkey": "webauthn", "has_codes": "recovery_code"}
 LOCK_ACCOUNT = """
 SELECT {columns},
        EXISTS (SELECT 1 FROM mfa_totpauthenticator
@@ -77,7 +77,7 @@ class LoginCompleted:
 
 def lock_account(user_id: str) -> User | None:
     """The account's row, locked until the transaction ends, and which second factors it has; one statement."""
-    return rows.fetch_row(User, _lock_account(), [user_id], extra=HELD)
+    return rows.fetch_row(User, _lock_account(), [user_id], extra=tuple(HELD))
 
 
 @cache
@@ -94,12 +94,6 @@ def has_second_factor(user: User) -> bool:
 def has_passkey(user: User) -> bool:
     """Whether the account, read by lock_account(), has a phishing-resistant factor."""
     return bool(user.has_passkey)  # type: ignore[attr-defined]
-
-
-def methods(user: User) -> tuple[str, ...]:
-    """What the second step takes of an account read by lock_account(); nothing where it has no factor that counts."""
-    held = (("totp", user.has_totp), ("webauthn", user.has_passkey), ("recovery_code", user.has_codes))  # type: ignore[attr-defined]
-    return tuple(name for name, is_held in held if is_held and has_second_factor(user))
 
 
 def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> PasswordProved:
@@ -122,7 +116,7 @@ def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> Passw
         tokens.issue_partial(pending),
         settings.PARTIAL_TOKEN_SECONDS,
         pending.next,
-        methods(user),
+        tuple(method for held, method in HELD.items() if verify and getattr(user, held)),
         pending.id,
     )
 

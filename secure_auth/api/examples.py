@@ -109,6 +109,47 @@ INVITATION = {
     "created_at": WHEN,
     "expires_at": "2026-01-18T09:30:00.123456Z",
 }
+CREDENTIAL_ID = "-R8xPbTJsv3g6nAYnLo_tj9Xm6YSKzOtlP8-wzAIS-Q"
+CHALLENGE = "OcDnUhQXulTUPo3JUXT0I97pvzzYBP9tZchXyav01Ag"
+RP_ID_HASH = "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2M"
+PASSKEY = {"id": OTHER_ID, "type": "webauthn", "name": "Laptop", "created_at": WHEN, "last_used_at": LATER}
+CREATION = {
+    "rp": {"id": "auth.example.com", "name": "Secure Auth"},
+    "user": {"id": RP_ID_HASH, "name": EMAIL, "displayName": EMAIL},
+    "challenge": CHALLENGE,
+    "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
+    "timeout": 300000,
+    "excludeCredentials": [],
+    "authenticatorSelection": {"residentKey": "preferred", "userVerification": "preferred"},
+    "attestation": "none",
+}
+REQUEST = {
+    "rpId": "auth.example.com",
+    "challenge": CHALLENGE,
+    "timeout": 300000,
+    "allowCredentials": [{"id": CREDENTIAL_ID, "type": "public-key", "transports": ["internal"]}],
+    "userVerification": "preferred",
+}
+SHOWN = {
+    "id": CREDENTIAL_ID,
+    "rawId": CREDENTIAL_ID,
+    "type": "public-key",
+    "response": {
+        "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+        "authenticatorData": f"{RP_ID_HASH}FAAAAAA",
+        "signature": "MEUCIQCxNjgb5Vw",
+    },
+}
+MADE = {
+    "id": CREDENTIAL_ID,
+    "rawId": CREDENTIAL_ID,
+    "type": "public-key",
+    "response": {
+        "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIn0",
+        "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVg",
+        "transports": ["internal"],
+    },
+}
 NO_MORE = {"next": None, "previous": None}
 
 # By the name of the component; the names of the examples are what tells them apart.
@@ -121,18 +162,25 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "LoginBody": {"first step": {"email": EMAIL, "password": PASSWORD}},
     "VerifyBody": {
         "authenticator app": {"method": "totp", "code": "492039"},
+        "passkey": {"method": "webauthn", "credential": SHOWN},
         "recovery code": {"method": "recovery_code", "code": CODES[0]},
         "remember this device": {"method": "totp", "code": "492039", "remember_device": True},
     },
     "ReauthenticateBody": {
         "second factor": {"method": "totp", "code": "492039"},
         "both factors": {"method": "totp", "code": "492039", "password": PASSWORD},
+        "passkey": {"method": "webauthn", "credential": SHOWN},
     },
     "BeginBody": {
         "authenticator app": {"name": "Phone"},
         "with the mailed token": {"name": "Phone", "token": MAILED},
     },
     "CodeBody": {"first code": {"code": "492039"}},
+    "NameBody": {"name": {"name": "Old phone"}},
+    "BindBody": {"passkey": {"credential": MADE, "name": "Laptop"}},
+    "CreationOptions": {"options": {"publicKey": CREATION}},
+    "RequestOptions": {"options": {"publicKey": REQUEST}},
+    "Authenticator": {"passkey": PASSKEY},
     "Body": {"nothing": {}},
     "RefreshBody": {"refresh": {"refresh": JWT}},
     "TokenBody": {"access token": {"token": JWT}},
@@ -166,7 +214,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "partial_token": JWT,
             "expires_in": 300,
             "next": "verify",
-            "methods": ["totp", "recovery_code"],
+            "methods": ["totp", "webauthn", "recovery_code"],
         },
         "first login": {"partial_token": JWT, "expires_in": 300, "next": "enroll", "methods": []},
     },
@@ -179,9 +227,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "FreshAccess": {"fresh": {"access": JWT, "token_type": "Bearer", "expires_in": 300}},
     "Authenticators": {
-        "one": {
+        "two": {
             "authenticators": [
-                {"id": ID, "type": "totp", "name": "Phone", "created_at": WHEN, "last_used_at": LATER}
+                {"id": ID, "type": "totp", "name": "Phone", "created_at": WHEN, "last_used_at": LATER},
+                PASSKEY,
             ],
             "recovery_codes_left": 9,
         }

@@ -5,6 +5,7 @@ import secrets
 import shutil
 from typing import Any
 
+from tests import passkeys
 from tests.client import PASSWORD, Person, expect, new_email
 from tests.conftest import new_address
 from tests.detecting import wait_for_any_detection
@@ -112,6 +113,27 @@ class Drives:
         expect(client.delete(f"mfa/{begun['id']}/", person.access), 204)
         codes = expect(client.post("mfa/recovery-codes/", token=person.access), 200)["recovery_codes"]
         person.recovery_codes = codes
+        self.passkeys(person)
+
+    def passkeys(self, person: Person) -> None:
+        client = self.client()
+        partial = expect(client.login(person), 200)["partial_token"]
+        for path, token in (("login", partial), ("reauthenticate", client.sign_in(person).access)):
+            assert client.post(f"{path}/webauthn/options/", token=token).status_code == 404
+        ended = client.ended(person)
+        client.post("mfa/webauthn/options/", token=ended)
+        client.sign_in(person)
+        lost = passkeys.Passkey(client.server.origin).make(passkeys.creation_options(client, person))
+        assert passkeys.bind(client, person, lost, "Key").status_code == 201
+        assert passkeys.bind(client, person, lost, "Key").status_code == 400
+        client.sign_in(person)
+        passkey = passkeys.add_passkey(client, person)
+        passkeys.sign_in(client, person, passkey)
+        passkeys.step_up(client, person, passkey)
+        key = expect(client.get("mfa/", person.access), 200)["authenticators"][1]["id"]
+        for path in (f"mfa/{key}/", f"mfa/{NOBODY}/"):
+            client.request("PATCH", path, person.access, json={"name": "Old key"})
+        expect(client.delete(f"mfa/{key}/", person.access), 204)
 
     def sessions_and_devices(self, person: Person) -> None:
         client = self.client()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from tests import passkeys
 from tests.client import Client, Person, code_of, expect, new_email
 from tests.detecting import wait_for_detection
 from tests.house.conftest import METRICS_TOKEN
@@ -109,6 +110,25 @@ def recover(client: Client) -> None:
     assert code_of(again) == "invalid_link"
 
 
+def use_passkeys(client: Client) -> None:
+    """Bound, shown at both doors, renamed; and how each is refused."""
+    person = client.sign_up()
+    without = expect(client.login(person), 200)["partial_token"]
+    assert code_of(client.post("login/webauthn/options/", None, without)) == "not_found"
+    assert code_of(client.post("reauthenticate/webauthn/options/", None, person.access)) == "not_found"
+    passkey = passkeys.add_passkey(client, person, "Laptop")
+    assert code_of(client.post("mfa/recovery-codes/", None, person.access)) == "reauthentication_required"
+    passkeys.sign_in(client, person, passkey)
+    passkeys.step_up(client, person, passkey)
+    wrong = passkey.show({"challenge": "AAAA"})
+    assert code_of(passkeys.reauthenticate(client, person, wrong)) == "invalid_code"
+    made = passkey.make(passkeys.creation_options(client, person))
+    assert code_of(passkeys.bind(client, person, made)) == "validation_failed"
+    key = expect(client.get("mfa/", person.access), 200)["authenticators"][1]["id"]
+    expect(client.request("PATCH", f"mfa/{key}/", person.access, json={"name": "Old laptop"}), 200)
+    assert code_of(client.request("PATCH", f"mfa/{key}/", person.access, json={})) == "validation_failed"
+
+
 def administer(client: Client) -> None:
     """What auditors and admins do."""
     admin, person = client.create_person(role="admin"), client.create_person()
@@ -194,7 +214,13 @@ def test_too_many_mails_answer_as_documented(client: Client) -> None:
 
 def look_around(client: Client) -> None:
     """The addresses for everybody."""
-    for path in ("/healthz", "/readyz", "/.well-known/jwks.json", "/.well-known/security.txt"):
+    for path in (
+        "/healthz",
+        "/readyz",
+        "/.well-known/jwks.json",
+        "/.well-known/security.txt",
+        "/.well-known/webauthn",
+    ):
         assert client.get(path).status_code == 200
         assert code_of(client.post(path, {})) == "method_not_allowed"
     assert code_of(client.get("/metrics")) == "invalid_token"
@@ -205,7 +231,7 @@ def look_around(client: Client) -> None:
 def test_every_operation_succeeds_on_the_journey_and_answers_as_documented(
     new_judged: Callable[[], Client], judge: Judge
 ) -> None:
-    for journey in (live, recover, administer, look_around):
+    for journey in (live, recover, use_passkeys, administer, look_around):
         journey(new_judged())
     succeeded = {(method, path) for method, path, status, _ in judge.seen if status < 300}
     assert set(operations()) - succeeded == set()

@@ -17,9 +17,14 @@ POST register/ -
 POST register/confirm/ -
 POST login/ -
 POST login/verify/ partial
+POST login/webauthn/options/ partial
 POST reauthenticate/ access
+POST reauthenticate/webauthn/options/ access
 GET mfa/ access
+PATCH mfa/{}/ access fresh
 DELETE mfa/{}/ access fresh
+POST mfa/webauthn/options/ access fresh
+POST mfa/webauthn/ access fresh
 POST mfa/totp/ grant
 POST mfa/totp/{}/confirm/ grant
 POST mfa/recovery-codes/ access fresh

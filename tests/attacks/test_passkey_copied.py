@@ -1,0 +1,63 @@
+"""Somebody copied the private key of a security key.
+
+Attacker: knows the password and holds a copy of the key with its counter. Move: signs in beside the owner. Refusal:
+the counter of one of the two stands still or goes back: refused, an event of high severity, a mail to the owner, and
+the stored counter stays. An authenticator without a counter says 0 for ever.
+"""
+
+from collections.abc import Callable
+
+from tests import passkeys
+from tests.attacks.evidence import claims, events
+from tests.client import Client, code_of, expect
+from tests.server import Server
+
+
+def test_counter_that_does_not_grow_is_refused_and_told(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
+    client = new_client()
+    person = client.sign_up()
+    passkey = passkeys.add_passkey(client, person, "Blue key", counter=40)
+    passkeys.sign_in(client, person, passkey)  # 41
+    for count in (41, 40, 1, 0):
+        login = expect(client.login(person), 200)["partial_token"]
+        shown = passkey.show(passkeys.login_options(client, login), counter=count)
+        assert code_of(passkeys.verify(client, login, shown)) == "invalid_code"
+    shown = passkey.show(passkeys.reauthentication_options(client, person), counter=7)
+    assert code_of(passkeys.reauthenticate(client, person, shown)) == "invalid_code"
+    user = claims(person.access)["sub"]
+    (key,) = (
+        one["id"]
+        for one in expect(client.get("mfa/", person.access), 200)["authenticators"]
+        if one["type"] == "webauthn"
+    )
+    told = events(server, user=user, reason="sign_counter")
+    assert [one.type for one in told] == ["login.second_factor"] * 4 + ["reauthentication"]
+    assert {one.severity for one in told} == {"high"}
+    assert {one.details["authenticator"] for one in told} == {key}
+    mails = client.mailbox(person).wait_for_subject("A passkey may have been copied")
+    assert "Blue key" in mails[0].get_content()
+    passkey.counter = 41
+    passkeys.sign_in(client, person, passkey)
+
+
+def test_copy_without_a_right_signature_warns_nobody(server: Server, client: Client) -> None:
+    person = client.sign_up()
+    passkey = passkeys.add_passkey(client, person, counter=40)
+    passkey.key = passkeys.make_key(passkeys.ES256)
+    login = expect(client.login(person), 200)["partial_token"]
+    shown = passkey.show(passkeys.login_options(client, login), counter=1)
+    assert code_of(passkeys.verify(client, login, shown)) == "invalid_code"
+    assert not events(server, user=claims(person.access)["sub"], reason="sign_counter")
+
+
+def test_counter_of_a_refused_answer_is_not_stored(client: Client) -> None:
+    person = client.sign_up()
+    passkey = passkeys.add_passkey(client, person, counter=40)
+    login = expect(client.login(person), 200)["partial_token"]
+    shown = passkey.show(
+        passkeys.login_options(client, login), counter=4_000_000_000, origin="https://evil.example"
+    )
+    assert code_of(passkeys.verify(client, login, shown)) == "invalid_code"
+    passkeys.sign_in(client, person, passkey)

@@ -1,0 +1,70 @@
+"""Somebody who relayed a TOTP code changes the factors of an account that has a passkey.
+
+Attacker: has a session and a fresh TOTP proof, as a phishing site gets them. Move: binds a factor of their own, removes
+or renames the owner's, makes recovery codes; also finishes what was begun before the passkey was bound. Refusal:
+`reauthentication_required` with `acr_values="phr"` until a passkey is shown, or a recovery code, which is the way out
+of a lost key.
+"""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests import passkeys
+from tests.authenticator import Authenticator
+from tests.client import Client, Person, code_of, expect
+from tests.passkeys import Passkey
+
+Move = Callable[[Client, Person, str], httpx.Response]
+MOVES: dict[str, Move] = {
+    "begin an app": lambda c, p, key: c.post("mfa/totp/", {}, p.access),
+    "begin a passkey": lambda c, p, key: c.post("mfa/webauthn/options/", token=p.access),
+    "remove": lambda c, p, key: c.delete(f"mfa/{key}/", p.access),
+    "rename": lambda c, p, key: c.request("PATCH", f"mfa/{key}/", p.access, json={"name": "x"}),
+    "recovery codes": lambda c, p, key: c.post("mfa/recovery-codes/", token=p.access),
+}
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_code_does_not_change_the_factors_beside_a_passkey(client: Client, move: Move) -> None:
+    person = client.sign_up()
+    passkey = passkeys.add_passkey(client, person)
+    held = expect(client.get("mfa/", person.access), 200)
+    answer = move(client, person, held["authenticators"][0]["id"])
+    assert code_of(answer) == "reauthentication_required"
+    challenge = answer.headers["WWW-Authenticate"]
+    assert 'error="insufficient_user_authentication"' in challenge
+    assert 'acr_values="phr"' in challenge
+    assert expect(client.get("mfa/", person.access), 200) == held
+    passkeys.step_up(client, person, passkey)
+    assert move(client, person, held["authenticators"][0]["id"]).is_success
+
+
+def test_recovery_code_is_the_way_out_of_a_lost_key(client: Client) -> None:
+    person = client.sign_up()
+    passkeys.add_passkey(client, person)
+    partial = expect(client.login(person), 200)["partial_token"]
+    person.keep(expect(client.verify(partial, person.recovery_codes.pop(), "recovery_code"), 200))
+    lost = expect(client.get("mfa/", person.access), 200)["authenticators"][1]
+    expect(client.delete(f"mfa/{lost['id']}/", person.access), 204)
+    client.sign_in(person)
+    passkeys.add_passkey(client, person)  # and from here on a code suffices again, until then
+
+
+def test_what_was_begun_before_the_passkey_is_not_finished_with_a_code(
+    new_client: Callable[..., Client],
+) -> None:
+    client, elsewhere = new_client(), new_client()
+    person = client.sign_up()
+    thief = Person(person.email, authenticator=person.authenticator)
+    elsewhere.sign_in(thief)
+    begun = expect(elsewhere.post("mfa/totp/", {}, thief.access), 201)
+    creation = passkeys.creation_options(elsewhere, thief)
+    passkeys.add_passkey(client, person)
+    code = Authenticator(begun["secret"]).code()
+    answer = elsewhere.post(f"mfa/totp/{begun['id']}/confirm/", {"code": code}, thief.access)
+    assert code_of(answer) == "reauthentication_required"
+    made = Passkey(client.server.origin).make(creation)
+    assert code_of(passkeys.bind(elsewhere, thief, made)) == "reauthentication_required"
+    assert len(expect(client.get("mfa/", person.access), 200)["authenticators"]) == 2

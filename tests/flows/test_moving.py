@@ -7,9 +7,11 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.authenticator import Authenticator
@@ -18,6 +20,7 @@ from tests.conftest import CHEAP_HASHES, new_address
 from tests.dying import die_in
 from tests.newcomers import SECRET, django_hash, hashes, row, write_jsonl
 from tests.server import ROOT, Server, running_server
+from tests.services import private_database, require
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -158,6 +161,41 @@ def test_django_dump_and_database(service: Server, client: Client, tmp_path: Pat
         "0 imported, 0 refused, 3 skipped"
     )
     expect(client.login(Person(kept[2]["email"])), 200)
+
+
+@pytest.mark.postgres
+def test_django_database_in_postgresql(service: Server, client: Client) -> None:
+    require("postgres")
+    kept = [each["fields"] for each in django_rows(3)]
+    with private_database() as url:
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "CREATE TABLE auth_user (id serial, username text, email text, password text, is_active bool, "
+                "date_joined timestamptz)"
+            )
+            for one in kept:
+                connection.execute(
+                    "INSERT INTO auth_user (username, email, password, is_active, date_joined) "
+                    "VALUES (%s, %s, %s, %s, %s)",
+                    [one["username"], one["email"], one["password"], True, one["date_joined"]],
+                )
+        done = service.manage("import_users", "--database", url)
+        assert done.stdout.startswith("3 imported")
+    expect(client.login(Person(kept[2]["email"])), 200)
+    refused = service.manage("import_users", "--database", "mysql://root@localhost/x", check=False)
+    assert "--database takes sqlite:///PATH or postgres://" in refused.stderr
+
+
+def test_two_runs_at_once_make_each_account_once(service: Server, tmp_path: Path) -> None:
+    tag = new_email("both").partition("@")[0]
+    rows = [row(email=f"{tag}-{number}@example.org") for number in range(60)]
+    command = ("import_users", str(write_jsonl(tmp_path / "users.jsonl", rows)), "--batch", "5")
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(service.manage, *command, check=False) for _ in range(2)]
+        done = [run.result() for run in runs]
+    assert 0 in [one.returncode for one in done]
+    assert all("another run imports the same file" in one.stderr for one in done if one.returncode)
+    assert count(service, f"{tag}-%") == 60
 
 
 def test_dry_run_writes_nothing(service: Server, tmp_path: Path) -> None:

@@ -95,10 +95,8 @@ def import_users(*, rows: Iterator[Row], order: Order, told: Told) -> Counts:
     Raises:
         Refused: the source cannot be read on, or another run is at it. What was committed stays.
     """
-    position, counts, seen = find_position(order.import_id), Counts(), _Seen()
-    if not order.dry_run:
-        begun = {"position": position, "finished_at": None}
-        UserImport.objects.update_or_create(pk=order.import_id, defaults=begun)
+    position = find_position(order.import_id) if order.dry_run else _begin(order.import_id)
+    counts, seen = Counts(), _Seen()
     ahead = (row for row in rows if row.number > position)
     try:
         while batch := list(islice(ahead, order.batch)):
@@ -109,6 +107,16 @@ def import_users(*, rows: Iterator[Row], order: Order, told: Told) -> Counts:
     if not order.dry_run:
         _finish(order, counts)
     return counts
+
+
+def _begin(import_id: str) -> int:
+    """The position to go on from; of an import that was finished, its beginning."""
+    with transaction.atomic():
+        begun, _ = UserImport.objects.select_for_update().get_or_create(pk=import_id)
+        if begun.finished_at:
+            begun.position, begun.finished_at = 0, None
+            begun.save(update_fields=["position", "finished_at"])
+        return begun.position
 
 
 def _sum(one: Counts, other: Counts) -> Counts:

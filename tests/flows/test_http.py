@@ -78,7 +78,7 @@ def test_personal_answers_are_not_stored(client: Client) -> None:
         ("register/", "POST"),
         ("token/refresh/", "POST"),
         ("logout/", "POST"),
-        ("me/", "GET, HEAD"),
+        ("me/", "GET, DELETE, HEAD"),
         ("mfa/", "GET, HEAD"),
         ("mfa/00000000-0000-7000-8000-000000000000/", "DELETE"),
         ("sessions/", "GET, DELETE, HEAD"),

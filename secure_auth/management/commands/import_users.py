@@ -21,10 +21,12 @@ from secure_auth.transfer.rows import READERS
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "auth_user"}
 SHOWN_FAULTS = 20
 BY_TIME = (
-    "{count} of them have hashes of another kind than ours. Until its owner's first login such an account answers a "
-    "wrong password in another time than ours do."
+    "{count} of them have old hashes. Until its first login such an account can be told by time from one that has "
+    "signed in here; addresses without an account are answered in either time, in the same shares."
 )
-UNWRAPPED = " --wrap puts Argon2id over such hashes, so that a stolen copy of them is no easier to guess than of ours."
+UNWRAPPED = (
+    " --wrap puts Argon2id over them: a stolen copy is no easier to guess, and none answers sooner than ours."
+)
 
 
 class Command(OperatorCommand):

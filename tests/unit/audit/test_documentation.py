@@ -18,6 +18,8 @@ REQUIRED = {
     EventType.KEY_CREATE: {"key_id", "purpose"},
     EventType.KEY_ROTATE: {"key_id", "purpose"},
     EventType.KEY_DESTROY: {"key_id", "purpose"},
+    EventType.USERS_IMPORT: {"accounts"},
+    EventType.USERS_EXPORT: {"accounts"},
     EventType.AUDIT_READ: {"view"},
     EventType.AUDIT_PRUNE: {"events", "before_ms", "log", "entries"},
     EventType.AUDIT_ERASE: {"events"},

@@ -48,11 +48,6 @@ def is_breached_here(password: str) -> bool:
     return _look_up(password, _list(), None)
 
 
-def has_local_list() -> bool:
-    """Whether there is a local list."""
-    return settings.BREACHED_PASSWORDS.path is not None
-
-
 def _look_up(password: str, local: "LocalList | None", api: "RangeApi | None") -> bool:
     asked = local or api
     if asked is None:

@@ -185,7 +185,14 @@ class Drives:
         own = expect(client.me(self.admin.access), 200)["id"]
         expect(client.get("admin/users/", self.admin.access), 200)
         client.get("admin/users/", self.auditor.access)
-        for action in ("unlock", "revoke-sessions", "disable", "enable", "reset-mfa", "require-password-change"):
+        for action in (
+            "unlock",
+            "revoke-sessions",
+            "disable",
+            "enable",
+            "reset-mfa",
+            "require-password-change",
+        ):
             path = f"admin/users/{user}/{action}/"
             answer = client.post(path, {"reason": "a drive"}, self.admin.access)
             assert answer.status_code < 300, (action, answer.text)

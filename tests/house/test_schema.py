@@ -69,7 +69,15 @@ def test_documented_operation_answers_and_counts(
 ) -> None:
     address = path.replace("{action}", "unlock").replace("{level}", "0").replace("{tile}", "000.p/1")
     address = address.replace("{number}", "1")
-    for name in ("user_id", "event_id", "authenticator_id", "session_id", "device_id", "detection_id", "invitation_id"):
+    for name in (
+        "user_id",
+        "event_id",
+        "authenticator_id",
+        "session_id",
+        "device_id",
+        "detection_id",
+        "invitation_id",
+    ):
         address = address.replace(f"{{{name}}}", "00000000-0000-7000-8000-000000000000")
     answer = visitor().request(method, address)
     assert str(answer.status_code) in operations()[method, path]["responses"]

@@ -168,9 +168,9 @@ class RangeApi:
         """
         if time.monotonic() < self._retry_at:
             raise Unavailable("pause")
+        close_old_connections()  # gives a pooled connection back: waiting holds none
         if not self._places.acquire(blocking=False):
             raise Unavailable("busy")
-        close_old_connections()  # gives a pooled connection back: waiting holds none
         asked = self._threads.submit(self._fetch, digest[:PREFIX])
         try:
             return find_in_range(asked.result(WAIT_SECONDS), digest[PREFIX:])

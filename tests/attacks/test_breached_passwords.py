@@ -1,8 +1,8 @@
 """Somebody tries passwords that other services lost; somebody else stands between this service and the list of them.
 
 Attacker: has the lists; or answers for the range API, with nonsense. Refusal: a password known from a breach is not
-taken at any door where one is set, and who signs in with one must change it; an API that is away keeps nobody from anything,
-and learns five digits of a hash, of known and unknown addresses alike.
+taken at any door where one is set, and who signs in with one must change it; an API that is away keeps nobody from
+anything, and learns five digits of a hash, of known and unknown addresses alike.
 """
 
 from collections.abc import Callable, Iterator

@@ -69,10 +69,10 @@ def test_no_spelling_of_the_present_password_is_another_one(client: Client) -> N
     assert expect(client.me(person.access), 200)["password_change_required"]
 
 
-def test_a_change_that_races_the_requirement_never_slips_past_it(
+def test_no_change_that_lost_to_the_requirement_ends_it(
     server: Server, new_client: Callable[..., Client], admin: Callable[[], tuple[Client, Person]]
 ) -> None:
-    """A change that was first is before the requirement, one that was not loses: both ways the flag stands."""
+    """Either the change proved the password after it was required, or it was before, or it lost: then the flag stands."""
     client, chief = new_client(), new_client()
     person = client.create_person()
     user = expect(client.me(person.access), 200)["id"]
@@ -87,7 +87,8 @@ def test_a_change_that_races_the_requirement_never_slips_past_it(
     assert required.status_code == 204
     assert changed.status_code in (204, 401)
     query = "SELECT must_change_password FROM secure_auth_user WHERE id = %s"
-    assert server.rows(query, [user]) == [("required",)]
+    ((flag,),) = server.rows(query, [user])
+    assert flag == "required" or (flag == "" and changed.is_success)
 
 
 def test_the_partial_token_of_a_flagged_account_binds_nothing_more(client: Client) -> None:

@@ -6,6 +6,7 @@ is a row of the same transaction that the worker sends later.
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -45,7 +46,8 @@ def demand_password(password: str, *, name: str, email: str, refused: NewEvent) 
     """Record and raise the refusal of a weak new password."""
     faults = password_policy.find_faults(password, email=email)
     if faults:
-        refusals.record_collapsed(refused)
+        breached = faults == [password_policy.BREACHED]
+        refusals.record_collapsed(replace(refused, reason=Reason.BREACHED_PASSWORD) if breached else refused)
         raise Problem(Code.VALIDATION_FAILED, errors={name: faults})
 
 

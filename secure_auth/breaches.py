@@ -48,11 +48,6 @@ def is_breached_here(password: str) -> bool:
     return _look_up(password, _list(), None)
 
 
-def has_local_list() -> bool:
-    """Whether there is a local list."""
-    return settings.BREACHED_PASSWORDS.path is not None
-
-
 def _look_up(password: str, local: "LocalList | None", api: "RangeApi | None") -> bool:
     asked = local or api
     if asked is None:
@@ -173,9 +168,9 @@ class RangeApi:
         """
         if time.monotonic() < self._retry_at:
             raise Unavailable("pause")
+        close_old_connections()  # gives a pooled connection back: waiting holds none
         if not self._places.acquire(blocking=False):
             raise Unavailable("busy")
-        close_old_connections()  # gives a pooled connection back: waiting holds none
         asked = self._threads.submit(self._fetch, digest[:PREFIX])
         try:
             return find_in_range(asked.result(WAIT_SECONDS), digest[PREFIX:])

@@ -55,7 +55,8 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
             attempt, device_id = replace(attempt, device=None), ""
             checked = proofs.check_password(attempt, email_key=address.key, password=password)
     user, proof = checked.user, checked.proof
-    breached = proof.matches and breaches.is_breached_here(passwords.normalize(password))
+    # for every outcome, as the hash: time must not tell the right password of a disabled account from a wrong one
+    breached = breaches.is_breached_here(passwords.normalize(password))
     with transaction.atomic():
         locked = pending.lock_account(user.pk if user else "")  # for every outcome: all cost the same
         refusal = _refusal(user, locked, proof)

@@ -23,20 +23,19 @@ BREACHED = FieldError(
 
 def find_faults(password: str, *, email: str = "") -> list[FieldError]:
     """What is wrong with a new password. May ask a range API: never in a transaction."""
-    return find_own_faults(password, email=email) or _known(breaches.is_breached(normalize(password)))
+    return _find_own_faults(password, email=email) or _known(breaches.is_breached(normalize(password)))
 
 
 def find_faults_here(password: str, *, email: str = "") -> list[FieldError]:
     """The same without a request to anybody else."""
-    return find_own_faults(password, email=email) or _known(breaches.is_breached_here(normalize(password)))
+    return _find_own_faults(password, email=email) or _known(breaches.is_breached_here(normalize(password)))
 
 
 def _known(is_breached: bool) -> list[FieldError]:
     return [BREACHED] if is_breached else []
 
 
-def find_own_faults(password: str, *, email: str = "") -> list[FieldError]:
-    """Length and blocklist."""
+def _find_own_faults(password: str, *, email: str = "") -> list[FieldError]:
     normal = normalize(password)
     if len(normal) < settings.PASSWORD_MIN_LENGTH:
         return [FieldError("too_short", f"At least {settings.PASSWORD_MIN_LENGTH} characters are needed.")]

@@ -44,83 +44,94 @@ class Ranges:
         return "\r\n".join(lines).encode()
 
 
+class RangeServer(ThreadingHTTPServer):
+    """The server of some ranges; `stop` ends what dawdles."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.ranges, self.stop = Ranges(self.server_address[1]), threading.Event()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers as the mood is: well, or one of many kinds of nonsense."""
+
+    server: RangeServer
+
+    def do_GET(self) -> None:
+        self.server.ranges.asked.append((self.path, self.headers.get("Add-Padding", "")))
+        with contextlib.suppress(OSError):
+            getattr(self, self.server.ranges.mood)()
+
+    def answer(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def well(self) -> None:
+        self.answer(self.server.ranges.body(self.path.rpartition("/")[2]))
+
+    def padded(self) -> None:
+        """The suffixes that are looked for, seen no times."""
+        body = self.server.ranges.body(self.path.rpartition("/")[2])
+        self.answer(body.replace(b":7", b":0"))
+
+    def garbage(self) -> None:
+        self.answer(b"<html>not a range</html>")
+
+    def half(self) -> None:
+        self.answer(self.server.ranges.body(self.path.rpartition("/")[2]) + b"\r\n<html>")
+
+    def empty(self) -> None:
+        self.answer(b"")
+
+    def failing(self) -> None:
+        self.answer(b"0", 500)
+
+    def moved(self) -> None:
+        self.answer(b"", 302, {"Location": self.server.ranges.url + "elsewhere"})
+
+    def packed(self) -> None:
+        self.answer(b"\x1f\x8b" + bytes(64), 200, {"Content-Encoding": "gzip"})
+
+    def silent(self) -> None:
+        self.server.stop.wait(DRIP_SECONDS)
+
+    def cut(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "5000")
+        self.end_headers()
+        self.wfile.write(self.server.ranges.body("")[:1000])
+
+    def dripping(self) -> None:
+        """A header field whose end never comes: each byte renews a time-out that counts from the last one."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+        while not self.server.stop.wait(0.2):
+            self.wfile.write(b"x")
+
+    def flood(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        line = b"0" * 35 + b":1\r\n"
+        for _ in range(FLOOD_BYTES // len(line)):
+            self.wfile.write(line)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
 @contextlib.contextmanager
 def running_ranges() -> Iterator[Ranges]:
-    """One on a free port. Its mood says what it answers: well, or one of many kinds of nonsense."""
-    ranges, stop = Ranges(), threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            ranges.asked.append((self.path, self.headers.get("Add-Padding", "")))
-            with contextlib.suppress(OSError):
-                getattr(self, ranges.mood)()
-
-        def answer(self, body: bytes, status: int = 200, **headers: str) -> None:
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def well(self) -> None:
-            self.answer(ranges.body(self.path.rpartition("/")[2]))
-
-        def padded(self) -> None:
-            """The suffixes that are looked for, seen no times."""
-            body = ranges.body(self.path.rpartition("/")[2])
-            self.answer(body.replace(b":7", b":0"))
-
-        def garbage(self) -> None:
-            self.answer(b"<html>not a range</html>")
-
-        def half(self) -> None:
-            self.answer(ranges.body(self.path.rpartition("/")[2]) + b"\r\n<html>")
-
-        def empty(self) -> None:
-            self.answer(b"")
-
-        def failing(self) -> None:
-            self.answer(b"0", 500)
-
-        def moved(self) -> None:
-            self.answer(b"", 302, Location=ranges.url + "elsewhere")
-
-        def packed(self) -> None:
-            self.answer(b"\x1f\x8b" + bytes(64), **{"Content-Encoding": "gzip"})
-
-        def silent(self) -> None:
-            stop.wait(DRIP_SECONDS)
-
-        def cut(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "5000")
-            self.end_headers()
-            self.wfile.write(ranges.body("")[:1000])
-
-        def dripping(self) -> None:
-            """A header field whose end never comes: each byte renews a time-out that counts from the last one."""
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
-            while not stop.wait(0.2):
-                self.wfile.write(b"x")
-
-        def flood(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            line = b"0" * 35 + b":1\r\n"
-            for _ in range(FLOOD_BYTES // len(line)):
-                self.wfile.write(line)
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    ranges.port = server.server_address[1]
+    """One on a free port."""
+    server = RangeServer()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield ranges
+        yield server.ranges
     finally:
-        stop.set()
+        server.stop.set()
         server.shutdown()
         server.server_close()
 

@@ -24,6 +24,7 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
         Type.ACCOUNT_CONFIRM, Type.ACCOUNT_DISABLE, Type.ACCOUNT_ENABLE, Type.ACCOUNT_LOCK, Type.ACCOUNT_UNLOCK,
         Type.ACCOUNT_ROLE, Type.PASSWORD_CHANGE, Type.PASSWORD_RESET, Type.MFA_TOTP_CONFIRM, Type.MFA_REMOVE,
         Type.MFA_RESET, Type.MFA_RECOVERY_CODES_GENERATE, Type.DEVICE_REMEMBER, Type.DEVICE_FORGET,
+        Type.PASSWORD_REQUIRE_CHANGE,
     ),
     (("iam",), ("user", "info")): (Type.PASSWORD_RESET_REQUEST, Type.MFA_TOTP_BEGIN),
     (("authentication",), ("start",)): (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.REAUTHENTICATION),
@@ -38,8 +39,8 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
     (("intrusion_detection",), ("info",)): (
         Type.LOG_COLLAPSED, Type.LOG_INCONSISTENT, Type.DETECTION_RAISE, Type.DETECTION_ACKNOWLEDGE,
     ),
-    (("iam",), ("admin", "creation")): (Type.CLIENT_CREATE, Type.USERS_IMPORT),
-    (("iam",), ("admin", "deletion")): (Type.CLIENT_REVOKE,),
+    (("iam",), ("admin", "creation")): (Type.CLIENT_CREATE, Type.INVITATION_CREATE, Type.USERS_IMPORT),
+    (("iam",), ("admin", "deletion")): (Type.CLIENT_REVOKE, Type.INVITATION_REVOKE),
     (("configuration",), ("creation",)): (Type.KEY_CREATE, Type.LOG_START),
     (("configuration",), ("change",)): (Type.KEY_ROTATE,),
     (("configuration",), ("deletion",)): (Type.KEY_DESTROY,),

@@ -38,9 +38,8 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
     (3001, 11, "MFA Factor Disable"): (Type.MFA_REMOVE, Type.MFA_RESET),
     (3001, 12, "Unlock"): (Type.ACCOUNT_UNLOCK,),
     (3001, OTHER, ""): (
-        Type.ACCOUNT_ROLE, Type.INVITATION_CREATE, Type.INVITATION_REVOKE, Type.PASSWORD_RESET_REQUEST,
-        Type.PASSWORD_REQUIRE_CHANGE, Type.MFA_TOTP_BEGIN, Type.MFA_RECOVERY_CODES_GENERATE,
-        Type.MFA_RECOVERY_CODES_USE, Type.DEVICE_REMEMBER, Type.DEVICE_FORGET,
+        Type.ACCOUNT_ROLE, Type.PASSWORD_RESET_REQUEST, Type.PASSWORD_REQUIRE_CHANGE, Type.MFA_TOTP_BEGIN,
+        Type.MFA_RECOVERY_CODES_GENERATE, Type.MFA_RECOVERY_CODES_USE, Type.DEVICE_REMEMBER, Type.DEVICE_FORGET,
     ),
     (3002, 1, "Logon"): (Type.SESSION_OPEN,),
     (3002, 2, "Logoff"): (Type.SESSION_REVOKE, Type.SESSION_END),
@@ -53,10 +52,14 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
         Type.TOKEN_REUSE, Type.LIMIT_EXCEEDED, Type.LOG_INCONSISTENT, Type.DETECTION_RAISE,
     ),
     (2004, 2, "Update"): (Type.DETECTION_ACKNOWLEDGE,),
-    (6003, 1, "Create"): (Type.CLIENT_CREATE, Type.KEY_CREATE, Type.LOG_START, Type.USERS_IMPORT),
+    (6003, 1, "Create"): (
+        Type.CLIENT_CREATE, Type.INVITATION_CREATE, Type.KEY_CREATE, Type.LOG_START, Type.USERS_IMPORT,
+    ),
     (6003, 2, "Read"): (Type.AUDIT_READ, Type.ACCOUNT_EXPORT, Type.USERS_EXPORT),
     (6003, 3, "Update"): (Type.KEY_ROTATE,),
-    (6003, 4, "Delete"): (Type.CLIENT_REVOKE, Type.KEY_DESTROY, Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
+    (6003, 4, "Delete"): (
+        Type.CLIENT_REVOKE, Type.INVITATION_REVOKE, Type.KEY_DESTROY, Type.AUDIT_PRUNE, Type.AUDIT_ERASE,
+    ),
     (6003, OTHER, ""): (Type.LIMIT_STORE, Type.MAIL_SEND, Type.MAIL_FAIL, Type.LOG_COLLAPSED, Type.WEBHOOK_FAIL),
 }
 # fmt: on

@@ -108,8 +108,9 @@ class ContractSchema(AutoSchema):
         return {**shown, **as_text}
 
     def get_override_parameters(self) -> list[Any]:
-        """The headers and query parameters that a view declares."""
-        return list(self.view.parameters)
+        """The headers and query parameters that a view declares; these narrow what is read."""
+        reads = self.method == "GET"
+        return [one for one in self.view.parameters if reads or one.location != OpenApiParameter.QUERY]
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """Everything above, with headers, examples and problems. An adopting project's own views are not told here."""

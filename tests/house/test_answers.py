@@ -51,6 +51,7 @@ def live(client: Client) -> None:
     """What a person does from registration to logout."""
     person = client.sign_up()
     expect(client.me(person.access), 200)
+    expect(client.post("password/strength/", {"password": NEW_PASSWORD, "email": person.email}), 200)
     client.sign_in(person, remember_device=True)
     fresh = client.post("reauthenticate/", {"method": "totp", "code": person.code()}, person.access)
     person.access = expect(fresh, 200)["access"]
@@ -143,15 +144,39 @@ def administer(client: Client) -> None:
     expect(client.get("admin/users/", admin.access), 200)
     user = expect(client.me(person.access), 200)["id"]
     reason = {"reason": "a test"}
-    for action in ("unlock", "revoke-sessions", "disable", "enable", "reset-mfa"):
+    for action in ("unlock", "revoke-sessions", "disable", "enable", "reset-mfa", "require-password-change"):
         expect(client.post(f"admin/users/{user}/{action}/", reason, admin.access), 204)
     assert code_of(client.post(f"admin/users/{user}/enable/", reason, admin.access)) == "validation_failed"
     nobody = "00000000-0000-7000-8000-000000000000"
     assert code_of(client.post(f"admin/users/{nobody}/unlock/", reason, admin.access)) == "not_found"
     assert code_of(client.get(f"audit/events/{nobody}/", admin.access)) == "not_found"
+    invite(client, admin)
     assert code_of(client.get("audit/events/", admin.access, params={"typ": "x"})) == "validation_failed"
     own = expect(client.me(admin.access), 200)["id"]
     assert code_of(client.post(f"admin/users/{own}/reset-mfa/", reason, admin.access)) == "permission_denied"
+
+
+def invite(client: Client, admin: Person) -> None:
+    """An invitation that is accepted by somebody who must change the password at once, and one that is taken back."""
+    body = {"email": new_email("invited"), "role": "auditor", "reason": "a test"}
+    expect(client.post("admin/invitations/", body, admin.access), 201)
+    other = expect(client.post("admin/invitations/", {**body, "email": new_email()}, admin.access), 201)
+    expect(client.get("admin/invitations/", admin.access), 200)
+    expect(client.delete(f"admin/invitations/{other['id']}/", admin.access), 204)
+    assert code_of(client.delete(f"admin/invitations/{other['id']}/", admin.access)) == "not_found"
+    assert (
+        code_of(client.post("admin/invitations/", {**body, "role": "x"}, admin.access)) == "validation_failed"
+    )
+    person = Person(body["email"])
+    taken = {"invitation": client.mailbox(person).wait_for_token(), "password": person.password}
+    partial = expect(client.post("register/", taken), 200)["partial_token"]
+    client.server.manage("require_password_change", person.email)
+    assert code_of(client.post("mfa/totp/", {}, partial)) == "invalid_token"
+    client.sign_in(person)
+    assert code_of(client.get("mfa/", person.access)) == "password_change_required"
+    expect(client.me(person.access), 200)
+    expect(client.refresh(person.refresh), 200)
+    assert code_of(client.post("register/", taken)) == "invalid_link"
 
 
 def prove(client: Client, admin: Person, event_id: str) -> None:

@@ -23,8 +23,12 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
         Type.ACCOUNT_CONFIRM, Type.ACCOUNT_DISABLE, Type.ACCOUNT_ENABLE, Type.ACCOUNT_LOCK, Type.ACCOUNT_UNLOCK,
         Type.ACCOUNT_ROLE, Type.PASSWORD_CHANGE, Type.PASSWORD_RESET, Type.MFA_TOTP_CONFIRM, Type.MFA_REMOVE,
         Type.MFA_RESET, Type.MFA_RECOVERY_CODES_GENERATE, Type.DEVICE_REMEMBER, Type.DEVICE_FORGET,
+        Type.ADDRESS_CHANGE,
     ),
-    (("iam",), ("user", "info")): (Type.PASSWORD_RESET_REQUEST, Type.MFA_TOTP_BEGIN),
+    (("iam",), ("user", "info")): (
+        Type.PASSWORD_RESET_REQUEST, Type.MFA_TOTP_BEGIN, Type.MFA_RESET_REQUEST, Type.MFA_RESET_CANCEL,
+        Type.ADDRESS_REQUEST, Type.ADDRESS_CONFIRM,
+    ),
     (("authentication",), ("start",)): (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.REAUTHENTICATION),
     (("authentication",), ("info",)): (
         Type.LOGIN_ENROLL_TOKEN, Type.MFA_RECOVERY_CODES_USE, Type.TOKEN_REFUSED, Type.TOKEN_INTROSPECT,
@@ -45,7 +49,7 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
     (("configuration",), ("info",)): (Type.LIMIT_STORE, Type.WEBHOOK_FAIL),
     (("database",), ("access",)): (Type.AUDIT_READ,),
     (("database",), ("change",)): (Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
-    (("email",), ("info",)): (Type.MAIL_SEND, Type.MAIL_FAIL),
+    (("email",), ("info",)): (Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),
 }
 # fmt: on
 _KIND_OF: Final = {

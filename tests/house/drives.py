@@ -5,6 +5,7 @@ import secrets
 import shutil
 from typing import Any
 
+from tests.attacks.mails import wait_for_link
 from tests.client import PASSWORD, Person, expect, new_email
 from tests.conftest import new_address
 from tests.detecting import wait_for_any_detection
@@ -49,6 +50,7 @@ class Drives:
         self.reading()
         self.detections()
         self.administration(person)
+        self.changing_the_address()
 
     def becoming_somebody(self) -> Person:
         client, person = self.client(), Person(new_email())
@@ -188,7 +190,39 @@ class Drives:
             answer = client.post(path, {"reason": "a drive"}, self.admin.access)
             assert answer.status_code < 300, (action, answer.text)
         client.post(f"admin/users/{own}/disable/", {"reason": "a drive"}, self.admin.access)
+        self.resetting(client, person, user)
         self.enrolling_again(client, person)
+
+    def resetting(self, client: Watched, person: Person, user: str) -> None:
+        """A reset that waits is cancelled by its link, then by an admin; the next takes effect when it has waited."""
+        client.post("mfa/reset/cancel/", {"token": GARBAGE})
+        expect(
+            client.post("mfa/reset/cancel/", {"token": wait_for_link(client, person, "cancel-reset")}), 204
+        )
+        for action in ("reset-mfa", "cancel-reset-mfa", "reset-mfa"):
+            answer = client.post(f"admin/users/{user}/{action}/", {"reason": "a drive"}, self.admin.access)
+            expect(answer, 204)
+        past = "2026-01-01 00:00:00"
+        self.server.rows("UPDATE secure_auth_factorreset SET remind_at = %s", [past])
+        reminded = (
+            "SELECT 1 FROM secure_auth_factorreset WHERE settled_at IS NULL AND reminded_at IS NOT NULL"
+        )
+        wait_until(lambda: self.server.rows(reminded), 30)
+        self.server.rows("UPDATE secure_auth_factorreset SET effective_at = %s", [past])
+        self._wait_for("mfa.reset")
+
+    def changing_the_address(self) -> None:
+        client = self.client()
+        person, other = client.sign_up(), Person(new_email("moved"))
+        body = {"current_password": "a wrong passphrase", "new_email": other.email}
+        client.post("email/change/", body, person.access)
+        client.post("email/change/", body | {"current_password": PASSWORD}, client.ended(person))
+        client.sign_in(person)
+        expect(client.post("email/change/", body | {"current_password": PASSWORD}, person.access), 202)
+        client.post("email/change/confirm/", {"token": GARBAGE})
+        for each in (person, other):
+            token = wait_for_link(client, each, "address")
+            expect(client.post("email/change/confirm/", {"token": token}), 200)
 
     def enrolling_again(self, client: Watched, person: Person) -> None:
         """With the token that is mailed for it, and before without."""
@@ -235,6 +269,12 @@ class Drives:
             last = "UPDATE secure_auth_outboxmessage SET attempts = 8, next_attempt_at = created_at"
             self.server.rows(f"{last} WHERE sent_at IS NULL")
             self._wait_for("mail.fail")
+            dead = self.server.manage("outbox").stdout.split("\t")[0]
+            self.server.manage("outbox", "--retry", dead)
+            self.server.rows(f"{last} WHERE sent_at IS NULL")
+            failed = "SELECT 1 FROM secure_auth_outboxmessage WHERE failed_at IS NOT NULL"
+            wait_until(lambda: self.server.rows(failed), 30)
+            self.server.manage("outbox", "--drop", dead)
         finally:
             outbox.unlink()
             shutil.move(away, outbox)

@@ -38,6 +38,9 @@ GET me/activity/ access
 POST password/change/ access fresh
 POST password/reset/ -
 POST password/reset/confirm/ -
+POST email/change/ access fresh
+POST email/change/confirm/ -
+POST mfa/reset/cancel/ -
 GET audit/events/ access auditor
 GET audit/events/{}/ access auditor
 GET audit/events/{}/proof/ access auditor
@@ -61,7 +64,7 @@ POST admin/users/{}/{}/ access admin fresh
 """
 # For people: not in the schema.
 PAGES = {"/", "/api/docs/", "/problems/", "/problems/{}/", "/confirm/", "/reset/", "/enrol/", "/password/"}
-PAGES |= {"/.well-known/change-password"}
+PAGES |= {"/.well-known/change-password", "/address/", "/cancel-reset/"}
 
 
 def patterns(listed: list[Any], prefix: str = "/") -> list[tuple[str, URLPattern]]:

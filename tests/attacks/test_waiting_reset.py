@@ -168,7 +168,11 @@ while not Path({str(stop)!r}).exists():
             ask(server, person)
             wait_until(lambda number=number: len(client.mailbox(person).tokens()) == 2 + number, 30)  # type: ignore[misc]
             token = client.mailbox(person).tokens()[-1]
-            answers = fire([partial(cancel, client, token), partial(let_pass, server, user)])
+            race: list[Callable[[], object]] = [
+                partial(cancel, client, token),
+                partial(let_pass, server, user),
+            ]
+            answers = fire(race)
             wait_until(lambda: not is_waiting(server, user), 30)
             assert answers[0] in ("cancelled", "invalid_link")
             outcome = "reset_cancel" if answers[0] == "cancelled" else "reset"

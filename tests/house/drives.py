@@ -269,15 +269,14 @@ class Drives:
             last = "UPDATE secure_auth_outboxmessage SET attempts = 8, next_attempt_at = created_at"
             self.server.rows(f"{last} WHERE sent_at IS NULL")
             self._wait_for("mail.fail")
-            dead = self.server.manage("outbox").stdout.split("\t")[0]
-            self.server.manage("outbox", "--retry", dead)
-            self.server.rows(f"{last} WHERE sent_at IS NULL")
-            failed = "SELECT 1 FROM secure_auth_outboxmessage WHERE failed_at IS NOT NULL"
-            wait_until(lambda: self.server.rows(failed), 30)
-            self.server.manage("outbox", "--drop", dead)
         finally:
             outbox.unlink()
             shutil.move(away, outbox)
+        dead = self.server.manage("outbox").stdout.split("\t")[0]
+        self.server.manage("outbox", "--retry", dead)
+        wait_until(lambda: not self.server.manage("outbox").stdout, 30)
+        self.server.rows("UPDATE secure_auth_outboxmessage SET sent_at = NULL, failed_at = created_at")
+        self.server.manage("outbox", "--drop", "all")
 
     def _webhook_fails(self) -> None:
         tried = "SELECT 1 FROM audit_webhookmessage WHERE attempts > 0 AND sent_at IS NULL"

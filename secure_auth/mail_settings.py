@@ -44,6 +44,11 @@ class Mail:
         return self.backend != FILES
 
     @property
+    def where(self) -> str:
+        """The host or provider that takes it, for people; empty for files."""
+        return self.host or (self.backend.split(".")[2] if self.is_sent else "")
+
+    @property
     def shows_password(self) -> bool:
         """Whether a password crosses the network in clear."""
         return bool(self.password) and not (self.tls or self.starttls)

@@ -12,6 +12,7 @@ from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPRes
 
 import structlog
 from anymail.exceptions import AnymailError, AnymailRecipientsRefused
+from django.core.mail import EmailMultiAlternatives
 from django.db import DatabaseError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -29,11 +30,16 @@ DECOY = "decoy"
 BATCH = 50
 CLAIM_SECONDS = 120  # a sender that died holds a mail back for so long; longer than any server is waited for
 BACKOFF_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200, 14400)
+TAKEN = {"sent", "queued"}  # of what django-anymail reports of a recipient
 REFUSED_FOR_GOOD = (
     400,
     406,
     422,
 )  # by the API of a provider; 401 and 403 are the operator's mistake, and pass
+
+
+class NotTaken(ValueError):
+    """A provider's answer that neither refuses a mail nor takes it."""
 
 
 def queue_mail(template: str, *, to: str, token: MailToken | None = None, **context: str) -> None:
@@ -70,7 +76,7 @@ def _claim(row: OutboxMessage) -> bool:
 def send(row: OutboxMessage) -> bool:
     """Try one mail that was claimed; a failure is put off with growing pauses, then given up visibly."""
     try:
-        letters.write(row, now=timezone.now()).send()
+        _hand_over(letters.write(row, now=timezone.now()))
     except letters.Unusable:
         _give_up(row, Reason.EXPIRED, "the link is over")
     except DatabaseError:
@@ -81,9 +87,26 @@ def send(row: OutboxMessage) -> bool:
         log.exception("mail.broken", message=row.id, template=row.template)
         _defer(row, error)
     else:
-        OutboxMessage.objects.filter(pk=row.pk).update(sent_at=timezone.now(), error="")
+        mark_sent(row)
         return True
     return False
+
+
+def _hand_over(message: EmailMultiAlternatives) -> None:
+    """Give a mail to the server or provider.
+
+    Raises:
+        NotTaken: a provider answered without saying that it takes the mail, which is no error to django-anymail.
+    """
+    message.send()
+    told = getattr(message, "anymail_status", None)
+    if told is not None and not told.message_id and not (told.status or set()) & TAKEN:
+        raise NotTaken
+
+
+def mark_sent(row: OutboxMessage) -> None:
+    """Never again, and what it said goes. A crash before this line sends it once more, with the same Message-ID."""
+    OutboxMessage.objects.filter(pk=row.pk).update(sent_at=timezone.now(), error="", context={})
 
 
 def _defer(row: OutboxMessage, error: Exception) -> None:

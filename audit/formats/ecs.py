@@ -25,8 +25,12 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
         Type.ACCOUNT_ROLE, Type.PASSWORD_CHANGE, Type.PASSWORD_RESET, Type.MFA_TOTP_CONFIRM, Type.MFA_REMOVE,
         Type.MFA_RESET, Type.MFA_RECOVERY_CODES_GENERATE, Type.DEVICE_REMEMBER, Type.DEVICE_FORGET,
         Type.PASSWORD_REQUIRE_CHANGE,
+        Type.ADDRESS_CHANGE,
     ),
-    (("iam",), ("user", "info")): (Type.PASSWORD_RESET_REQUEST, Type.MFA_TOTP_BEGIN),
+    (("iam",), ("user", "info")): (
+        Type.PASSWORD_RESET_REQUEST, Type.MFA_TOTP_BEGIN, Type.MFA_RESET_REQUEST, Type.MFA_RESET_CANCEL,
+        Type.ADDRESS_REQUEST, Type.ADDRESS_CONFIRM,
+    ),
     (("authentication",), ("start",)): (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.REAUTHENTICATION),
     (("authentication",), ("info",)): (
         Type.LOGIN_ENROLL_TOKEN, Type.MFA_RECOVERY_CODES_USE, Type.TOKEN_REFUSED, Type.TOKEN_INTROSPECT,
@@ -47,7 +51,7 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
     (("configuration",), ("info",)): (Type.LIMIT_STORE, Type.WEBHOOK_FAIL),
     (("database",), ("access",)): (Type.AUDIT_READ, Type.ACCOUNT_EXPORT, Type.USERS_EXPORT),
     (("database",), ("change",)): (Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
-    (("email",), ("info",)): (Type.MAIL_SEND, Type.MAIL_FAIL),
+    (("email",), ("info",)): (Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),
 }
 # fmt: on
 _KIND_OF: Final = {

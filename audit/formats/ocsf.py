@@ -40,6 +40,7 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
     (3001, OTHER, ""): (
         Type.ACCOUNT_ROLE, Type.PASSWORD_RESET_REQUEST, Type.PASSWORD_REQUIRE_CHANGE, Type.MFA_TOTP_BEGIN,
         Type.MFA_RECOVERY_CODES_GENERATE, Type.MFA_RECOVERY_CODES_USE, Type.DEVICE_REMEMBER, Type.DEVICE_FORGET,
+        Type.MFA_RESET_REQUEST, Type.MFA_RESET_CANCEL, Type.ADDRESS_REQUEST, Type.ADDRESS_CONFIRM, Type.ADDRESS_CHANGE,
     ),
     (3002, 1, "Logon"): (Type.SESSION_OPEN,),
     (3002, 2, "Logoff"): (Type.SESSION_REVOKE, Type.SESSION_END),
@@ -60,7 +61,10 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
     (6003, 4, "Delete"): (
         Type.CLIENT_REVOKE, Type.INVITATION_REVOKE, Type.KEY_DESTROY, Type.AUDIT_PRUNE, Type.AUDIT_ERASE,
     ),
-    (6003, OTHER, ""): (Type.LIMIT_STORE, Type.MAIL_SEND, Type.MAIL_FAIL, Type.LOG_COLLAPSED, Type.WEBHOOK_FAIL),
+    (6003, OTHER, ""): (
+        Type.LIMIT_STORE, Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP, Type.LOG_COLLAPSED,
+        Type.WEBHOOK_FAIL,
+    ),
 }
 # fmt: on
 _ACTIVITY_OF: Final = {str(type_): activity for activity, types in _ACTIVITIES.items() for type_ in types}

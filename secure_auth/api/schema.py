@@ -104,7 +104,9 @@ class ContractSchema(AutoSchema):
         told = [self.view.answers, self.view.other_answers]
         found = [answers[self.method] for answers in told if self.method in answers]
         shown = {(status, self.view.media_type): serializer for status, serializer in found}
-        as_text = {(status, "text/plain"): OpenApiTypes.STR for status, _ in found[:1] if self.view.text_example}
+        as_text = {
+            (status, "text/plain"): OpenApiTypes.STR for status, _ in found[:1] if self.view.text_example
+        }
         return {**shown, **as_text}
 
     def get_override_parameters(self) -> list[Any]:

@@ -17,7 +17,7 @@ from tests.client import Client, Person, code_of, expect
 from tests.conftest import scaled
 from tests.server import Server, running_server
 
-ACTIONS = ("unlock", "revoke-sessions", "reset-mfa", "disable", "enable")
+ACTIONS = ("unlock", "revoke-sessions", "reset-mfa", "cancel-reset-mfa", "disable", "enable")
 REASON = {"reason": "because"}
 Admin = Callable[[], tuple[Client, Person]]
 

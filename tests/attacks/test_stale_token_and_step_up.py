@@ -23,6 +23,8 @@ def test_older_token_stays_stale_when_its_owner_reauthenticates(tmp_path: Path) 
         while time.time() <= claims(stolen)["auth_time"] + 2:
             time.sleep(0.1)
         assert code_of(thief.post("mfa/recovery-codes/", {}, stolen)) == "reauthentication_required"
+        change = {"current_password": person.password, "new_email": "thief@example.org"}
+        assert code_of(thief.post("email/change/", change, stolen)) == "reauthentication_required"
         body = {"method": "recovery_code", "code": person.recovery_codes[0]}
         fresh = expect(owner.post("reauthenticate/", body, stolen), 200)["access"]
         assert code_of(thief.post("mfa/recovery-codes/", {}, stolen)) == "reauthentication_required"

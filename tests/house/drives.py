@@ -6,6 +6,7 @@ import shutil
 from typing import Any
 
 from tests import passkeys
+from tests.attacks.mails import wait_for_link
 from tests.client import PASSWORD, Person, expect, new_email
 from tests.conftest import new_address
 from tests.detecting import wait_for_any_detection
@@ -52,6 +53,7 @@ class Drives:
         self.administration(person)
         self.leaving()
         self.inviting()
+        self.changing_the_address()
 
     def becoming_somebody(self) -> Person:
         client, person = self.client(), Person(new_email())
@@ -220,6 +222,7 @@ class Drives:
             answer = client.post(path, {"reason": "a drive"}, self.admin.access)
             assert answer.status_code < 300, (action, answer.text)
         client.post(f"admin/users/{own}/disable/", {"reason": "a drive"}, self.admin.access)
+        self.resetting(client, person, user)
         self.enrolling_again(client, person)
 
     def leaving(self) -> None:
@@ -243,6 +246,37 @@ class Drives:
         token = client.mailbox(person).wait_for_token()
         client.post("register/", {"invitation": GARBAGE, "password": PASSWORD})
         expect(client.post("register/", {"invitation": token, "password": PASSWORD}), 200)
+
+    def resetting(self, client: Watched, person: Person, user: str) -> None:
+        """A reset that waits is cancelled by its link, then by an admin; the next takes effect when it has waited."""
+        client.post("mfa/reset/cancel/", {"token": GARBAGE})
+        expect(
+            client.post("mfa/reset/cancel/", {"token": wait_for_link(client, person, "cancel-reset")}), 204
+        )
+        for action in ("reset-mfa", "cancel-reset-mfa", "reset-mfa"):
+            answer = client.post(f"admin/users/{user}/{action}/", {"reason": "a drive"}, self.admin.access)
+            expect(answer, 204)
+        past = "2026-01-01 00:00:00"
+        self.server.rows("UPDATE secure_auth_factorreset SET remind_at = %s", [past])
+        reminded = (
+            "SELECT 1 FROM secure_auth_factorreset WHERE settled_at IS NULL AND reminded_at IS NOT NULL"
+        )
+        wait_until(lambda: self.server.rows(reminded), 30)
+        self.server.rows("UPDATE secure_auth_factorreset SET effective_at = %s", [past])
+        self._wait_for("mfa.reset")
+
+    def changing_the_address(self) -> None:
+        client = self.client()
+        person, other = client.sign_up(), Person(new_email("moved"))
+        body = {"current_password": "a wrong passphrase", "new_email": other.email}
+        client.post("email/change/", body, person.access)
+        client.post("email/change/", body | {"current_password": PASSWORD}, client.ended(person))
+        client.sign_in(person)
+        expect(client.post("email/change/", body | {"current_password": PASSWORD}, person.access), 202)
+        client.post("email/change/confirm/", {"token": GARBAGE})
+        for each in (person, other):
+            token = wait_for_link(client, each, "address")
+            expect(client.post("email/change/confirm/", {"token": token}), 200)
 
     def enrolling_again(self, client: Watched, person: Person) -> None:
         """With the token that is mailed for it, and before without."""
@@ -298,6 +332,11 @@ class Drives:
         finally:
             outbox.unlink()
             shutil.move(away, outbox)
+        dead = self.server.manage("outbox").stdout.split("\t")[0]
+        self.server.manage("outbox", "--retry", dead)
+        wait_until(lambda: not self.server.manage("outbox").stdout, 30)
+        self.server.rows("UPDATE secure_auth_outboxmessage SET sent_at = NULL, failed_at = created_at")
+        self.server.manage("outbox", "--drop", "all")
 
     def _webhook_fails(self) -> None:
         tried = "SELECT 1 FROM audit_webhookmessage WHERE attempts > 0 AND sent_at IS NULL"

@@ -61,6 +61,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory, redis: RedisProcess | None) -
         "ARGON2_TIME_COST": "1",
         "WEBHOOK_URL": "http://127.0.0.1:9/",  # where nobody listens
         "WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "RESET_MFA_DELAY_SECONDS": "3600",
         **({"REDIS_URL": redis.url} if redis else {}),
     }
     with ExitStack() as stack:

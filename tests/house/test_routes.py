@@ -46,6 +46,9 @@ POST password/change/ access fresh
 POST password/reset/ -
 POST password/strength/ -
 POST password/reset/confirm/ -
+POST email/change/ access fresh
+POST email/change/confirm/ -
+POST mfa/reset/cancel/ -
 GET audit/events/ access auditor
 GET audit/events/{}/ access auditor
 GET audit/events/{}/proof/ access auditor
@@ -72,7 +75,7 @@ DELETE admin/invitations/{}/ access admin fresh
 """
 # For people: not in the schema.
 PAGES = {"/", "/api/docs/", "/problems/", "/problems/{}/", "/confirm/", "/reset/", "/enrol/", "/password/"}
-PAGES |= {"/.well-known/change-password", "/invited/"}
+PAGES |= {"/.well-known/change-password", "/invited/", "/address/", "/cancel-reset/"}
 
 
 def patterns(listed: list[Any], prefix: str = "/") -> list[tuple[str, URLPattern]]:

@@ -52,7 +52,7 @@ class Command(BaseCommand):
 
     def _announce(self) -> None:
         """On standard error, so that standard output carries JSON lines only."""
-        mail = settings.EMAIL_HOST or f"{settings.DATA_DIR / 'outbox'} (one file a message)"
+        mail = settings.MAIL.where or f"{settings.DATA_DIR / 'outbox'} (one file a message)"
         database = str(settings.DATABASES["default"]["ENGINE"]).rsplit(".", 1)[-1]
         self.stderr.write(
             f"\n  {settings.PRODUCT_NAME} is running.\n\n"

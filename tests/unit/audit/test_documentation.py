@@ -25,6 +25,8 @@ REQUIRED = {
     EventType.AUDIT_ERASE: {"events"},
     EventType.MAIL_SEND: {"message", "template"},
     EventType.MAIL_FAIL: {"message", "template"},
+    EventType.MAIL_RETRY: {"message", "template"},
+    EventType.MAIL_DROP: {"message", "template"},
     EventType.LOG_COLLAPSED: {"type", "first_event", "count", "window_seconds"},
     EventType.LOG_START: {"log", "origin"},
     EventType.WEBHOOK_FAIL: {"message", "detection", "attempts"},

@@ -61,7 +61,8 @@ class Passkey(models.Model):
     """One WebAuthn credential: what a passkey or a security key is known by. Its private key never leaves the person.
 
     `credential_id` is base64url and nobody else's. `sign_count` only grows; it stays 0 with authenticators that keep
-    none.
+    none. `seal` is a keyed digest of what never changes: a row that was written by another hand, or moved to another
+    account, proves nothing.
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
@@ -70,6 +71,8 @@ class Passkey(models.Model):
     credential_id = models.CharField(max_length=1364, unique=True)
     user_handle = models.CharField(max_length=86)
     public_key = models.BinaryField()
+    seal = models.CharField(max_length=64)
+    key_id = models.CharField(max_length=64)
     sign_count = models.BigIntegerField()
     transports = models.CharField(max_length=64, blank=True)
     aaguid = models.CharField(max_length=36)

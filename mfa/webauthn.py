@@ -6,6 +6,7 @@ and a credential whose backup eligibility changed (section 7.2). All that is wro
 """
 
 import json
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ ALGORITHMS = [
     COSEAlgorithmIdentifier.EDDSA,
     COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256,
 ]
+CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 TRANSPORTS = frozenset(transport.value for transport in AuthenticatorTransport)
 
 Json = dict[str, Any]
@@ -152,7 +154,7 @@ def read_challenge(credential: Mapping[str, Any]) -> str:
         challenge, cross_origin = data["challenge"], data.get("crossOrigin", False)
     except Exception as error:
         raise Refused("no client data") from error
-    if not isinstance(challenge, str) or "\x00" in challenge:
+    if not isinstance(challenge, str) or not CHALLENGE.fullmatch(challenge):
         raise Refused("no challenge")
     if cross_origin is not False or "topOrigin" in data:
         raise Refused("collected in a frame of another site")

@@ -112,12 +112,7 @@ def confirm_passkey(*, grant: Grant, credential: Mapping[str, Any], name: str, s
 
 def _bind(grant: Grant, ceremony: Ceremony, made: webauthn.NewCredential, name: str) -> Passkey | None:
     """The new row; None where some account has this credential, which the database alone can decide."""
-    row = Passkey(
-        user=grant.user,
-        name=name,
-        user_handle=ceremony.user_handle,
-        **vars(made),
-    )
+    row = relying_party.new_passkey(grant.user, name, ceremony, made)
     try:
         with transaction.atomic():
             row.save(force_insert=True)

@@ -1,5 +1,6 @@
 """This service as a relying party of WebAuthn: the mechanism of mfa with this installation's settings handed to it."""
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from django.conf import settings
 from mfa import ceremonies, webauthn
 from mfa.ceremonies import Holder
 from mfa.models import Ceremony, Passkey
+from secure_auth import keys
 from secure_auth.models import User
 
 DEVICE_BOUND = ("hwk", "phr")
@@ -38,6 +40,29 @@ def party() -> webauthn.RelyingParty:
 def passkeys_of(user_id: str) -> list[Passkey]:
     """The account's passkeys, oldest first."""
     return list(Passkey.objects.filter(user_id=user_id).order_by("created_at", "pk"))
+
+
+def seal(passkey: Passkey) -> str:
+    """The digest under the key `key_id` that shows that this service bound a passkey, to this account."""
+    fixed = (passkey.credential_id, passkey.user_handle, bytes(passkey.public_key).hex(), passkey.aaguid)
+    eligible = str(bool(passkey.backup_eligible))
+    return keys.digest("passkey", passkey.pk, passkey.user_id, *fixed, eligible, kid=passkey.key_id)
+
+
+def is_genuine(passkey: Passkey) -> bool:
+    """Whether a row is as this service wrote it: who writes into the database must not plant a factor."""
+    try:
+        return hmac.compare_digest(passkey.seal, seal(passkey))
+    except KeyError:
+        return False
+
+
+def new_passkey(user: User, name: str, ceremony: Ceremony, made: webauthn.NewCredential) -> Passkey:
+    """The sealed row of a credential that was just made."""
+    row = Passkey(user=user, name=name, user_handle=ceremony.user_handle, **vars(made))
+    row.key_id = keys.digest_kid()
+    row.seal = seal(row)
+    return row
 
 
 def offer_creation(user: User, *, session_id: str, now: datetime) -> webauthn.Json:
@@ -77,7 +102,7 @@ def judge_assertion(holder: Holder, credential: Mapping[str, Any], *, now: datet
     try:
         ceremony = ceremonies.find_ceremony(holder, webauthn.read_challenge(credential), now=now)
         own = Passkey.objects.filter(user_id=holder.user_id, credential_id=credential["id"]).first()
-        if ceremony is None or own is None:
+        if ceremony is None or own is None or not is_genuine(own):
             return Response(ceremony)
         assertion = webauthn.verify_assertion(party(), credential, own, challenge=ceremony.challenge)
         return Response(ceremony, assertion)

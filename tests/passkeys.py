@@ -49,6 +49,10 @@ def cose_key(key: Key) -> Json:
     return {1: 2, 3: ES256, -1: 1, -2: x, -3: y}  # type: ignore[dict-item]
 
 
+def random_id(size: int = 32) -> bytes:
+    return secrets.token_bytes(size)
+
+
 @dataclass
 class Passkey:
     """One authenticator with one credential. What it is told to say differently, it says."""
@@ -58,7 +62,7 @@ class Passkey:
     algorithm: int = ES256
     counter: int = 0  # 0: it keeps none
     flags: int = UP | UV
-    credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    credential_id: bytes = field(default_factory=random_id)
     user_handle: str = ""
     key: Key = None  # type: ignore[assignment]
 

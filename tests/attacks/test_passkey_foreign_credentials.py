@@ -36,7 +36,7 @@ def test_credential_id_is_bound_once_and_nobody_learns_to_whom(new_client: Calla
 def test_one_credential_id_at_two_accounts_at_once_is_bound_once(new_client: Callable[..., Client]) -> None:
     client = new_client()
     people = [client.sign_up() for _ in range(4)]
-    credential_id = passkeys.secrets.token_bytes(32)
+    credential_id = passkeys.random_id(32)
     made = [
         Passkey(client.server.origin, credential_id=credential_id).make(
             passkeys.creation_options(client, one)
@@ -61,10 +61,10 @@ def test_foreign_user_handle_and_key_are_refused(client: Client) -> None:
     login = expect(client.login(owner), 200)["partial_token"]
     shown = forged.show(passkeys.login_options(client, login))
     assert code_of(passkeys.verify(client, login, shown)) == "invalid_code"
-    for handle in (None, own.user_handle):  # a security key may tell none
+    for told in (None, own.user_handle):  # a security key may tell none
         login = expect(client.login(owner), 200)["partial_token"]
         shown = own.show(passkeys.login_options(client, login))
-        shown["response"]["userHandle"] = handle
+        shown["response"]["userHandle"] = told
         expect(passkeys.verify(client, login, shown), 200)
 
 

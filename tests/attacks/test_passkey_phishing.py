@@ -5,6 +5,8 @@ under its own origin, for its own relying party id, inside a frame, or without t
 and id are compared exactly and signed over, a frame of another site is refused, presence is demanded.
 """
 
+from typing import Any
+
 import pytest
 
 from tests import passkeys
@@ -26,11 +28,11 @@ ORIGINS = [
 ]
 
 
-def wrong_client_data(client: Client) -> list[dict[str, object]]:
+def wrong_client_data(client: Client) -> list[dict[str, Any]]:
     own = client.server.origin
     origins = [one.replace("{origin}", own) if isinstance(one, str) else one for one in ORIGINS]
     return [
-        *({"origin": origin} for origin in origins),
+        *[{"origin": origin} for origin in origins],
         {"crossOrigin": True},
         {"crossOrigin": 1},
         {"crossOrigin": None},

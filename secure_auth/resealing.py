@@ -25,6 +25,7 @@ from secure_auth.rings import Rotated
 BATCH = 100  # rows in one transaction: on SQLite a login waits for the whole of it
 PAUSE_SECONDS = 0.05
 GIVE_UP_SECONDS = 30
+NAMED = 5  # owners of what does not open, in the message
 PURPOSE = Key.Purpose.ENCRYPTION
 OnProgress = Callable[[int, int], None]
 
@@ -53,9 +54,8 @@ def rotate_encryption(*, source: Source, on_progress: OnProgress) -> Resealed:
     if done.unreadable:
         _record_unreadable(done, source)
         raise Refused(
-            f"{sum(done.secrets.values())} secrets are sealed anew, but {len(done.unreadable)} do not open: "
-            f"{', '.join(sorted(done.unreadable)[:5])}; they were altered or copied. Reset the second factor of "
-            "their owners, then run this again"
+            f"sealed anew: {sum(done.secrets.values())}; {_name_unreadable(done)}. They were altered or copied: "
+            "reset_mfa their owners, then run this again"
         )
     return done
 
@@ -128,6 +128,15 @@ def _destroy_unused(done: Resealed, source: Source) -> None:
                 counts = {"secrets": done.secrets[key.kid]}
                 rings.destroy(key, Reason.ROTATION, now=timezone.now(), source=source, counts=counts)
                 done.destroyed.append(key.kid)
+
+
+def _name_unreadable(done: Resealed) -> str:
+    """How many rows do not open, and whose the first of them are."""
+    rows = TotpAuthenticator.objects.filter(pk__in=list(done.unreadable)).order_by("user_id")
+    owners = rows.values_list("user__email", flat=True).distinct()[:NAMED]
+    return (
+        f"do not open: {len(done.unreadable)} (of {', '.join(owners)}{' …' if len(owners) == NAMED else ''})"
+    )
 
 
 def _record_unreadable(done: Resealed, source: Source) -> None:

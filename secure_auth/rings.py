@@ -48,9 +48,12 @@ def rotate(*, purpose: str, source: Source) -> Rotated:
         ring = _lock(purpose)
         wait = settings.JWKS_MAX_AGE_SECONDS - (now - ring[Key.State.NEXT].created_at).total_seconds()
         if wait > 0:
+            otherwise = (
+                ", or name a compromised key with --compromised" if purpose == Key.Purpose.SIGNING else ""
+            )
             raise Refused(
                 f"the next {purpose} key is too young: others may hold a key set without it; wait {int(wait) + 1} "
-                "seconds, or name a compromised key with --compromised"
+                f"seconds{otherwise}"
             )
         return _promote(ring, reason=Reason.ROTATION, now=now, source=source)
 

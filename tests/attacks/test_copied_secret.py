@@ -90,7 +90,7 @@ def test_sealed_secret_of_before_a_rotation_opens_nothing(
         server.rows(AGE)
         done = server.manage(*ROTATE, check=False)
         assert done.returncode != 0
-        assert "1 secrets are sealed anew, but 1 do not open" in done.stderr
+        assert f"sealed anew: 1; do not open: 1 (of {victim.email})" in done.stderr
         assert sealed(server, other)[0] not in (old[0], new[0])
         client.sign_in(other)
         (told,) = events(server, type="key.rotate", outcome="failure")

@@ -55,8 +55,7 @@ def told(server: Server, person: Person) -> int:
 
 
 def notice(client: Client, person: Person) -> EmailMessage:
-    mails = client.mailbox(person).wait_for(3)
-    return next(mail for mail in mails if str(mail["Subject"]).startswith(SUBJECT))
+    return client.mailbox(person).wait_for_subject(SUBJECT)[0]
 
 
 def opened(client: Client, person: Person) -> list[dict[str, Any]]:

@@ -50,6 +50,17 @@ def test_views_take_a_token_and_know_whose_it_is(visitor: Client) -> None:
         assert answer.get("session", person.session_id) == person.session_id, path
 
 
+def test_no_view_opens_before_a_password_that_must_be_changed_is(visitor: Client) -> None:
+    person = visitor.create_person()
+    visitor.server.manage("require_password_change", person.email)
+    for path in TAKE_A_TOKEN:
+        assert code_of(visitor.get(path, person.access)) == "password_change_required", path
+    body = {"current_password": person.password, "new_password": "quite another phrase 77"}
+    expect(visitor.post("password/change/", body, person.access), 204)
+    for path in TAKE_A_TOKEN:
+        expect(visitor.get(path, person.access), 200)
+
+
 def test_every_other_token_is_refused_as_the_api_refuses_it(visitor: Client) -> None:
     person = visitor.sign_up()
     for name, token in bad_tokens(visitor, person).items():

@@ -72,7 +72,7 @@ def test_no_spelling_of_the_present_password_is_another_one(client: Client) -> N
 def test_no_change_that_lost_to_the_requirement_ends_it(
     server: Server, new_client: Callable[..., Client], admin: Callable[[], tuple[Client, Person]]
 ) -> None:
-    """The change proved the password after it was required, or it was before, or it lost: then the flag stands."""
+    """Unless the change proved the password after it was required, the flag stands."""
     client, chief = new_client(), new_client()
     person = client.create_person()
     user = expect(client.me(person.access), 200)["id"]

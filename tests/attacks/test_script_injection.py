@@ -21,6 +21,7 @@ PAGES = (
     "/confirm/",
     "/reset/",
     "/enrol/",
+    "/invited/",
     "/password/",
     "/api/docs/",
 )

@@ -13,8 +13,8 @@ from tests.server import Server
 
 # What needs no bearer token at all, and what takes a partial token.
 OPEN = {
-    "register/", "register/confirm/", "login/", "password/reset/", "password/reset/confirm/", "token/refresh/",
-    "token/verify/", "token/revoke/", "token/introspect/",
+    "register/", "register/confirm/", "login/", "password/reset/", "password/reset/confirm/", "password/strength/",
+    "token/refresh/", "token/verify/", "token/revoke/", "token/introspect/",
 }  # fmt: skip
 SECOND_STEP = {"login/verify/", "login/webauthn/options/"}
 ENROLMENT = {"mfa/totp/", "mfa/totp/{authenticator_id}/confirm/"}

@@ -91,6 +91,15 @@ def test_registration_without_invitation_needs_an_address(client: Client) -> Non
     assert [fault["code"] for fault in told["errors"]["email"]] == ["required"]
 
 
+def test_erased_address_keeps_no_invitation(server: Server, client: Client) -> None:
+    email = new_email("erased")
+    server.manage("invite", email)
+    token = wait_for_link(client, Person(email), "invited")
+    server.manage("erase_user", email, "--reason", "asked for it")
+    assert email not in server.manage("list_invitations").stdout
+    problem(client.post("register/", {"invitation": token, "password": PASSWORD}), "invalid_link")
+
+
 @pytest.fixture(scope="module")
 def by_invitation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service where nobody registers who was not invited."""

@@ -334,7 +334,7 @@ class Drives:
             shutil.move(away, outbox)
         dead = self.server.manage("outbox").stdout.split("\t")[0]
         self.server.manage("outbox", "--retry", dead)
-        wait_until(lambda: not self.server.manage("outbox").stdout, 30)
+        wait_until(lambda: dead not in self.server.manage("outbox").stdout, 30)
         self.server.rows("UPDATE secure_auth_outboxmessage SET sent_at = NULL, failed_at = created_at")
         self.server.manage("outbox", "--drop", "all")
 

@@ -4,6 +4,7 @@ Only a head that the database holds committed is signed, and only when it contin
 log that signs two heads of which neither continues the other is worth nothing (C2SP tlog-checkpoint).
 """
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,9 +64,35 @@ def newest_age_seconds(log: int) -> float | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    moment = row[0] if isinstance(row[0], datetime) else datetime.fromisoformat(row[0])
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max((datetime.now(UTC) - aware).total_seconds(), 0.0)
+    return max((datetime.now(UTC) - _aware(row[0])).total_seconds(), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored checkpoint of a log, when it was signed, and by how many witnesses it was cosigned."""
+
+    size: int
+    root: bytes
+    signed_at: datetime
+    cosigned: int
+
+    @property
+    def root_text(self) -> str:
+        """The root in base64."""
+        return base64.b64encode(self.root).decode()
+
+
+def recent(log: int, limit: int) -> list[Stored]:
+    """The newest checkpoints of a log, newest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT c.size, c.root, c.time, (SELECT count(*) FROM audit_cosignature w
+                                               WHERE w.log = c.log AND w.size = c.size)
+                 FROM audit_checkpoint c WHERE c.log = %s ORDER BY c.size DESC LIMIT %s""",
+            [log, limit],
+        )
+        rows = cursor.fetchall()
+    return [Stored(size, bytes(root), _aware(moment), cosigned) for size, root, moment, cosigned in rows]
 
 
 def contradiction(head: Head, known: Checkpoint) -> Contradiction | None:
@@ -109,3 +136,9 @@ def thin_out(now: datetime) -> int:
 
 def _time(moment: datetime) -> str:
     return str(connection.ops.adapt_datetimefield_value(moment))
+
+
+def _aware(stored: datetime | str) -> datetime:
+    """A moment as the databases give it: SQLite as text, and without saying that it is UTC."""
+    moment = stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

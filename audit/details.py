@@ -203,6 +203,14 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """A verification of the whole log that somebody asked for, and how many entries it read."""
+
+    verification: Id | None = None
+    entries: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
     """What retention covers: bodies and personal data of events before `before_ms` (Unix time).
 
@@ -313,6 +321,7 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Client: (Type.CLIENT_CREATE, Type.CLIENT_REVOKE),
     Key: (Type.KEY_CREATE, Type.KEY_ROTATE, Type.KEY_DESTROY),
     Reading: (Type.AUDIT_READ,),
+    Verification: (Type.AUDIT_VERIFY, Type.AUDIT_VERDICT),
     Removal: (Type.AUDIT_PRUNE,),
     Erasure: (Type.AUDIT_ERASE,),
     Mail: (Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),

@@ -104,6 +104,8 @@ class EventType(StrEnum):
     AUDIT_READ = "audit.read"
     AUDIT_PRUNE = "audit.prune"
     AUDIT_ERASE = "audit.erase"
+    AUDIT_VERIFY = "audit.verify"
+    AUDIT_VERDICT = "audit.verdict"
     MAIL_SEND = "mail.send"
     MAIL_FAIL = "mail.fail"
     MAIL_RETRY = "mail.retry"
@@ -245,6 +247,7 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.KEY_DESTROY, _S): Severity.MEDIUM,
     (EventType.AUDIT_PRUNE, _S): Severity.HIGH,
     (EventType.AUDIT_ERASE, _S): Severity.HIGH,
+    (EventType.AUDIT_VERDICT, _F): Severity.CRITICAL,
     (EventType.MAIL_FAIL, _F): Severity.MEDIUM,
     (EventType.MAIL_DROP, _S): Severity.LOW,
     (EventType.LOG_INCONSISTENT, _F): Severity.CRITICAL,

@@ -8,11 +8,14 @@ import base64
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from audit.filters import DEFAULT_LIMIT, BadFilter, Filters, parse_filters, parse_limit
-from audit.queries import Placed, fetch_placed
+from audit.queries import LOG_SHIFT, Placed, fetch_placed
 from audit.reading import BUDGET_SECONDS, Page
+from audit.records import Record
+from audit.tree import current_head
 
 FIRST_WINDOW, LAST_WINDOW = 1_000, 16_000
 _CURSOR: Final = re.compile(r"([<>])([0-9]{1,18})")
@@ -38,6 +41,37 @@ def follow_events(
         return Page(results[::-1], later, _write("<", reached) if reached else None)
     earlier = _write("<", found[0].position if found else at + 1) if cursor else None
     return Page(results, _write(">", reached) if reached else None, earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What came since a cursor, oldest first, and where to go on; `is_behind` where more waits."""
+
+    results: tuple[Record, ...]
+    cursor: str
+    is_behind: bool
+
+
+def end_cursor() -> str:
+    """The cursor behind the last entry of the log."""
+    head = current_head()
+    return _write(">", head.log * LOG_SHIFT + head.size - 1 if head else 0)
+
+
+def arrived(filters: Mapping[str, str], *, cursor: str, limit: int) -> Arrived:
+    """What matches among the next LAST_WINDOW entries behind a cursor: one statement, however much came.
+
+    Raises:
+        BadFilter: an unknown filter or a bad value or cursor.
+    """
+    comparison, at = read_position(cursor)
+    if comparison != ">":
+        raise BadFilter("cursor", "not a cursor of this direction")
+    window = fetch_placed(parse_filters(filters), ">", at, size=LAST_WINDOW, limit=limit)
+    is_full = len(window.found) == limit
+    reached = window.found[-1].position if is_full else window.edge
+    records = tuple(one.record for one in window.found)
+    return Arrived(records, _write(">", reached), is_full or window.looked_at == LAST_WINDOW)
 
 
 def _search(question: Filters, comparison: str, at: int, length: int) -> tuple[list[Placed], int | None]:

@@ -121,6 +121,7 @@ class View(StrEnum):
     LOG = "log"
     USERS = "users"
     INVITATIONS = "invitations"
+    TAIL = "tail"
 
 
 class Keeper(StrEnum):

@@ -75,8 +75,14 @@ def describe_enrolment(secret: bytes, scheme: Scheme = APPS, *, account: str, is
     uri = pyotp.TOTP(
         encoded, digits=scheme.digits, digest=ALGORITHMS[scheme.algorithm], interval=STEP_SECONDS
     ).provisioning_uri(name=account, issuer_name=issuer)
-    svg = segno.make(uri, error="m", micro=False).svg_inline(scale=4, border=4, dark="#000", light="#fff")
-    return Enrolment(encoded, uri, svg)
+    return Enrolment(encoded, uri, draw_qr(uri))
+
+
+def draw_qr(uri: str, *, scalable: bool = False) -> str:
+    """The QR code of a URI as an SVG: 4 px a module, or as large as the page wants it."""
+    code = segno.make(uri, error="m", micro=False)
+    svg: str = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", omitsize=scalable)
+    return svg
 
 
 def normalize_code(code: str) -> str:

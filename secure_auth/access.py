@@ -58,7 +58,7 @@ def authenticate_access(encoded: str, *, source: Source) -> Signed:
         metrics.count_refused_token("session_ended")  # so long ago that its row is gone, or its key is
         raise invalid_token()
     if not is_open(session, claims["sub"], timezone.now()):
-        raise _session_ended(session, source)
+        raise session_ended(session, source)
     return Signed(session.user, session, claims["auth_time"], claims["acr"], tuple(claims["amr"]))
 
 
@@ -76,7 +76,7 @@ def verify_access(encoded: str, *, source: Source) -> None:
         raise invalid_token()
 
 
-def _session_ended(session: Session, source: Source) -> Problem:
+def session_ended(session: Session, source: Source) -> Problem:
     """Record, once a window, that a token of an ended session came, and give the problem to raise."""
     metrics.count_refused_token("session_ended")
     event = _refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
@@ -217,7 +217,7 @@ def log_out(*, signed: Signed, source: Source) -> None:
         if sessions.end_session(signed.session, reason="logout", now=timezone.now()):
             append(_ended(EventType.SESSION_END, signed, signed.session.id, source, Reason.LOGOUT))
             return
-    raise _session_ended(signed.session, source)
+    raise session_ended(signed.session, source)
 
 
 def _ended(kind: EventType, signed: Signed, session_id: str, source: Source, reason: Reason) -> NewEvent:

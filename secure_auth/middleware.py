@@ -10,7 +10,7 @@ from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
 
 from audit.events import Source
-from secure_auth import metrics, refusals
+from secure_auth import browsers, metrics, refusals
 from secure_auth.errors import Code, Problem
 from secure_auth.problem_details import problem_response
 from secure_auth.web import probes
@@ -30,9 +30,9 @@ UNLIMITED = frozenset({"healthz", "readyz"})
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # orchestrators ask by address, under any name
 
 RATE_LIMITED = 429
-DEVICE_COOKIE = "__Host-device"
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+Answer = Callable[[Problem, HttpRequest], HttpResponseBase]
 
 
 def read_source(request: HttpRequest) -> tuple[Source, str]:
@@ -150,12 +150,12 @@ class SourceLimitMiddleware:
         """Count the request against its source before the view sees it."""
         if getattr(getattr(view, "cls", None), "limits_source_itself", False):
             # A known device has a lane of its own, whatever its source did.
-            has_lane = "X-Device-Token" in request.headers or DEVICE_COOKIE in request.COOKIES
+            has_lane = "X-Device-Token" in request.headers or browsers.DEVICE in request.COOKIES
             return None if has_lane else refuse_again(request)
         request.is_counted = True  # type: ignore[attr-defined]
         if getattr(request.resolver_match, "url_name", "") in UNLIMITED:
             return None
-        return count_request(request)
+        return count_request(request, answer=getattr(view, "answer_problem", problem_response))
 
 
 def refuse_again(request: HttpRequest) -> HttpResponseBase | None:
@@ -170,12 +170,12 @@ def refuse_again(request: HttpRequest) -> HttpResponseBase | None:
     return None
 
 
-def count_request(request: HttpRequest) -> HttpResponseBase | None:
-    """One request of a source; the refusal when that is one too many."""
+def count_request(request: HttpRequest, *, answer: Answer = problem_response) -> HttpResponseBase | None:
+    """One request of a source; the refusal when that is one too many, as a document or, by `answer`, as a page."""
     source: Source = request.source  # type: ignore[attr-defined]
     try:
         with refusals.limits_refused(source=source):
             request.reservation = lockout.reserve_request(source.ip)  # type: ignore[attr-defined]
     except Problem as problem:
-        return problem_response(problem, request)
+        return answer(problem, request)
     return None

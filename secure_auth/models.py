@@ -10,10 +10,19 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from secure_auth.console_tables import ConsoleVisit, LiveTail, LogVerification
 from secure_auth.ids import is_id, new_id
 from secure_auth.waiting import AddressChange, FactorReset
 
-__all__ = ["AddressChange", "FactorReset", "is_id", "new_id"]
+__all__ = [
+    "AddressChange",
+    "ConsoleVisit",
+    "FactorReset",
+    "LiveTail",
+    "LogVerification",
+    "is_id",
+    "new_id",
+]
 
 
 class Role(models.TextChoices):
@@ -175,7 +184,8 @@ class Session(models.Model):
     """One completed login and one refresh-token family: one row, however often it is refreshed.
 
     The refresh token of `generation` is the live one. `key_digest` belongs to the Idempotency-Key that made it;
-    `superseded_keys` holds the beginnings of the digests before, newest first, all of one length.
+    `superseded_keys` holds the beginnings of the digests before, newest first, all of one length. A session of the
+    pages is known by `web_digest` and has no refresh token.
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
@@ -196,6 +206,7 @@ class Session(models.Model):
     ip = models.CharField(max_length=45)
     user_agent = models.CharField(max_length=256, blank=True)
     device_id = models.CharField(max_length=36, blank=True)
+    web_digest = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         indexes = (models.Index(F("user_id"), F("created_at").desc(), name="session_user_created"),)

@@ -4,7 +4,7 @@ It is bound to the account's credential_version: whatever replaces a secret, rem
 ends its sessions also kills every login that was under way.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 
@@ -14,7 +14,7 @@ from django.db.models import Exists, F
 from django.utils import timezone
 
 from audit.append import NewEvent
-from audit.events import EventType, Outcome, Reason, Source
+from audit.events import EventType, Outcome, Reason, Severity, Source
 from secure_auth import (
     addresses,
     agents,
@@ -218,6 +218,8 @@ def complete_login(
         login=login.id,
         new_device=new_device or None,
     )
+    if new_device:
+        opened = replace(opened, severity=Severity.LOW)  # so that charts can count them
     return LoginCompleted(tokens.issue_pair(session, user, now=now), device_token), [*events, opened]
 
 

@@ -11,11 +11,12 @@ from django.utils import timezone
 from audit import following, reading, tree
 from audit.append import NewEvent, append_collapsed
 from audit.events import EventType, Outcome, Reason, Source
-from audit.filters import BadFilter, is_event_id
+from audit.filters import MAX_QUERY_LENGTH, BadFilter, is_event_id
+from secure_auth import addresses
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, validation_failed
 from secure_auth.invitations import state_of
-from secure_auth.models import Invitation, User
+from secure_auth.models import Invitation, User, is_id
 
 Row = TypeVar("Row", bound=Model)
 PAGE = 50
@@ -100,11 +101,20 @@ def show_event(*, signed: Signed, event_id: str, source: Source) -> dict[str, An
 def list_users(*, signed: Signed, query: Mapping[str, str], source: Source) -> Page:
     """Accounts, newest first, PAGE at a time; the cursor is the last id of the page before.
 
+    `q` is an account's id or the beginning of its address.
+
     Raises:
-        Problem: validation_failed, for anything but a cursor of this list.
+        Problem: validation_failed, for another filter, or anything but a cursor of this list.
     """
-    page = _newest_first(User.objects.all(), query, _shown_user)
-    record_reading("users", signed=signed, source=source)
+    wanted = query.get("q", "").strip()
+    if not wanted.isprintable() or len(wanted) > MAX_QUERY_LENGTH:
+        raise validation_failed("q", "invalid", f"At most {MAX_QUERY_LENGTH} printable characters.")
+    users = User.objects.all()
+    if wanted:
+        own = {"pk": wanted} if is_id(wanted) else {"email_key__startswith": addresses.identify(wanted).key}
+        users = users.filter(**own)
+    page = _newest_first(users, query, _shown_user, filters=("q",))
+    record_reading("users", signed=signed, source=source, query=f"q={wanted}" if wanted else "")
     return page
 
 
@@ -116,9 +126,13 @@ def list_invitations(*, signed: Signed, query: Mapping[str, str], source: Source
 
 
 def _newest_first(
-    rows: QuerySet[Row], query: Mapping[str, str], show: Callable[[Row], dict[str, Any]]
+    rows: QuerySet[Row],
+    query: Mapping[str, str],
+    show: Callable[[Row], dict[str, Any]],
+    *,
+    filters: tuple[str, ...] = (),
 ) -> Page:
-    foreign = next((name for name in query if name != "cursor"), None)
+    foreign = next((name for name in query if name not in ("cursor", *filters)), None)
     if foreign is not None:
         raise validation_failed(foreign[:64], "unknown", "This filter is not known here.")
     rows = rows.order_by("-pk")

@@ -49,6 +49,7 @@ PARTIAL_TOKEN_SECONDS = env.integer("PARTIAL_TOKEN_SECONDS", 300, most=3600)
 ACCESS_TOKEN_SECONDS = env.integer("ACCESS_TOKEN_SECONDS", 300, most=3600)
 SESSION_IDLE_SECONDS = env.integer("SESSION_IDLE_SECONDS", 3600)
 SESSION_LIFETIME_SECONDS = env.integer("SESSION_LIFETIME_SECONDS", 86400)
+CONSOLE_IDLE_SECONDS = env.integer("CONSOLE_IDLE_SECONDS", 900, most=86400)
 REAUTHENTICATION_SECONDS = env.integer("REAUTHENTICATION_SECONDS", 300)
 REFRESH_GRACE_SECONDS = env.integer("REFRESH_GRACE_SECONDS", 0, least=0, most=120)
 ENROLMENT_WINDOW_SECONDS = env.integer("ENROLMENT_WINDOW_SECONDS", 86400, least=0)
@@ -203,13 +204,14 @@ MIDDLEWARE = [
     "secure_auth.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "secure_auth.web.static.StaticFilesMiddleware",
     "secure_auth.middleware.SourceLimitMiddleware",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
 ]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {"staticfiles": {"BACKEND": "secure_auth.web.static.NamedByContent"}}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 WHITENOISE_AUTOREFRESH = False
@@ -219,7 +221,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # of the pages; the API speaks English
+LANGUAGE_COOKIE_NAME = "__Host-language"
 
 # No password-only door: Django's own authenticate() signs nobody in, its admin and its sessions are not installed.
 AUTH_USER_MODEL = "secure_auth.User"

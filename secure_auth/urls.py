@@ -16,7 +16,13 @@ from secure_auth.api import (
     passkeys,
     sessions,
 )
-from secure_auth.web import pages, probes
+from secure_auth.web import joining, mailed, pages, passwords, probes, security, signing_in
+from secure_auth.web.console import detections as console_detections
+from secure_auth.web.console import event as console_event
+from secure_auth.web.console import events as console_events
+from secure_auth.web.console import integrity as console_integrity
+from secure_auth.web.console import overview as console_overview
+from secure_auth.web.console import people as console_people
 
 
 class IdConverter:
@@ -135,20 +141,63 @@ api: list[URLPattern | URLResolver] = [
     path("admin/users/<id:user_id>/<slug:action>/", administration.ActionView.as_view()),
 ]
 
-urlpatterns = [
-    path("api/v1/", include(api)),
-    path("", pages.home),
-    path("api/schema/", docs.schema, name="schema"),
-    path("api/docs/", docs.docs, name="docs"),
-    path("confirm/", pages.mailed, {"purpose": "confirm"}),
-    path("invited/", pages.mailed, {"purpose": "invited"}),
-    path("reset/", pages.mailed, {"purpose": "reset"}),
-    path("enrol/", pages.mailed, {"purpose": "enrol"}),
-    path("address/", pages.mailed, {"purpose": "address"}),
-    path("cancel-reset/", pages.mailed, {"purpose": "cancel-reset"}),
-    path("password/", pages.password),
+console: list[URLPattern | URLResolver] = [
+    path("", console_overview.overview),
+    path("events/", console_events.events),
+    path("events/export/", console_events.export),
+    path("events/tail/", console_events.start_tail),
+    path("events/tail/<id:tail_id>/", console_events.poll_tail),
+    path("events/tail/<id:tail_id>/stop/", console_events.stop_tail),
+    path("events/<id:event_id>/", console_event.event),
+    path("events/<id:event_id>/proof/", console_event.proof),
+    path("detections/", console_detections.listed),
+    path("detections/<id:detection_id>/", console_detections.shown),
+    path("detections/<id:detection_id>/acknowledge/", console_detections.acknowledge),
+    path("people/", console_people.listed),
+    path("people/<id:user_id>/", console_people.shown),
+    path("people/<id:user_id>/<slug:action>/", console_people.act),
+    path("integrity/", console_integrity.shown),
+    path("integrity/verify/", console_integrity.verify),
+    path("integrity/progress/", console_integrity.progress),
+]
+
+# The pages for people
+people: list[URLPattern | URLResolver] = [
+    path("", signing_in.home),
+    path("sign-in/", signing_in.sign_in),
+    path("sign-in/code/", signing_in.second_step),
+    path("sign-out/", signing_in.sign_out),
+    path("reauthenticate/", signing_in.reauthenticate),
+    path("language/", signing_in.choose_language),
+    path("sign-up/", joining.sign_up),
+    path("sign-up/sent/", joining.sign_up_sent),
+    path("confirm/", joining.confirm),
+    path("enrol/", joining.begin),
+    path("enrol/app/", joining.scan),
+    path("recovery-codes/", joining.show_codes),
+    path("recovery-codes/new/", joining.new_codes),
+    path("forgot/", passwords.forgot),
+    path("forgot/sent/", passwords.forgot_sent),
+    path("reset/", passwords.reset),
+    path("invited/", mailed.join),
+    path("address/", mailed.confirm_address),
+    path("cancel-reset/", mailed.cancel_reset),
+    path("password/", passwords.change),
+    path("activity/", security.show_activity),
+    path("authenticators/<id:authenticator_id>/remove/", security.remove_authenticator),
+    path("sessions/<id:session_id>/end/", security.end_session),
+    path("sessions/end-others/", security.end_others),
+    path("devices/<id:device_id>/forget/", security.forget_device),
     path("problems/", pages.problems),
     path("problems/<slug:code>/", pages.problem),
+]
+
+urlpatterns = [
+    path("api/v1/", include(api)),
+    path("", include(people)),
+    path("console/", include(console)),
+    path("api/schema/", docs.schema, name="schema"),
+    path("api/docs/", docs.docs, name="docs"),
     path(".well-known/jwks.json", pages.jwks),
     path(".well-known/change-password", pages.change_password),
     path(".well-known/webauthn", pages.related_origins),

@@ -28,8 +28,11 @@ from secure_auth import (
     recovery,
     retention,
     rings,
+    tailing,
+    verifications,
     webhooks,
 )
+from secure_auth.console_tables import ConsoleVisit
 from secure_auth.couriers import Dispatch
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, Lead
@@ -52,6 +55,7 @@ PRUNE_SECONDS = 300
 RETENTION_SECONDS = 3600
 COURIER_SECONDS = 1
 DELETION_SECONDS = 1
+TAIL_SECONDS = 5
 FOLLOW_SECONDS = 5
 RESET_SECONDS = 1
 STOP_SECONDS = 5  # then what waits for a mail server is left
@@ -82,6 +86,8 @@ def duties(publisher: Publisher) -> list[Duty]:
         Duty("detections", detections.advance),
         Duty("webhooks", webhooks.send_due),
         Duty("deletions", erasure.finish_deletions, DELETION_SECONDS),
+        Duty("tails", tailing.end_lost, TAIL_SECONDS),
+        Duty("verifications", verifications.Runner().advance),
         Duty("prune", prune, PRUNE_SECONDS),
         Duty("retention", retention.prune_due, RETENTION_SECONDS),
         Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
@@ -143,6 +149,7 @@ def prune() -> None:
     outbox.prune_sent()
     integration.thin_out()
     webhooks.prune_sent()
+    verifications.prune(timezone.now())
     ended = timezone.now() - KEEP_ENDED
     PendingLogin.objects.filter(expires_at__lt=ended).delete()
     MailToken.objects.filter(expires_at__lt=ended).delete()
@@ -155,5 +162,6 @@ def prune() -> None:
     ).delete()
     Session.objects.filter(expires_at__lt=ended).delete()
     KnownDevice.objects.filter(expires_at__lt=ended).delete()
+    ConsoleVisit.objects.filter(seen_at__lt=ended).delete()
     familiar.prune(timezone.now())
     ceremonies.prune(timezone.now())

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from tests import migrated
-from tests.client import Client
+from tests.client import Client, Person
 from tests.server import LONG, TESTED_BACKENDS, Server, running_server
+from tests.visitor import Visitor
+from tests.watcher import LookIn, Watcher
 
 _addresses = itertools.count(1)
 # A third of the tests' CPU time went into passwords. Where the time of a hash matters, and in the long run, it is what
@@ -63,8 +65,41 @@ def new_client(server: Server) -> Iterator[Callable[..., Client]]:
 
 
 @pytest.fixture
+def new_visitor(server: Server) -> Iterator[Callable[..., Visitor]]:
+    """Makes visitors of the pages of `server`, each at a new source address unless one is given."""
+    visitors: list[Visitor] = []
+
+    def make(address: str = "", **options: Any) -> Visitor:
+        visitors.append(Visitor(server, address or new_address(), **options))
+        return visitors[-1]
+
+    yield make
+    for visitor in visitors:
+        visitor.close()
+
+
+@pytest.fixture
+def visitor(new_visitor: Callable[..., Visitor]) -> Visitor:
+    return new_visitor()
+
+
+@pytest.fixture
 def client(new_client: Callable[..., Client]) -> Client:
     return new_client()
+
+
+@pytest.fixture
+def look_in(server: Server) -> Iterator[LookIn]:
+    """Signs people in on the pages, each from an address of its own."""
+    watchers: list[Watcher] = []
+
+    def begin(person: Person) -> Watcher:
+        watchers.append(Watcher(server, new_address()))
+        return watchers[-1].enter(person)
+
+    yield begin
+    for watcher in watchers:
+        watcher.close()
 
 
 @pytest.hookimpl(tryfirst=True)

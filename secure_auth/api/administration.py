@@ -9,7 +9,7 @@ from secure_auth.acting import Actor, Refused
 from secure_auth.api.answers import Accounts, Invitation, Invitations
 from secure_auth.api.audit import page_answer, query_of
 from secure_auth.api.common import Body, ServiceView, Text
-from secure_auth.api.parameters import ACTION, CURSOR
+from secure_auth.api.parameters import ACTION, CURSOR, USER_QUERY
 from secure_auth.errors import Code, Problem
 
 INVITED_ROLES = (("none", "None"), ("auditor", "Auditor"))  # an admin is invited by command only
@@ -47,7 +47,7 @@ class UsersView(AdminView):
     """GET admin/users/."""
 
     answers = {"GET": (200, Accounts)}
-    parameters = (CURSOR,)
+    parameters = (USER_QUERY, CURSOR)
 
     def get(self, request: Request) -> Response:
         """All accounts, newest first."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from rest_framework.request import Request
 
+from secure_auth.browsers import read_cookie
 from secure_auth.errors import missing_token
 from secure_auth.tokens import MAX_TOKEN_LENGTH
 
@@ -18,17 +19,6 @@ class Presented:
 
     def __repr__(self) -> str:
         return f"<Presented by_cookie={self.by_cookie}>"
-
-
-def read_cookie(request: Request | HttpRequest, name: str) -> str:
-    """The value of one of our cookies; empty when there is none, or more than one.
-
-    Read by its exact name: Django also strips blanks that are none to a browser, so that a cookie of another name,
-    which a sibling of this host may set, would be taken for one of ours.
-    """
-    pairs = [part.strip(" \t").partition("=") for part in request.META.get("HTTP_COOKIE", "").split(";")]
-    found = [value for own, _, value in pairs if own == name]
-    return found[0] if len(found) == 1 else ""
 
 
 def read_token(request: Request | HttpRequest, *names: str) -> Presented:

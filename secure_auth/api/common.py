@@ -14,7 +14,8 @@ from audit.events import Source
 from secure_auth import access, demands, pending, tokens
 from secure_auth.access import Signed
 from secure_auth.api import cookies
-from secure_auth.api.bearer import Presented, read_cookie, read_token
+from secure_auth.api.bearer import Presented, read_token
+from secure_auth.browsers import is_own_origin, read_cookie
 from secure_auth.errors import Code, invalid_token
 from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin
@@ -106,7 +107,7 @@ class ServiceView(APIView):
         if request.method not in self.allowed_methods or request.method == "OPTIONS":
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
-        if cookies.wants_cookies(request) and not cookies.is_own_origin(request):
+        if cookies.wants_cookies(request) and not is_own_origin(request):
             raise demands.cross_site(
                 source=self.source
             )  # nobody is to be signed in to somebody else's account

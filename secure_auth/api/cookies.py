@@ -15,17 +15,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from secure_auth import keys
-from secure_auth.api.bearer import read_cookie
-from secure_auth.env import is_loopback
+from secure_auth.browsers import DEVICE, SAFE_METHODS, is_own_origin, read_cookie, set_cookie
 from secure_auth.errors import validation_failed
 
 ACCESS: Final = "__Host-access"
 REFRESH: Final = "__Secure-refresh"
 PARTIAL: Final = "__Host-partial"
-DEVICE: Final = "__Host-device"
 CSRF: Final = "__Host-csrf"
 REFRESH_PATH: Final = "/api/v1/token/"
-SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
 def wants_cookies(request: Request) -> bool:
@@ -52,17 +49,6 @@ def csrf_token(owner_id: str) -> str:
     return keys.digest("csrf", owner_id)[:43]
 
 
-def is_own_origin(request: Request | HttpRequest) -> bool:
-    """Whether a browser says that a page of this service sent this; who says nothing is no browser of today."""
-    origin = request.headers.get("Origin")
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        return False
-    if origin is None or origin == settings.ORIGIN:
-        return True
-    here = f"{request.scheme}://{request.get_host()}"
-    return not settings.PRODUCTION and is_loopback(origin) and origin == here
-
-
 def is_forged(request: Request | HttpRequest, owner_id: str) -> bool:
     """Whether an unsafe request that a cookie authenticated may come from another site than ours."""
     if request.method in SAFE_METHODS:
@@ -78,11 +64,11 @@ def deliver_login(request: Request, answer: dict[str, Any], *, login_id: str) ->
     if not wants_cookies(request):
         return Response(answer)
     response = Response({name: value for name, value in answer.items() if name != "partial_token"})
-    _set(response, PARTIAL, answer["partial_token"], answer["expires_in"])
+    set_cookie(response, PARTIAL, answer["partial_token"], answer["expires_in"])
     # A session that is open already keeps its token beside the login's, in case this login is given up.
     before = read_cookie(request, CSRF).split(".")[-1]
     both = ".".join(filter(None, [csrf_token(login_id), before]))
-    _set(response, CSRF, both, settings.SESSION_IDLE_SECONDS, readable=True)
+    set_cookie(response, CSRF, both, settings.SESSION_IDLE_SECONDS, readable=True)
     return response
 
 
@@ -94,17 +80,17 @@ def deliver_tokens(
         return Response(answer)
     kept = {"access", "refresh", "device_token"}
     response = Response({name: value for name, value in answer.items() if name not in kept})
-    _set(response, ACCESS, answer["access"], answer["expires_in"])
+    set_cookie(response, ACCESS, answer["access"], answer["expires_in"])
     if "refresh" in answer:
-        _set(response, REFRESH, answer["refresh"], answer["refresh_expires_in"], path=REFRESH_PATH)
+        set_cookie(response, REFRESH, answer["refresh"], answer["refresh_expires_in"], path=REFRESH_PATH)
     if "device_token" in answer:
-        _set(response, DEVICE, answer["device_token"], settings.DEVICE_SECONDS)
+        set_cookie(response, DEVICE, answer["device_token"], settings.DEVICE_SECONDS)
     csrf = csrf_token(session_id)
     if completes_login:
         response.delete_cookie(PARTIAL, samesite="Strict")
     elif read_cookie(request, PARTIAL):
         csrf = f"{read_cookie(request, CSRF).partition('.')[0]}.{csrf}"  # a login under way keeps its own
-    _set(response, CSRF, csrf, settings.SESSION_IDLE_SECONDS, readable=True)
+    set_cookie(response, CSRF, csrf, settings.SESSION_IDLE_SECONDS, readable=True)
     return response
 
 
@@ -116,11 +102,3 @@ def clear_cookies(request: Request, response: Response) -> Response:
         if name in request.COOKIES or (name == REFRESH and ACCESS in request.COOKIES):
             response.delete_cookie(name, path=path, samesite="Strict")
     return response
-
-
-def _set(
-    response: Response, name: str, value: str, seconds: int, *, path: str = "/", readable: bool = False
-) -> None:
-    response.set_cookie(
-        name, value, max_age=seconds, path=path, secure=True, httponly=not readable, samesite="Strict"
-    )

@@ -113,6 +113,7 @@ FILTERS: Parameters = (
         maxLength=MAX_QUERY_LENGTH,
     ),
 )
+USER_QUERY = _filter("q", "An account's id, or the beginning of its address.", maxLength=MAX_QUERY_LENGTH)
 DETECTION_FILTERS: Parameters = (
     _filter("rule", "Which rule recognised it.", DetectionRule),
     _filter("severity", "How much attention it deserves.", Severity),

@@ -7,10 +7,11 @@ from rest_framework.response import Response
 from secure_auth import access, devices, sessions
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
-from secure_auth.api.bearer import Presented, read_cookie
+from secure_auth.api.bearer import Presented
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import DELIVERY, IDEMPOTENCY_KEY
 from secure_auth.api.shapes import device_answer, listing, pair_answer, session_answer
+from secure_auth.browsers import read_cookie
 from secure_auth.errors import Code, validation_failed
 from secure_auth.tokens import MAX_TOKEN_LENGTH
 

@@ -1,114 +1,33 @@
-"""The few pages there are yet: where to begin, what each problem means, the public keys, whom to tell of a fault."""
+"""What each problem means, the public keys, whom to tell of a fault, and what no other page answers."""
 
 from datetime import timedelta
 
 from django.conf import settings
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    HttpResponseRedirect,
-    JsonResponse,
-)
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import conditional_page
 
 from secure_auth import keys
 from secure_auth.errors import Code, Problem
-from secure_auth.plain_views import at_origin, safe_methods
+from secure_auth.plain_views import safe_methods
 from secure_auth.problem_details import problem_response
-
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
+from secure_auth.web.page import answer_problem, page, render_page
+from secure_auth.web.person import PageRequest
 
 
-def page(request: HttpRequest, template: str, context: dict[str, object]) -> HttpResponse:
-    """A page under the pages' content security policy."""
-    response = render(request, f"web/{template}.html", {"product": settings.PRODUCT_NAME, **context})
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
-    return response
-
-
-@safe_methods
-@at_origin
-def home(request: HttpRequest) -> HttpResponse:
-    """Where to begin."""
-    return page(request, "home", {"origin": settings.ORIGIN})
-
-
-@safe_methods
-@at_origin
-def problems(request: HttpRequest) -> HttpResponse:
+@page("GET")
+def problems(request: PageRequest) -> HttpResponse:
     """All problems."""
-    return page(request, "problems", {"codes": list(Code)})
+    return render_page(request, "problems", {"codes": list(Code)})
 
 
-@safe_methods
-@at_origin
-def problem(request: HttpRequest, code: str) -> HttpResponse:
+@page("GET")
+def problem(request: PageRequest, code: str) -> HttpResponse:
     """What a problem means to a person; the address that every problem document's type names."""
     found = next((one for one in Code if one.slug == code), None)
     if found is None:
-        raise Http404
-    return page(request, "problem", {"code": found})
-
-
-MAILED = {
-    "confirm": {
-        "title": "Confirm your address",
-        "path": "register/confirm/",
-        "body": '{"token": "…", "password": "the one typed at registration"}',
-        "note": "",
-    },
-    "invited": {
-        "title": "Make your account",
-        "path": "register/",
-        "body": '{"invitation": "…", "password": "a new one"}',
-        "note": "It answers as the first step of a login: go on with an authenticator.",
-    },
-    "reset": {
-        "title": "Reset your password",
-        "path": "password/reset/confirm/",
-        "body": '{"token": "…", "new_password": "…"}',
-        "note": "",
-    },
-    "enrol": {
-        "title": "Set up your authenticator",
-        "path": "mfa/totp/",
-        "body": '{"token": "…"}',
-        "note": "With the header Authorization: Bearer and the partial token of the login that you are in.",
-    },
-    "address": {
-        "title": "Confirm the change of address",
-        "path": "email/change/confirm/",
-        "body": '{"token": "…"}',
-        "note": "The address changes when both mailboxes have confirmed it.",
-    },
-    "cancel-reset": {
-        "title": "Keep your second factor",
-        "path": "mfa/reset/cancel/",
-        "body": '{"token": "…"}',
-        "note": "This cancels the removal of your second factor that an administrator was asked for.",
-    },
-}
-
-
-@safe_methods
-@at_origin
-def mailed(request: HttpRequest, purpose: str) -> HttpResponse:
-    """Where a mailed link leads. The token stays in the browser: a fragment is never sent."""
-    return page(request, "mailed", {"origin": settings.ORIGIN, **MAILED[purpose]})
-
-
-@safe_methods
-@at_origin
-def password(request: HttpRequest) -> HttpResponse:
-    """How one changes one's password."""
-    return page(request, "password", {"origin": settings.ORIGIN})
+        raise Problem(Code.NOT_FOUND)
+    return render_page(request, "problem", {"code": found})
 
 
 @safe_methods
@@ -142,21 +61,28 @@ def security_txt(request: HttpRequest) -> HttpResponse:
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
 
 
+def _refuse(request: HttpRequest, code: Code) -> HttpResponseBase:
+    """For a person as a page, for a program as a problem document; below /api/ there are only programs."""
+    wants_page = not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
+    answer = answer_problem if wants_page else problem_response
+    return answer(Problem(code), request)
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django refused the request before any view: a foreign Host header, a malformed address."""
-    return problem_response(Problem(Code.VALIDATION_FAILED), request)
+    return _refuse(request, Code.VALIDATION_FAILED)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Django's 403."""
-    return problem_response(Problem(Code.PERMISSION_DENIED), request)
+    return _refuse(request, Code.PERMISSION_DENIED)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """No such address."""
-    return problem_response(Problem(Code.NOT_FOUND), request)
+    return _refuse(request, Code.NOT_FOUND)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """A fault of ours; the log has it, the client gets its id."""
-    return problem_response(Problem(Code.INTERNAL_ERROR), request)
+    return _refuse(request, Code.INTERNAL_ERROR)

@@ -10,6 +10,8 @@ from tests.attacks.mails import wait_for_link
 from tests.client import PASSWORD, Person, expect, new_email
 from tests.conftest import new_address
 from tests.detecting import wait_for_any_detection
+from tests.house.console_drives import ConsoleDrives
+from tests.house.page_drives import PageDrives
 from tests.house.told import Listener, Watched
 from tests.redis_processes import RedisProcess, wait_until
 from tests.server import Server
@@ -54,6 +56,8 @@ class Drives:
         self.leaving()
         self.inviting()
         self.changing_the_address()
+        PageDrives(self.server, self.listener).run()
+        ConsoleDrives(self.server, self.listener).run()
 
     def becoming_somebody(self) -> Person:
         client, person = self.client(), Person(new_email())

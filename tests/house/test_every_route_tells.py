@@ -12,7 +12,7 @@ import pytest
 from audit.events import EventType
 from secure_auth import urls
 from tests.house.drives import Drives
-from tests.house.test_routes import patterns, views
+from tests.house.test_routes import pages, patterns, views
 from tests.house.test_vocabulary import RESERVED
 from tests.house.told import Route
 from tests.redis_processes import RedisProcess, one_redis
@@ -32,6 +32,8 @@ QUIET_SUCCESS = {("GET", "/api/v1/me/"), ("POST", "/api/v1/token/verify/")}
 # Looks at nothing of anybody's, and forgets what it was asked.
 ESTIMATES = {("POST", "/api/v1/password/strength/")}
 SILENT = OWN_DATA | ESTIMATES
+# Neither has anything to tell: which language a browser wants, and that codes were kept.
+QUIET_PAGES = {"/language/", "/recovery-codes/"}
 
 
 class Walk:
@@ -79,12 +81,15 @@ def walk(tmp_path_factory: pytest.TempPathFactory, redis: RedisProcess | None) -
 
 
 def routes() -> set[Route]:
-    return {
+    """Those of the API, and the forms of the pages."""
+    api = {
         (name.upper(), path)
         for path, view in views()
         for name in view.http_method_names
         if hasattr(view, name) and name != "options"
     }
+    acting = [(path, view) for path, view in pages() if path not in QUIET_PAGES]
+    return api | {("POST", path) for path, view in acting if "POST" in view.methods}
 
 
 def test_every_route_was_walked(walk: Walk) -> None:
@@ -107,9 +112,10 @@ def test_what_is_said_to_be_silent_is(walk: Walk) -> None:
 
 
 def test_what_is_no_part_of_the_api_only_shows_pages() -> None:
-    """Pages, probes, schema and static keys act on nothing: there is nothing to tell."""
+    """Probes, schema and static keys act on nothing: there is nothing to tell."""
     others = {path for path, one in patterns(urls.urlpatterns) if not hasattr(one.callback, "cls")}
     assert not [path for path in others if path.startswith("/api/v1/")]
+    assert {path for path in others if path in QUIET_PAGES} == QUIET_PAGES
 
 
 def test_every_event_was_raised(walk: Walk, redis: RedisProcess | None) -> None:

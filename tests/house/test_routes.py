@@ -73,9 +73,55 @@ GET admin/invitations/ access admin fresh
 POST admin/invitations/ access admin fresh
 DELETE admin/invitations/{}/ access admin fresh
 """
-# For people: not in the schema.
-PAGES = {"/", "/api/docs/", "/problems/", "/problems/{}/", "/confirm/", "/reset/", "/enrol/", "/password/"}
-PAGES |= {"/.well-known/change-password", "/invited/", "/address/", "/cancel-reset/"}
+# The pages for people, not in the schema: methods, path, and what each asks for. A "login" is one whose password was
+# proved; a "grant" is one that may enrol, or a fresh session. All of the console also ask that it was not left idle.
+PAGES = """
+GET / -
+GET,POST /sign-in/ -
+GET,POST /sign-in/code/ login
+POST /sign-out/ session
+GET,POST /reauthenticate/ session
+POST /language/ -
+GET,POST /sign-up/ -
+GET /sign-up/sent/ -
+GET,POST /confirm/ -
+GET,POST /enrol/ grant
+GET,POST /enrol/app/ grant
+GET,POST /recovery-codes/ session
+GET,POST /recovery-codes/new/ session fresh
+GET,POST /forgot/ -
+GET /forgot/sent/ -
+GET,POST /reset/ -
+GET,POST /invited/ -
+GET,POST /address/ -
+GET,POST /cancel-reset/ -
+GET,POST /password/ session fresh
+GET /activity/ session
+GET,POST /authenticators/{}/remove/ session fresh
+POST /sessions/{}/end/ session
+POST /sessions/end-others/ session
+POST /devices/{}/forget/ session
+GET /console/ session auditor
+GET /console/events/ session auditor
+GET /console/events/export/ session auditor
+POST /console/events/tail/ session auditor
+GET /console/events/tail/{}/ session auditor
+POST /console/events/tail/{}/stop/ session auditor
+GET /console/events/{}/ session auditor
+GET /console/events/{}/proof/ session auditor
+GET /console/detections/ session auditor
+GET /console/detections/{}/ session auditor
+POST /console/detections/{}/acknowledge/ session auditor fresh
+GET /console/people/ session admin fresh
+GET /console/people/{}/ session admin fresh
+POST /console/people/{}/{}/ session admin fresh
+GET /console/integrity/ session auditor
+POST /console/integrity/verify/ session auditor fresh
+GET /console/integrity/progress/ session auditor
+GET /problems/ -
+GET /problems/{}/ -
+"""
+NOT_DESCRIBED = {"/api/docs/", "/.well-known/change-password"}
 
 
 def patterns(listed: list[Any], prefix: str = "/") -> list[tuple[str, URLPattern]]:
@@ -103,6 +149,16 @@ def test_routes_are_those_of_the_contract() -> None:
     assert found == wanted
 
 
+def pages() -> list[tuple[str, Any]]:
+    every = patterns(urls.urlpatterns)
+    return [(path, one.callback) for path, one in every if hasattr(one.callback, "answer_problem")]
+
+
+def test_pages_are_those_promised() -> None:
+    found = {(",".join(view.methods), path, " ".join(getattr(view, "asked", "-"))) for path, view in pages()}
+    assert found == {tuple(line.split(" ", 2)) for line in PAGES.strip().splitlines()}
+
+
 def test_every_view_of_the_api_judges_its_token_in_one_place() -> None:
     for path, view in views():
         assert issubclass(view, ServiceView), path
@@ -115,12 +171,13 @@ def test_every_view_of_the_api_judges_its_token_in_one_place() -> None:
 def test_every_route_is_documented_and_nothing_else_is() -> None:
     documented = {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in operations()}
     existing = set()
+    for_people = NOT_DESCRIBED | {path for path, _ in pages()}
     for path, one in patterns(urls.urlpatterns):
         view = getattr(one.callback, "cls", None)
         methods = (
             [name.upper() for name in view.http_method_names if hasattr(view, name)] if view else ["GET"]
         )
-        existing |= {(name, path) for name in methods if name != "OPTIONS" and path not in PAGES}
+        existing |= {(name, path) for name in methods if name != "OPTIONS" and path not in for_people}
     assert documented == existing
 
 

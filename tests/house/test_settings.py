@@ -57,6 +57,7 @@ WRONG = [
     ("REGISTRATION", "sometimes"),
     ("INVITATION_HOURS", "0"),
     ("SESSION_IDLE_SECONDS", "90000"),
+    ("CONSOLE_IDLE_SECONDS", "0"),
     ("SIGNING_ALGORITHM", "HS256"),
     ("TOTP_ALGORITHM", "MD5"),
     ("TOTP_ALGORITHM", "sha1"),

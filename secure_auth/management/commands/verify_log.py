@@ -1,5 +1,6 @@
 """manage.py verify_log."""
 
+import os
 import sqlite3
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,10 @@ import psycopg
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
-from secure_auth import verification
+from secure_auth import verification, verifications
+from secure_auth.acting import Refused
 from secure_auth.management.verifying import VerifyingCommand
+from secure_auth.supervisor import end_with_parent
 
 
 class Command(VerifyingCommand):
@@ -41,9 +44,20 @@ class Command(VerifyingCommand):
             "--resume", action="store_true",
             help="go on where an interrupted run stopped; what that run read is not read again",
         )  # fmt: skip
+        parser.add_argument(
+            "--for", dest="verification", metavar="ID",
+            help="keep progress and verdict where the console shows them; the worker calls this",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Judge, line by line."""
+        if options["verification"]:
+            end_with_parent(os.getppid())
+            try:
+                self.stdout.write(verifications.run(options["verification"]))
+            except Refused as error:
+                raise CommandError(str(error)) from error
+            return
         if options["export"] and options["resume"]:
             raise CommandError("--resume goes with the database, not with --export")
         asked = {"given": options["checkpoint"], "vkeys": options["key"]}

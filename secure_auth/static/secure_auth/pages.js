@@ -1,0 +1,83 @@
+// Comfort only: every page works without this file.
+
+// A second click on a button that is under way does nothing.
+for (const form of document.forms) {
+  form.addEventListener("submit", (event) => {
+    if (form.ariaBusy === "true") {
+      event.preventDefault();
+    } else if (!event.defaultPrevented) {
+      form.ariaBusy = "true";
+    }
+  });
+}
+addEventListener("pageshow", (event) => {
+  for (const form of document.forms) {
+    form.ariaBusy = null;
+  }
+  // A browser may keep a page whole for the Back button; who is signed in may have changed since.
+  if (event.persisted) {
+    location.reload();
+  }
+});
+
+// Show what is typed into a password field.
+for (const box of document.querySelectorAll("[data-secret]")) {
+  const input = box.querySelector("input");
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  const say = (shown) => {
+    input.type = shown ? "text" : "password";
+    button.textContent = shown ? box.dataset.hide : box.dataset.show;
+    button.setAttribute("aria-label", `${button.textContent}: ${input.labels[0].textContent}`);
+    button.setAttribute("aria-pressed", String(shown));
+  };
+  button.addEventListener("click", () => say(input.type === "password"));
+  input.form.addEventListener("submit", () => say(false));
+  say(false);
+  box.classList.add("can-show");
+  box.append(button);
+}
+
+// A mailed link carries its token behind #, which no server and no referrer sees.
+const mailed = document.querySelector("[data-mailed-token]");
+const token = new URLSearchParams(location.hash.slice(1)).get("token");
+if (mailed && token) {
+  mailed.value = token;
+  mailed.closest(".field").hidden = true;
+  history.replaceState(null, "", location.pathname + location.search);
+  const next = mailed.form.querySelector("input:not([type=hidden]):not([data-mailed-token])");
+  next?.focus();
+}
+
+// Recovery codes: copy, download, print.
+const codes = document.querySelector("[data-codes]");
+if (codes) {
+  const text = [...codes.querySelectorAll("li")].map((line) => line.textContent.trim()).join("\n") + "\n";
+  const said = document.querySelector("[data-said]");
+  const acts = {
+    copy: async (button) => {
+      await navigator.clipboard.writeText(text);
+      said.textContent = button.dataset.done;
+    },
+    download: (button) => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([`${button.dataset.heading}\n\n${text}`], { type: "text/plain" }));
+      link.download = button.dataset.name;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    },
+    print: () => window.print(),
+  };
+  for (const button of document.querySelectorAll("[data-act]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => acts[button.dataset.act](button));
+  }
+}
+
+// Times in the person's own zone.
+for (const time of document.querySelectorAll("time[datetime]")) {
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  time.title = time.textContent;
+  time.textContent = format.format(new Date(time.dateTime));
+}

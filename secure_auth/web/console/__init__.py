@@ -1,0 +1,1 @@
+"""The console of security teams: what the log holds and proves, and what admins do about it."""

@@ -1,0 +1,54 @@
+"""/console/detections/: attacks recognised in the log, and what somebody found when looking into one."""
+
+from urllib.parse import urlencode
+
+from django.http import HttpResponse, HttpResponseBase
+
+from audit.detections.reading import STATES
+from audit.events import Severity
+from audit.vocabulary import DetectionRule
+from secure_auth import detections
+from secure_auth.errors import validation_failed
+from secure_auth.web.console.entrance import console, is_fresh, query_of, show, who
+from secure_auth.web.page import lead_to
+from secure_auth.web.person import SignedRequest
+
+LONGEST_NOTE = 1000
+
+
+@console("GET")
+def listed(request: SignedRequest) -> HttpResponse:
+    """A page of detections, newest first."""
+    signed, source = who(request)
+    query = query_of(request)
+    page = detections.list_detections(signed=signed, query=query, source=source)
+    filters = {name: value for name, value in query.items() if name not in ("cursor", "limit")}
+    context = {
+        "detections": page.results,
+        "filters": filters,
+        "states": STATES,
+        "rules": list(DetectionRule),
+        "severities": list(Severity),
+        "next": urlencode({**filters, "cursor": page.next}) if page.next else "",
+        "previous": urlencode({**filters, "cursor": page.previous}) if page.previous else "",
+    }
+    return show(request, "detections", context)
+
+
+@console("GET")
+def shown(request: SignedRequest, detection_id: str) -> HttpResponse:
+    """One detection with the events that show it."""
+    signed, source = who(request)
+    found = detections.show_detection(signed=signed, detection_id=detection_id, source=source)
+    return show(request, "detection", {"detection": found, "is_fresh": is_fresh(request)})
+
+
+@console("POST", fresh=True)
+def acknowledge(request: SignedRequest, detection_id: str) -> HttpResponseBase:
+    """Note that somebody looked into it."""
+    signed, source = who(request)
+    note = request.POST.get("note", "").strip()
+    if not note or len(note) > LONGEST_NOTE or "\x00" in note:
+        raise validation_failed("note", "invalid", f"1 to {LONGEST_NOTE} characters are needed.")
+    detections.acknowledge(signed=signed, detection_id=detection_id, note=note, source=source)
+    return lead_to(f"/console/detections/{detection_id}/", notice="acknowledged")

@@ -1,0 +1,82 @@
+"""Who gets into the console: an auditor or admin, not idle, and for actions with a second factor proved just now."""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse, HttpResponseBase
+
+from audit.events import Source
+from secure_auth import demands, visits
+from secure_auth.access import Signed
+from secure_auth.errors import Problem
+from secure_auth.web.page import (
+    REAUTHENTICATE,
+    View,
+    asks_for,
+    has_role,
+    lead_to,
+    page,
+    render_page,
+    signed_in,
+)
+from secure_auth.web.person import SignedRequest
+
+
+def console(
+    *methods: str, role: str = "auditor", fresh: bool = False, is_use: bool = True
+) -> Callable[[View], View]:
+    """Make a page of the console. `is_use`: whether it counts against the idle limit; what asks by itself does not.
+
+    A refused action leads to the proof of a second factor and then to the page that its form was on.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def entered(request: SignedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            signed, source = who(request)
+            try:
+                visits.enter(signed=signed, source=source, is_use=is_use)
+                if fresh:
+                    demands.demand_fresh(signed, source=source)
+            except Problem:
+                return lead_to(REAUTHENTICATE, then=_way_back(request))
+            return view(request, *args, **kwargs)
+
+        guarded = asks_for(entered, "fresh") if fresh else entered
+        return page(*methods)(signed_in(has_role(role)(guarded)))
+
+    return decorate
+
+
+def _way_back(request: SignedRequest) -> str:
+    """The page itself; of an action, that which its path stands below."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    return request.path.rstrip("/").rpartition("/")[0] + "/"
+
+
+def who(request: SignedRequest) -> tuple[Signed, Source]:
+    """Whose request this is, and where it comes from."""
+    return request.person.signed, request.source
+
+
+def query_of(request: SignedRequest) -> dict[str, str]:
+    """The query by name, without empty fields: a form sends all that it has."""
+    return {name: value for name, value in request.GET.dict().items() if value}
+
+
+def show(
+    request: SignedRequest, template: str, context: Mapping[str, object], *, status: int = 200
+) -> HttpResponse:
+    """A page of web/console/."""
+    section = request.path.removeprefix("/console/").partition("/")[0]
+    return render_page(request, f"console/{template}", {"section": section, **context}, status=status)
+
+
+def is_fresh(request: SignedRequest) -> bool:
+    """Whether an action would be let through now: a page asks for the proof before somebody has typed a reason."""
+    age_seconds = time.time() - who(request)[0].auth_time
+    return age_seconds <= settings.REAUTHENTICATION_SECONDS

@@ -1,0 +1,154 @@
+"""Becoming somebody: sign up, confirm the address, bind an authenticator, keep the recovery codes."""
+
+from django.conf import settings
+from django.http import HttpResponseBase
+
+from mfa import totp
+from secure_auth import authenticators, recovery_sheet, registration
+from secure_auth.authenticators import TotpConfirmed
+from secure_auth.grants import Grant
+from secure_auth.web import once
+from secure_auth.web.forms import BeginForm, CodeForm, ConfirmForm, PageForm, SignUpForm
+from secure_auth.web.page import (
+    fresh,
+    lead_to,
+    next_path,
+    page,
+    render_form,
+    render_page,
+    signed_in,
+    with_next,
+)
+from secure_auth.web.person import PageRequest, SignedRequest
+from secure_auth.web.steps import ENROL, GrantRequest, begin_second_step, complete, may_enrol
+
+SCAN = "/enrol/app/"
+CODES = "/recovery-codes/"
+
+
+@page("GET", "POST")
+def sign_up(request: PageRequest) -> HttpResponseBase:
+    """Begin an account; the mail tells the rest."""
+    form = SignUpForm(request)
+    if form.is_sent:
+        with form:
+            registration.register(**form.fields_sent(), source=request.source)
+            return lead_to("/sign-up/sent/")
+    return render_form(request, "sign_up", form, {"least": settings.PASSWORD_MIN_LENGTH})
+
+
+@page("GET")
+def sign_up_sent(request: PageRequest) -> HttpResponseBase:
+    """The same whether or not the address is known."""
+    return render_page(request, "sign_up_sent")
+
+
+@page("GET", "POST")
+def confirm(request: PageRequest) -> HttpResponseBase:
+    """Where the mailed link leads: confirming is the first login."""
+    form = ConfirmForm(request)
+    if form.is_sent:
+        with form:
+            proved = registration.confirm_registration(**form.fields_sent(), source=request.source)
+            return begin_second_step(proved, then="")
+    return render_form(request, "confirm", form)
+
+
+@page("GET", "POST")
+@may_enrol
+def begin(request: GrantRequest) -> HttpResponseBase:
+    """Make an unconfirmed authenticator."""
+    form, then = BeginForm(request), next_path(request)
+    grant = request.grant
+    if form.is_sent:
+        with form:
+            sent = form.fields_sent()
+            begun = authenticators.begin_totp(
+                grant=grant,
+                name=sent["name"],
+                mailed_token=sent["token"],
+                source=request.source,
+            )
+            response = lead_to(SCAN, then=then)
+            shown = begun.enrolment
+            content = {"id": begun.id, "secret": shown.secret, "uri": shown.otpauth_uri}
+            once.show_once(response, once.TOTP, _owner(grant), content)
+            return response
+    needs_token = grant.login is not None and grant.login.needs_mailed_token
+    return render_form(request, "enrol", form, {"needs_token": needs_token, "is_first": bool(grant.login)})
+
+
+def _owner(grant: Grant) -> str:
+    return grant.login.id if grant.login else grant.session_id
+
+
+@page("GET", "POST")
+@may_enrol
+def scan(request: GrantRequest) -> HttpResponseBase:
+    """Show the QR code and bind the authenticator whose code comes back; completes a first login."""
+    grant = request.grant
+    begun = once.read_once(request, once.TOTP, _owner(grant))
+    if begun is None:
+        return lead_to(ENROL, then=next_path(request))
+    form = CodeForm(request)
+    if form.is_sent:
+        with form:
+            confirmed = authenticators.confirm_totp(
+                grant=grant,
+                authenticator_id=begun["id"],
+                code=form.fields_sent()["code"],
+                source=request.source,
+            )
+            return _bound(request, grant, confirmed)
+    return _show_secret(request, form, begun["secret"], begun["uri"])
+
+
+def _show_secret(request: GrantRequest, form: PageForm, secret: str, uri: str) -> HttpResponseBase:
+    groups = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
+    picture = totp.draw_qr(uri, scalable=True)
+    context: dict[str, object] = {"uri": uri, "key": groups, "picture": picture}
+    return render_form(request, "scan", form, context)
+
+
+def _bound(request: GrantRequest, grant: Grant, confirmed: TotpConfirmed) -> HttpResponseBase:
+    """On to the new recovery codes, where there are some."""
+    then = next_path(request)
+    session_id = confirmed.completed.pair.session_id if confirmed.completed else grant.session_id
+    if confirmed.recovery_codes:
+        response = lead_to(CODES, then=then)
+        once.show_once(response, once.CODES, session_id, {"codes": confirmed.recovery_codes})
+    else:
+        response = lead_to(then or "/", notice="authenticator-added")
+        once.forget_once(response)
+    if confirmed.completed:
+        complete(response, confirmed.completed)
+    return response
+
+
+@page("GET", "POST")
+@signed_in
+def show_codes(request: SignedRequest) -> HttpResponseBase:
+    """New recovery codes, until the person says that they are kept, for ten minutes at most."""
+    then = next_path(request) or "/"
+    session_id = request.person.session.id
+    shown = once.read_once(request, once.CODES, session_id)
+    if request.method == "POST" or shown is None:
+        response = lead_to(then, notice="codes-saved" if request.method == "POST" else "")
+        once.forget_once(response)
+        return response
+    return render_page(request, "recovery_codes", {"codes": shown["codes"]})
+
+
+@page("GET", "POST")
+@signed_in
+@fresh
+def new_codes(request: SignedRequest) -> HttpResponseBase:
+    """Ten new recovery codes; the old ones are dead."""
+    person = request.person
+    form = PageForm(request)
+    if form.is_sent:
+        codes = recovery_sheet.replace_recovery_codes(grant=person.grant, source=request.source)
+        response = lead_to(with_next(CODES, next_path(request)))
+        once.show_once(response, once.CODES, person.session.id, {"codes": codes})
+        return response
+    return render_form(request, "new_codes", form)

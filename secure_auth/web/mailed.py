@@ -1,0 +1,46 @@
+"""Where mailed links lead that are no part of signing up or in: each page has one form, for the token of the mail.
+
+The token stands in the link's fragment, which reaches no server; a script fills the field with it, or the person does.
+"""
+
+from django.conf import settings
+from django.http import HttpResponseBase
+
+from secure_auth import address_change, invitations, recovery
+from secure_auth.web.forms import JoinForm, MailedForm
+from secure_auth.web.page import SIGN_IN, lead_to, page, render_form
+from secure_auth.web.person import PageRequest
+from secure_auth.web.steps import begin_second_step
+
+
+@page("GET", "POST")
+def join(request: PageRequest) -> HttpResponseBase:
+    """Make the account of an invitation: its first login."""
+    form = JoinForm(request)
+    if form.is_sent:
+        with form:
+            proved = invitations.accept(**form.fields_sent(), email="", source=request.source)
+            return begin_second_step(proved, then="")
+    return render_form(request, "invited", form, {"least": settings.PASSWORD_MIN_LENGTH})
+
+
+@page("GET", "POST")
+def confirm_address(request: PageRequest) -> HttpResponseBase:
+    """One end of a change of address."""
+    form = MailedForm(request)
+    if form.is_sent:
+        with form:
+            is_changed = address_change.confirm_change(**form.fields_sent(), source=request.source)
+            return lead_to("/", notice="address-changed" if is_changed else "address-waits")
+    return render_form(request, "confirm_address", form)
+
+
+@page("GET", "POST")
+def cancel_reset(request: PageRequest) -> HttpResponseBase:
+    """Keep the second factors that an administrator was asked to remove."""
+    form = MailedForm(request)
+    if form.is_sent:
+        with form:
+            recovery.cancel_by_link(**form.fields_sent(), source=request.source)
+            return lead_to(SIGN_IN, notice="reset-cancelled")
+    return render_form(request, "cancel_reset", form)

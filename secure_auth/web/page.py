@@ -1,0 +1,222 @@
+"""What every page is made with: who may see it, how it is shown, and how a refusal is told to a person.
+
+    @page("GET", "POST")
+    @signed_in
+    @fresh
+    @has_role("admin")
+    def view(request): ...
+
+`request.person` has the user, the session and the roles; it is None where nobody is signed in. An unsafe request must
+bring the page's form token. Nothing of a page is kept by the browser or runs but this service's own files.
+"""
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, Final, cast
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import translation
+from django.utils.functional import SimpleLazyObject
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from secure_auth import demands
+from secure_auth.browsers import SAFE_METHODS, read_cookie, set_cookie
+from secure_auth.errors import Code, Problem, service_unavailable
+from secure_auth.plain_views import at_origin
+from secure_auth.web import guard, person, words
+from secure_auth.web.forms import PageForm
+from secure_auth.web.person import PageRequest, SignedRequest, SignInNeeded
+from throttling.reservations import StoreUnavailable
+
+View = Callable[..., HttpResponseBase]
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+NOTICE: Final = "__Host-notice"
+NOTICE_SECONDS: Final = 60
+SIGN_IN: Final = "/sign-in/"
+REAUTHENTICATE: Final = "/reauthenticate/"
+
+
+def page(*methods: str) -> Callable[[View], View]:
+    """Make a page of a view that takes these methods."""
+    taken = ("HEAD", *methods) if "GET" in methods else methods
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def shown(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            with translation.override(translation.get_language_from_request(request)):
+                response = _answer(at_origin(view), taken, request, *args, **kwargs)
+                return _finish(request, response)
+
+        shown.methods = methods  # type: ignore[attr-defined]
+        shown.answer_problem = answer_problem  # type: ignore[attr-defined]
+        return shown
+
+    return decorate
+
+
+def _answer(
+    view: View, methods: tuple[str, ...], request: PageRequest, *args: Any, **kwargs: Any
+) -> HttpResponseBase:
+    """The view's answer, or the refusal in words."""
+    request.person, request.has_ended = None, False
+    try:
+        if request.method not in methods:
+            raise Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(methods)})
+        person.note_person(request)
+        if request.method not in SAFE_METHODS:
+            guard.demand_own_form(request)
+        return view(request, *args, **kwargs)
+    except SignInNeeded:
+        return _lead_to_sign_in(request)
+    except Problem as problem:
+        if problem.code is Code.INVALID_TOKEN:  # the session ended while this was under way
+            request.has_ended = True
+            return _lead_to_sign_in(request)
+        return show_problem(request, problem)
+    except (OperationalError, InterfaceError, StoreUnavailable):
+        return show_problem(request, service_unavailable(2))
+
+
+def _finish(request: PageRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The headers that every page carries."""
+    guard.keep_browser(request, response)
+    person.forget_ended(request, response)
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers["Content-Language"] = translation.get_language() or settings.LANGUAGE_CODE
+    return response
+
+
+def render_page(
+    request: PageRequest, template: str, context: dict[str, object] | None = None, *, status: int = 200
+) -> HttpResponse:
+    """A page of web/`template`.html, with the notice that a page before left for it."""
+    notice = read_cookie(request, NOTICE)
+    shared = {
+        "product": settings.PRODUCT_NAME,
+        "person": request.person,
+        "form_token": SimpleLazyObject(partial(guard.form_token, request)),
+        "language": translation.get_language(),
+        "languages": settings.LANGUAGES,
+        "here": request.get_full_path(),
+        "notice": words.NOTICES.get(notice),
+    }
+    response = render(request, f"web/{template}.html", {**shared, **(context or {})}, status=status)
+    if notice:
+        response.delete_cookie(NOTICE, samesite="Lax")
+    return response
+
+
+def render_form(
+    request: PageRequest, template: str, form: PageForm, context: dict[str, object] | None = None
+) -> HttpResponse:
+    """A page with a form, before it is sent or with what is wrong with it."""
+    response = render_page(request, template, {"form": form, **(context or {})}, status=form.status)
+    if form.problem:
+        _copy_headers(form.problem, response)
+    return response
+
+
+def _copy_headers(problem: Problem, response: HttpResponse) -> None:
+    for name, value in problem.headers.items():
+        if name != "WWW-Authenticate":  # there is nothing that a browser could answer it with
+            response.headers[name] = value
+
+
+def show_problem(request: PageRequest, problem: Problem) -> HttpResponse:
+    """A refusal that belongs to no field of a form. The page asks no store: one of them may be what is away."""
+    told = words.describe_problem(problem)
+    context = {"problem": problem.code, "words": told, "request_id": request.request_id}
+    response = render_page(request, "refused", context, status=problem.code.status)
+    _copy_headers(problem, response)
+    return response
+
+
+def answer_problem(problem: Problem, request: HttpRequest) -> HttpResponseBase:
+    """A refusal before the view was reached."""
+    asked = cast(PageRequest, request)
+    asked.person, asked.has_ended = None, False
+    with translation.override(translation.get_language_from_request(request)):
+        return _finish(asked, show_problem(asked, problem))
+
+
+def lead_to(path: str, *, notice: str = "", then: str = "") -> HttpResponseRedirect:
+    """On to another page (303), which shows the notice and may lead on in turn."""
+    response = HttpResponseRedirect(with_next(path, then))
+    response.status_code = 303
+    if notice:
+        set_cookie(response, NOTICE, notice, NOTICE_SECONDS, samesite="Lax")
+    return response
+
+
+def with_next(path: str, then: str) -> str:
+    """A path that remembers where to go on."""
+    return f"{path}?{urlencode({'next': then})}" if then else path
+
+
+def next_path(request: PageRequest) -> str:
+    """Where the person wanted to go: a path of this service, or empty."""
+    wanted = request.GET.get("next", "")
+    is_path = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
+    return wanted if is_path and len(wanted) <= 1024 else ""
+
+
+def _lead_to_sign_in(request: PageRequest) -> HttpResponseRedirect:
+    then = request.get_full_path() if request.method in SAFE_METHODS else ""
+    notice = "session-ended" if request.has_ended else ""
+    return lead_to(SIGN_IN, notice=notice, then="" if then == "/" else then)
+
+
+def signed_in(view: View) -> View:
+    """Only for people who are signed in; others are led to sign in and back."""
+
+    @wraps(view)
+    def guarded(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.person is None:
+            raise SignInNeeded
+        return view(request, *args, **kwargs)
+
+    return asks_for(guarded, "session")
+
+
+def fresh(view: View) -> View:
+    """Only with a second factor that was proved lately; others are led to prove it, and back to this page."""
+
+    @wraps(view)
+    def guarded(request: SignedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            demands.demand_fresh(request.person.signed, source=request.source)
+        except Problem:
+            return lead_to(REAUTHENTICATE, then=request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    return asks_for(guarded, "fresh")
+
+
+def has_role(role: str) -> Callable[[View], View]:
+    """Only with a role."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: SignedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            demands.demand_role(request.person.signed, role, source=request.source)
+            return view(request, *args, **kwargs)
+
+        return asks_for(guarded, role)
+
+    return decorate
+
+
+def asks_for(view: View, what: str) -> View:
+    """Note on a view what it asks for, so that a test can compare all of them with what is promised."""
+    view.asked = (what, *getattr(view, "asked", ()))  # type: ignore[attr-defined]
+    return view

@@ -1,0 +1,93 @@
+"""My security: authenticators, sessions, known devices and recent events, each with what may be done about it."""
+
+from django.http import HttpResponseBase
+from django.utils import timezone
+
+from mfa import recovery_codes
+from secure_auth import access, devices, inventory, review, sessions
+from secure_auth.errors import Code, Problem
+from secure_auth.web import activity
+from secure_auth.web.forms import PageForm
+from secure_auth.web.page import fresh, lead_to, page, render_form, render_page, signed_in
+from secure_auth.web.person import SignedRequest
+
+MOST_LISTED = 50
+RECENT = "6"
+
+
+def show_overview(request: SignedRequest) -> HttpResponseBase:
+    """Everything at a glance."""
+    person, now = request.person, timezone.now()
+    known = devices.live_devices(now).filter(user=person.user).order_by("-created_at")
+    recent = review.list_activity(signed=person.signed, query={"limit": RECENT})
+    context: dict[str, object] = {
+        "authenticators": inventory.list_authenticators(person.user.pk),
+        "codes_left": recovery_codes.count_left(person.user.pk),
+        "sessions": sessions.live_sessions(person.user.pk, now)[:MOST_LISTED],
+        "devices": known[:MOST_LISTED],
+        "recent": [activity.describe_event(event) for event in recent.results],
+    }
+    return render_page(request, "security", context)
+
+
+@page("GET")
+@signed_in
+def show_activity(request: SignedRequest) -> HttpResponseBase:
+    """What happened to this account, newest first."""
+    query = {"cursor": request.GET["cursor"]} if request.GET.get("cursor") else {}
+    shown = review.list_activity(signed=request.person.signed, query=query)
+    events = [activity.describe_event(event) for event in shown.results]
+    return render_page(request, "activity", {"events": events, "older": shown.next, "newer": shown.previous})
+
+
+@page("GET", "POST")
+@signed_in
+@fresh
+def remove_authenticator(request: SignedRequest, authenticator_id: str) -> HttpResponseBase:
+    """Ask, then remove it; the last one stays."""
+    form, person = PageForm(request), request.person
+    if form.is_sent:
+        with form:
+            inventory.remove_authenticator(
+                grant=person.grant, authenticator_id=authenticator_id, source=request.source
+            )
+            return lead_to("/", notice="authenticator-removed")
+    own = inventory.list_authenticators(person.user.pk)
+    found = next((row for row in own if row.id == authenticator_id), None)
+    if found is None:
+        raise Problem(Code.NOT_FOUND)
+    return render_form(
+        request, "remove_authenticator", form, {"authenticator": found, "is_last": len(own) == 1}
+    )
+
+
+@page("POST")
+@signed_in
+def end_session(request: SignedRequest, session_id: str) -> HttpResponseBase:
+    """End one of my sessions."""
+    access.end_own_session(
+        signed=request.person.signed,
+        session_id=session_id,
+        source=request.source,
+    )
+    return lead_to("/", notice="session-over")
+
+
+@page("POST")
+@signed_in
+def end_others(request: SignedRequest) -> HttpResponseBase:
+    """End all sessions but this one, and logins under way."""
+    access.end_other_sessions(signed=request.person.signed, source=request.source)
+    return lead_to("/", notice="sessions-over")
+
+
+@page("POST")
+@signed_in
+def forget_device(request: SignedRequest, device_id: str) -> HttpResponseBase:
+    """Forget a known device of mine."""
+    access.forget_device(
+        signed=request.person.signed,
+        device_id=device_id,
+        source=request.source,
+    )
+    return lead_to("/", notice="device-forgotten")

@@ -1,0 +1,112 @@
+"""Between the two steps on the pages: the partial token of this browser's login, in a cookie that no script reads.
+
+The API does not know the cookie. It lives as long as the partial token, and goes with the session's opening.
+"""
+
+from functools import wraps
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpResponseBase, HttpResponseRedirect
+
+from secure_auth import login, pending
+from secure_auth.browsers import DEVICE, read_cookie, set_cookie
+from secure_auth.errors import Code, Problem, invalid_token
+from secure_auth.grants import Grant
+from secure_auth.models import PendingLogin
+from secure_auth.pending import LoginCompleted, PasswordProved
+from secure_auth.web.page import SIGN_IN, View, asks_for, fresh, lead_to, next_path
+from secure_auth.web.person import PageRequest, keep_signed_in
+
+LOGIN: Final = "__Host-login"
+SECOND_STEP: Final = "/sign-in/code/"
+ENROL: Final = "/enrol/"
+
+
+class LoginRequest(PageRequest):
+    """A request in the middle of a login."""
+
+    login: PendingLogin
+
+
+class GrantRequest(PageRequest):
+    """A request of somebody who may bind an authenticator."""
+
+    grant: Grant
+
+
+def begin_second_step(proved: PasswordProved, *, then: str) -> HttpResponseRedirect:
+    """On to the second step, or to the enrolment of a first authenticator."""
+    enrols = proved.next == PendingLogin.Next.ENROLL
+    response = lead_to(ENROL if enrols else SECOND_STEP, then=then)
+    set_cookie(response, LOGIN, proved.partial_token, proved.expires_in, samesite="Lax")
+    return response
+
+
+def complete(response: HttpResponseBase, completed: LoginCompleted) -> None:
+    """Sign this browser in: its session has a handle from now on, and no tokens."""
+    keep_signed_in(response, completed.pair.session_id)
+    response.delete_cookie(LOGIN, samesite="Lax")
+    if completed.device_token:
+        set_cookie(response, DEVICE, completed.device_token, settings.DEVICE_SECONDS)
+
+
+def _login_over(request: PageRequest, *, notice: str) -> HttpResponseRedirect:
+    """Back to the beginning; who is signed in meanwhile, by a second click or another tab, goes on where they were."""
+    if request.person:
+        return lead_to(next_path(request) or "/")
+    response = lead_to(SIGN_IN, notice=notice, then=next_path(request))
+    response.delete_cookie(LOGIN, samesite="Lax")
+    return response
+
+
+def in_second_step(view: View) -> View:
+    """Only with a login whose password was proved and whose second step is open: `request.login`."""
+
+    @wraps(view)
+    def guarded(request: LoginRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            request.login = login.open_second_step(read_cookie(request, LOGIN), source=request.source)
+            return view(request, *args, **kwargs)
+        except Problem as problem:
+            if problem.code is not Code.INVALID_TOKEN:
+                raise
+            return _login_over(request, notice="login-ended")
+
+    return asks_for(guarded, "login")
+
+
+def may_enrol(view: View) -> View:
+    """Only for who may bind an authenticator: in the middle of a first login, or freshly signed in: `request.grant`."""
+
+    @fresh
+    def as_signed_in(request: GrantRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.person:
+            request.grant = request.person.grant
+        return view(request, *args, **kwargs)
+
+    @wraps(view)
+    def guarded(request: GrantRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.person:
+            return as_signed_in(request, *args, **kwargs)
+        try:
+            request.grant = _first_login(request)
+            return view(request, *args, **kwargs)
+        except Problem as problem:
+            if problem.code is not Code.INVALID_TOKEN:
+                raise
+            return _login_over(request, notice="enrol-needs-login")
+
+    return asks_for(guarded, "grant")
+
+
+def _first_login(request: PageRequest) -> Grant:
+    """The right of a login whose account has no second factor yet.
+
+    Raises:
+        Problem: invalid_token.
+    """
+    found = pending.find_pending(read_cookie(request, LOGIN), source=request.source)
+    if found.next != PendingLogin.Next.ENROLL:
+        raise invalid_token()
+    return Grant(found.user, login=found)

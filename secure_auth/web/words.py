@@ -1,0 +1,114 @@
+"""What refusals and successes are called on a page: plain words, in the person's language."""
+
+from typing import Final
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from secure_auth.errors import Code, FieldError, Problem
+
+# What the page before leaves for the next one to say, by the value of a cookie.
+NOTICES: Final[dict[str, Promise]] = {
+    "session-ended": gettext_lazy("Your session has ended. Sign in again to go on."),
+    "signed-out": gettext_lazy("You are signed out."),
+    "signed-in": gettext_lazy("Welcome. You are signed in."),
+    "login-ended": gettext_lazy("That sign-in is over. Please start again."),
+    "password-changed": gettext_lazy("Your password is changed. All your other sessions are over."),
+    "password-reset": gettext_lazy("Your new password is set. Sign in with it."),
+    "authenticator-added": gettext_lazy("The authenticator is ready."),
+    "authenticator-removed": gettext_lazy("The authenticator is removed."),
+    "codes-saved": gettext_lazy("Good. Keep your recovery codes in a safe place."),
+    "session-over": gettext_lazy("That session is over."),
+    "sessions-over": gettext_lazy("All your other sessions are over."),
+    "device-forgotten": gettext_lazy("That device is forgotten."),
+    "enrol-needs-login": gettext_lazy(
+        "Sign in first. If you came by a mailed link, open it once more after that."
+    ),
+    "address-changed": gettext_lazy("Your address is changed. Sign in with the new one."),
+    "address-waits": gettext_lazy(
+        "Confirmed. Your address changes when the other mailbox has confirmed too."
+    ),
+    "reset-cancelled": gettext_lazy("The removal is cancelled. Your second factor stays."),
+    "acknowledged": gettext_lazy("Your note is in the log."),
+    "did-unlock": gettext_lazy("The account is unlocked."),
+    "did-revoke-sessions": gettext_lazy("All sessions of the account are over."),
+    "did-reset-mfa": gettext_lazy("The second factor is reset. Its owner enrols again at the next sign-in."),
+    "did-disable": gettext_lazy("The account is disabled."),
+    "did-enable": gettext_lazy("The account is enabled."),
+    "not-done": gettext_lazy(
+        "Nothing was done: the account is in that state already, or it is the last admin."
+    ),
+    "verification-asked": gettext_lazy("The verification begins in a moment."),
+    "verification-under-way": gettext_lazy("A verification is under way already."),
+}
+
+PROBLEMS: Final[dict[Code, Promise]] = {
+    Code.VALIDATION_FAILED: gettext_lazy("Something in this form is missing or not right."),
+    Code.INVALID_LINK: gettext_lazy(
+        "This link was used before, is too old or incomplete. Ask for a new one."
+    ),
+    Code.INVALID_CREDENTIALS: gettext_lazy("The address or the password is wrong."),
+    Code.INVALID_CODE: gettext_lazy(
+        "The code is wrong or was used before. Wait for the next one and try again."
+    ),
+    Code.INVALID_TOKEN: gettext_lazy("This step is over. Please sign in again."),
+    Code.PERMISSION_DENIED: gettext_lazy("Your account may not do this."),
+    Code.CSRF_FAILED: gettext_lazy(
+        "This page was open for too long, or you signed in or out in another tab. Nothing was done. Open the page "
+        "again and repeat what you wanted to do."
+    ),
+    Code.NOT_FOUND: gettext_lazy("There is nothing here, or it is already gone."),
+    Code.METHOD_NOT_ALLOWED: gettext_lazy("This page cannot be opened like this."),
+    Code.LAST_AUTHENTICATOR: gettext_lazy(
+        "This is your last authenticator. Add another one before you remove it."
+    ),
+    Code.PAYLOAD_TOO_LARGE: gettext_lazy("That is more than this page takes."),
+    Code.UNSUPPORTED_MEDIA_TYPE: gettext_lazy("This page cannot be opened like this."),
+    Code.RATE_LIMITED: gettext_lazy("Too many requests came from where you are."),
+    Code.TEMPORARILY_LOCKED: gettext_lazy(
+        "There were too many failed attempts. Use a device that you signed in on before, or reset the password by mail."
+    ),
+    Code.SERVICE_UNAVAILABLE: gettext_lazy("The service is busy. Nothing was done or lost."),
+    Code.INTERNAL_ERROR: gettext_lazy("Something went wrong here. It was recorded."),
+}
+
+FAULTS: Final[dict[str, Promise]] = {
+    "too_short": gettext_lazy("This is too short: at least %(least)d characters are needed."),
+    "too_long": gettext_lazy("This is too long: at most %(most)d characters are taken."),
+    "too_common": gettext_lazy("This password is among those that attackers try first. Choose another one."),
+    "invalid": gettext_lazy("This is not right. Please check it."),
+    "required": gettext_lazy("Please fill this in."),
+}
+
+
+def describe_problem(problem: Problem) -> str:
+    """One or two sentences, with how long to wait where waiting helps."""
+    words = str(PROBLEMS.get(problem.code, PROBLEMS[Code.INTERNAL_ERROR]))
+    seconds = problem.headers.get("Retry-After", "")
+    return f"{words} {describe_wait(int(seconds))}" if seconds.isdigit() else words
+
+
+def describe_wait(seconds: int) -> str:
+    """When to try again."""
+    if seconds < 60:
+        return ngettext("Try again in %(n)d second.", "Try again in %(n)d seconds.", seconds) % {"n": seconds}
+    minutes = -(-seconds // 60)
+    if minutes < 120:
+        return ngettext("Try again in %(n)d minute.", "Try again in %(n)d minutes.", minutes) % {"n": minutes}
+    hours = -(-minutes // 60)
+    return ngettext("Try again in %(n)d hour.", "Try again in %(n)d hours.", hours) % {"n": hours}
+
+
+def describe_fault(fault: FieldError) -> str:
+    """What is wrong with one field."""
+    words = str(FAULTS.get(fault.code, FAULTS["invalid"]))
+    return words % {"least": settings.PASSWORD_MIN_LENGTH, "most": settings.PASSWORD_MAX_LENGTH}
+
+
+def describe_second_step_lock(problem: Problem) -> str:
+    """A lock of the codes: other ways stay open."""
+    words = _("There were too many wrong codes. A recovery code still works.")
+    seconds = problem.headers.get("Retry-After", "")
+    return f"{words} {describe_wait(int(seconds))}" if seconds.isdigit() else words

@@ -1,0 +1,128 @@
+"""Who gets into the console, for how long, and what it tells the log. Without a browser."""
+
+import pytest
+
+from tests.client import Client, Person, expect
+from tests.redis_processes import wait_until
+from tests.server import Server
+from tests.watcher import LONG_AGO, LookIn, events_of, views_of
+
+READING = ("", "events/", "detections/", "integrity/")
+
+
+@pytest.fixture
+def auditor(client: Client) -> Person:
+    return client.create_person(role="auditor")
+
+
+@pytest.fixture
+def admin(client: Client) -> Person:
+    return client.create_person(role="admin")
+
+
+def test_an_auditor_reads_every_page_and_each_look_is_told(
+    server: Server, client: Client, auditor: Person, look_in: LookIn
+) -> None:
+    watcher = look_in(auditor)
+    for path in READING:
+        answer = watcher.get(f"/console/{path}")
+        assert answer.status_code == 200, path
+        assert "no-store" in answer.headers["Cache-Control"]
+    event = expect(client.get("audit/events/?limit=1&order=index", auditor.access), 200)["results"][0]["id"]
+    assert watcher.get(f"/console/events/{event}/").status_code == 200
+    assert watcher.get(f"/console/events/{event}/proof/").json()["index"] == 0
+    assert watcher.get(f"/console/events/{event}/proof/?form=text").text.startswith(
+        "c2sp.org/tlog-proof@v1\n"
+    )
+    export = watcher.get("/console/events/export/?format=csv&limit=3")
+    assert len(export.text.splitlines()) == 4
+    wanted = {"events", "event", "proof", "summary", "export", "detections", "log"}
+    assert views_of(server, watcher.session) == wanted
+
+
+def test_equal_looks_are_one_event(server: Server, auditor: Person, look_in: LookIn) -> None:
+    watcher = look_in(auditor)
+    for _ in range(3):
+        watcher.get("/console/events/?outcome=failure")
+    read = [one for one in events_of(server, watcher.session) if one[0] == "audit.read"]
+    assert len(read) == 2  # the list and the chart's counts
+
+
+def test_a_wrong_filter_is_named_on_the_page(auditor: Person, look_in: LookIn) -> None:
+    answer = look_in(auditor).get("/console/events/?ip=nowhere")
+    assert answer.status_code == 400
+    assert "<code>ip</code>" in answer.text
+
+
+def test_admins_act_with_a_reason(server: Server, client: Client, admin: Person, look_in: LookIn) -> None:
+    target, watcher = client.create_person(), look_in(admin)
+    user = expect(client.me(target.access), 200)["id"]
+    assert watcher.get(f"/console/people/?q={target.email[:12]}").status_code == 200
+    assert user in watcher.text
+    assert watcher.get(f"/console/people/{user}/").status_code == 200
+    assert watcher.post(f"/console/people/{user}/disable/").status_code == 400  # without a reason
+    for action, kind in (
+        ("disable", "account.disable"),
+        ("enable", "account.enable"),
+        ("unlock", "account.unlock"),
+    ):
+        answer = watcher.post(f"/console/people/{user}/{action}/", reason=f"why {action}")
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"/console/people/{user}/")
+        assert (kind, "success", "by_admin") in events_of(server, watcher.session)
+    assert client.me(target.access).status_code == 401
+    watcher.post(f"/console/people/{user}/enable/", reason="once more")
+    assert ("account.enable", "failure", "not_allowed") in events_of(server, watcher.session)
+
+
+def test_a_verification_is_asked_for_watched_and_ends_with_its_verdict(
+    server: Server, auditor: Person, look_in: LookIn
+) -> None:
+    watcher = look_in(auditor)
+    watcher.get("/console/integrity/")
+    asked = watcher.post("/console/integrity/verify/")
+    assert asked.headers["Location"] == "/console/integrity/"
+    watcher.post("/console/integrity/verify/")  # one is under way
+    told = [one for one in events_of(server, watcher.session) if one[0] == "audit.verify"]
+    assert told == [("audit.verify", "success", "by_user"), ("audit.verify", "failure", "capacity")]
+    wait_until(lambda: not watcher.get("/console/integrity/progress/").json()["open"], 60)
+    page = watcher.get("/console/integrity/").text
+    assert "ok: " in page
+    assert server.rows("SELECT outcome FROM audit_event WHERE type = 'audit.verdict'")[-1] == ("success",)
+
+
+def test_a_live_tail_is_one_event_at_its_start_and_one_at_its_end(
+    server: Server, client: Client, auditor: Person, look_in: LookIn
+) -> None:
+    watcher = look_in(auditor)
+    watcher.get("/console/events/")
+    tail = watcher.post("/console/events/tail/?type=login.password").json()
+    client.login(Person("nobody@example.org"), "a wrong passphrase")
+    seen: list[str] = []
+
+    def has_come() -> bool:
+        found = watcher.get(f"/console/events/tail/{tail['id']}/?cursor={tail['cursor']}").json()
+        tail["cursor"] = found["cursor"]
+        seen.extend(one["type"] for one in found["results"])
+        return bool(seen)
+
+    wait_until(has_come, 20)
+    assert seen == ["login.password"]
+    assert watcher.post(f"/console/events/tail/{tail['id']}/stop/").status_code == 204
+    assert watcher.get(f"/console/events/tail/{tail['id']}/?cursor={tail['cursor']}").status_code == 404
+    told = server.rows(
+        "SELECT reason, details FROM audit_event WHERE session = %s ORDER BY id", [watcher.session]
+    )
+    tails = [(reason, str(details)) for reason, details in told if "tail" in str(details)]
+    assert [reason for reason, _ in tails] == ["", "by_user"]
+    assert '"results": 1' in tails[1][1].replace("'", '"').replace('":1', '": 1')
+
+
+def test_a_tail_that_nobody_asks_is_ended_by_the_worker(
+    server: Server, auditor: Person, look_in: LookIn
+) -> None:
+    watcher = look_in(auditor)
+    watcher.get("/console/events/")
+    tail = watcher.post("/console/events/tail/").json()
+    server.rows("UPDATE secure_auth_livetail SET seen_at = %s WHERE id = %s", [LONG_AGO, tail["id"]])
+    wait_until(lambda: not server.rows("SELECT 1 FROM secure_auth_livetail WHERE id = %s", [tail["id"]]), 30)
+    assert ("audit.read", "success", "idle") in events_of(server, watcher.session)

@@ -1,0 +1,165 @@
+"""The console in a real browser, over a log of a hundred thousand events."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.client import Client, Person, new_email
+from tests.conftest import new_address
+from tests.pages.seeding import seed
+from tests.server import Server
+from tests.watcher import age
+
+expect.set_options(timeout=30_000)  # of a busy machine
+PROBE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+
+SignedIn = Callable[..., tuple[Page, Person]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def busy(server: Server) -> Server:
+    """A day of a hundred thousand events lies behind this service."""
+    seed(server)
+    return server
+
+
+@pytest.fixture
+def page(signed_in: SignedIn) -> Page:
+    """An admin's."""
+    return signed_in(role="admin")[0]
+
+
+def attempt(server: Server, *, agent: str = "", email: str = "") -> None:
+    """A failed login."""
+    client = Client(server, new_address())
+    headers = {"User-Agent": agent} if agent else {}
+    client.login(Person(email or new_email("stranger")), "a wrong passphrase", headers=headers)
+    client.close()
+
+
+def event_of(server: Server, *, type_: str, newest: bool = True) -> str:
+    order = "DESC" if newest else "ASC"
+    sql = f"SELECT e.id FROM audit_event e JOIN audit_entry n ON n.event = e.id WHERE e.type = %s ORDER BY e.id {order}"
+    return str(server.rows(sql, [type_])[0][0])
+
+
+def test_overview_counts_and_leads_to_the_events(page: Page) -> None:
+    page.goto("/console/")
+    expect(page.locator(".tile .number").nth(1)).not_to_have_text(re.compile(r"^0\b"))
+    page.locator(".tile .number a").nth(1).click()
+    expect(page).to_have_url(re.compile(r"type=token\.reuse"))
+    expect(page.locator("[data-events] tr").first).to_contain_text("token.reuse")
+
+
+def test_a_click_on_a_value_narrows_the_list(page: Page) -> None:
+    page.goto("/console/events/")
+    page.locator('[data-events] [data-cell="type"]', has_text="login.password").first.click()
+    page.locator('[data-events] [data-cell="ip"]').first.click()
+    expect(page).to_have_url(re.compile(r"type=login\.password&ip="))
+    texts = page.locator('[data-events] [data-cell="type"]').all_inner_texts()
+    assert texts
+    assert set(texts) == {"login.password"}
+    page.locator(".chips.active a").first.click()
+    expect(page).not_to_have_url(re.compile("type="))
+
+
+def test_pages_lead_back_and_forth(page: Page) -> None:
+    page.goto("/console/events/?type=token.refresh")
+    first = page.locator("[data-events] .time").first.inner_text()
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator("[data-events] .time").first).not_to_have_text(first)
+    page.get_by_role("link", name="Newer").click()
+    expect(page.locator("[data-events] .time").first).to_have_text(first)
+
+
+def test_a_span_is_brushed_over_the_chart(page: Page) -> None:
+    page.goto("/console/events/?type=token.refresh")
+    box = page.locator("[data-bars]").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"type=token\.refresh&since=.*&until="))
+    expect(page.locator("[data-events] tr")).to_have_count(50)
+
+
+def test_an_event_is_verified_in_the_browser(busy: Server, page: Page) -> None:
+    attempt(busy)
+    page.goto(f"/console/events/{event_of(busy, type_='account.create')}/")
+    expect(page.locator("[data-verdict]")).to_have_attribute("data-state", "pass")
+    assert page.locator('[data-step][data-state="pass"]').count() == 7
+
+
+def test_a_key_from_elsewhere_that_is_another_turns_red(busy: Server, page: Page) -> None:
+    page.goto(f"/console/events/{event_of(busy, type_='account.create')}/")
+    verdict = page.locator("[data-verdict]")
+    expect(verdict).to_have_attribute("data-state", "pass")
+    page.fill("[data-vkey]", "example.org/log+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+    page.get_by_role("button", name="Check again").click()
+    expect(verdict).to_have_attribute("data-state", "fail")
+
+
+def test_a_live_tail_shows_what_arrives(busy: Server, page: Page) -> None:
+    page.goto("/console/events/?type=login.password&outcome=failure")
+    page.get_by_role("button", name="Watch live").click()
+    stop = page.get_by_role("button", name="Stop watching")
+    expect(stop).to_be_visible()
+    attempt(busy, agent="Watched/1.0")
+    expect(page.locator("[data-events] tr.fresh").first).to_contain_text("unknown_account")
+    stop.click()
+    expect(page.get_by_role("button", name="Watch live")).to_be_visible()
+
+
+def session_of(page: Page) -> str:
+    (handle,) = (one["value"] for one in page.context.cookies() if one["name"] == "__Host-web")
+    return handle.partition(".")[0]
+
+
+def test_actions_ask_for_the_second_factor_first(busy: Server, page: Page) -> None:
+    page.goto("/console/integrity/")
+    expect(page.get_by_role("button", name="Verify the log now")).to_be_visible()
+    age(busy, session_of(page), visit=False)
+    page.goto("/console/integrity/")
+    page.get_by_role("link", name="Confirm that it is you").click()
+    expect(page).to_have_url(re.compile(r"/reauthenticate/\?next=%2Fconsole%2Fintegrity%2F"))
+
+
+def test_foreign_text_is_text(busy: Server, page: Page) -> None:
+    attempt(busy, agent=PROBE, email=f"{PROBE}@example.org")
+    page.goto("/console/events/?type=login.password")
+    page.locator("[data-events] .time").first.click()
+    expect(page.locator('[data-field="source.user_agent"]')).to_have_text(PROBE)
+    expect(page.locator("[data-verdict]")).to_have_attribute("data-state", re.compile("pass|unable"))
+    for path in ("events/?q=", "events/?ip=", "detections/?rule=", "?span=", "people/?q="):
+        page.goto(f"/console/{path}{quote(PROBE)}")
+    assert page.input_value("#q") == PROBE
+    assert page.evaluate("window.hacked") is None
+
+
+def test_reading_needs_no_script(signed_in: SignedIn) -> None:
+    page, _ = signed_in(role="auditor", java_script_enabled=False)
+    page.goto("/console/events/")
+    page.select_option("#type", "token.reuse")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator(".chips.active")).to_contain_text("token.reuse")
+    assert set(page.locator('[data-events] [data-cell="type"]').all_inner_texts()) == {"token.reuse"}
+    page.get_by_text("The same as a table").click()
+    page.locator("tbody th a").first.click()
+    page.locator("[data-events] .time").first.click()
+    expect(page.locator("[data-fields]")).to_contain_text("token.reuse")
+
+
+def test_the_export_is_what_is_shown(page: Page, tmp_path: Path) -> None:
+    page.goto("/console/events/?type=token.reuse")
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="csv").click()
+    target = tmp_path / "export.csv"
+    waiting.value.save_as(target)
+    lines = target.read_text().splitlines()
+    assert len(lines) > 500
+    assert all("token.reuse" in line for line in lines[1:])

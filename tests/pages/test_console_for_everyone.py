@@ -1,0 +1,36 @@
+"""The console for everyone: axe-core finds nothing, in both themes, narrow and wide; each page is light."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.pages.test_console import SignedIn, event_of
+from tests.pages.test_everyone import Judge
+from tests.server import Server
+
+
+@pytest.fixture
+def admin(signed_in: SignedIn) -> Page:
+    """A page whose policy lets axe in."""
+    return signed_in(role="admin", bypass_csp=True, reduced_motion="reduce")[0]
+
+
+def test_every_page_of_the_console(admin: Page, server: Server, axe: str) -> None:
+    judge = Judge(axe)
+    event = event_of(server, type_="account.create")
+    ((user,),) = server.rows('SELECT max("id") FROM secure_auth_user')
+    for path in (
+        "",
+        "events/",
+        f"events/{event}/",
+        "detections/",
+        "people/",
+        f"people/{user}/",
+        "integrity/",
+    ):
+        answer = admin.goto(f"/console/{path}")
+        assert answer
+        assert answer.status == 200, path
+        for details in admin.locator("details").all():
+            details.evaluate("one => one.open = true")
+        judge.look(admin, f"/console/{path}")
+    assert judge.faults == [], "\n".join(judge.faults)

@@ -1,0 +1,146 @@
+"""Every page for everyone: axe-core finds nothing (WCAG 2.2 AA), in both themes, narrow and wide; each is light."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Response
+
+from tests.client import PASSWORD, Person
+from tests.pages.doing import GO, enrol, prove_password, register
+from tests.server import Server
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+MOST_BYTES = 100 * 1024
+NewContext = Callable[..., BrowserContext]
+
+
+class Judge:
+    """Looks at a page as four people see it: light and dark, on a phone and on a large screen."""
+
+    def __init__(self, axe: str) -> None:
+        self.axe = axe
+        self.seen: list[str] = []
+        self.faults: list[str] = []
+
+    def look(self, page: Page, name: str) -> None:
+        self.seen.append(name)
+        page.evaluate(self.axe)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            for width in (360, 1280):
+                page.set_viewport_size({"width": width, "height": 800})
+                found = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
+                where = f"{name} {scheme} {width}px"
+                self.faults += [self._tell(where, one) for one in found["violations"]]
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                if wide > width:
+                    self.faults.append(f"{where}: {wide} px wide")
+
+    @staticmethod
+    def _tell(where: str, violation: dict[str, Any]) -> str:
+        nodes = "; ".join(
+            node["html"][:160] + " " + node["failureSummary"] for node in violation["nodes"][:2]
+        )
+        return f"{where}: {violation['id']}: {nodes}"
+
+
+@pytest.fixture
+def judge(axe: str) -> Iterator[Judge]:
+    looking = Judge(axe)
+    yield looking
+    assert looking.faults == [], "\n".join(looking.faults)
+
+
+@pytest.fixture
+def unhindered(new_context: NewContext) -> Page:
+    """A page whose policy lets axe in."""
+    return new_context(bypass_csp=True, reduced_motion="reduce").new_page()
+
+
+def test_every_page_of_the_way_in(unhindered: Page, server: Server, judge: Judge) -> None:
+    page = unhindered
+    for path in (
+        "/",
+        "/sign-in/",
+        "/sign-up/",
+        "/sign-up/sent/",
+        "/confirm/",
+        "/forgot/",
+        "/forgot/sent/",
+        "/reset/",
+    ):
+        page.goto(path)
+        judge.look(page, path)
+    for path in ("/problems/", "/problems/invalid_token/", "/nowhere/"):
+        page.goto(path)
+        judge.look(page, path)
+    prove_password(page, Person("nobody@example.org"))
+    page.wait_for_selector("[role=alert]")
+    judge.look(page, "/sign-in/ refused")
+    person, token = register(page, server)
+    page.goto(f"/confirm/#token={token}")
+    page.fill("#id_password", PASSWORD)
+    page.click(GO)
+    page.wait_for_url("**/enrol/")
+    judge.look(page, "/enrol/")
+    page.click(GO)
+    page.wait_for_url("**/enrol/app/*")
+    page.fill("#id_code", "000000")
+    page.click(GO)
+    page.wait_for_selector("[role=alert]")
+    judge.look(page, "/enrol/app/ refused")
+    page.goto("/enrol/")
+    enrol(page, person)
+    judge.look(page, "/recovery-codes/")
+
+
+def test_every_page_of_who_is_signed_in(
+    signed_in: Callable[..., tuple[Page, Person]], server: Server, judge: Judge, new_context: NewContext
+) -> None:
+    page, person = signed_in(bypass_csp=True, reduced_motion="reduce")
+    for path in ("/", "/activity/", "/password/", "/enrol/", "/recovery-codes/new/", "/reauthenticate/"):
+        page.goto(path)
+        judge.look(page, path)
+    page.goto("/")
+    page.click("a[href^='/authenticators/']")
+    judge.look(page, "/authenticators/{}/remove/")
+    other = new_context(bypass_csp=True).new_page()
+    prove_password(other, person)
+    other.wait_for_url("**/sign-in/code/")
+    judge.look(other, "/sign-in/code/")
+    other.click("text=Use a recovery code")
+    judge.look(other, "/sign-in/code/?with=recovery_code")
+
+
+def test_each_page_is_light(signed_in: Callable[..., tuple[Page, Person]], new_context: NewContext) -> None:
+    page, _ = signed_in()
+    cookies = page.context.cookies()
+    for path in ("/", "/activity/", "/password/", "/enrol/"):
+        cold = new_context()
+        cold.add_cookies(cookies)  # type: ignore[arg-type]
+        loaded: list[Response] = []
+        cold.on("response", loaded.append)
+        fresh = cold.new_page()
+        fresh.goto(path, wait_until="networkidle")
+        sizes = {
+            one.url: sum(one.request.sizes()[part] for part in ("responseBodySize", "responseHeadersSize"))
+            for one in loaded
+        }  # type: ignore[literal-required]
+        assert sum(sizes.values()) <= MOST_BYTES, sizes
+        assert all(url.startswith(fresh.url[: fresh.url.index("/", 8)]) for url in sizes), (
+            sizes
+        )  # no other host
+        cold.close()
+
+
+def test_everything_is_reached_by_keyboard(page: Page) -> None:
+    page.goto("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Sign in"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/sign-in/")
+    assert page.evaluate("document.activeElement.id") == "id_email"

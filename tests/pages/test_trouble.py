@@ -1,0 +1,113 @@
+"""What a person sees when something is in the way: a word that helps, and nothing lost."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.client import Person
+from tests.conftest import new_address
+from tests.pages.conftest import enter
+from tests.pages.doing import GO, heading, prove_password
+from tests.server import Server
+
+SignedIn = Callable[..., tuple[Page, Person]]
+NewContext = Callable[..., BrowserContext]
+
+
+def test_a_lockout_says_how_long(signed_in: SignedIn, new_context: NewContext) -> None:
+    _, person = signed_in()
+    page = new_context().new_page()
+    thief = Person(person.email, "a wrong passphrase")
+    for _ in range(5):
+        prove_password(page, thief)
+        expect(page.get_by_role("alert")).to_have_text("The address or the password is wrong.")
+        assert page.input_value("#id_email") == person.email
+        assert page.input_value("#id_password") == ""
+    prove_password(page, person)
+    expect(page.get_by_role("alert")).to_contain_text("There were too many failed attempts")
+    expect(page.get_by_role("alert")).to_contain_text("Try again in 15 minutes.")
+
+
+def test_a_session_ended_elsewhere_leads_to_sign_in_and_back(
+    signed_in: SignedIn, new_context: NewContext, server: Server
+) -> None:
+    page, person = signed_in()
+    address = new_address()
+    other = new_context(address=address)
+    enter(other, server, person, address)
+    page.goto("/activity/")
+    elsewhere = other.new_page()
+    elsewhere.goto("/")
+    elsewhere.click("text=End all others")
+    expect(elsewhere.get_by_role("status")).to_have_text("All your other sessions are over.")
+    page.reload()
+    expect(page.get_by_role("status")).to_have_text("Your session has ended. Sign in again to go on.")
+    assert page.url.endswith("/sign-in/?next=%2Factivity%2F")
+    assert "__Host-web" not in {cookie["name"] for cookie in page.context.cookies()}
+
+
+def test_a_form_of_a_session_that_ended_does_nothing(signed_in: SignedIn) -> None:
+    page, _ = signed_in()
+    page.goto("/recovery-codes/new/")
+    tab = page.context.new_page()
+    tab.goto("/")
+    tab.click("text=Sign out")
+    page.click(GO)
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Your recovery codes")
+
+
+def test_back_after_sign_out_shows_nothing(signed_in: SignedIn) -> None:
+    page, person = signed_in()
+    page.goto("/activity/")
+    page.goto("/")
+    page.click("text=Sign out")
+    page.wait_for_url("**/sign-in/")
+    for _ in range(2):
+        page.go_back()
+        page.wait_for_load_state("load")
+        expect(page.locator("body")).not_to_contain_text(person.email)
+
+
+def test_a_second_click_is_harmless(signed_in: SignedIn, new_context: NewContext) -> None:
+    _, person = signed_in()
+    page = new_context().new_page()
+    page.goto("/sign-in/")
+    page.fill("#id_email", person.email)
+    page.fill("#id_password", person.password)
+    page.dblclick(GO)
+    page.wait_for_url("**/sign-in/code/")
+    page.click("text=Use a recovery code")
+    page.fill("#id_code", person.recovery_codes.pop())
+    page.dblclick(GO)
+    page.wait_for_url("**/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("My security")
+
+
+def test_a_login_that_took_too_long_begins_again(
+    signed_in: SignedIn, new_context: NewContext, server: Server
+) -> None:
+    _, person = signed_in()
+    page = new_context().new_page()
+    prove_password(page, person)
+    page.wait_for_url("**/sign-in/code/")
+    server.rows("UPDATE secure_auth_pendinglogin SET ended_at = created_at WHERE ended_at IS NULL")
+    page.fill("#id_code", person.code())
+    page.click(GO)
+    expect(page.get_by_role("status")).to_have_text("That sign-in is over. Please start again.")
+    assert heading(page) == "Sign in"
+
+
+def test_an_address_that_is_none_is_a_page_for_people(page: Page) -> None:
+    page.goto("/nowhere/")
+    assert heading(page) == "That did not work"
+
+
+def test_many_requests_are_told_as_a_page(new_context: NewContext, server: Server) -> None:
+    page = new_context().new_page()
+    for _ in range(6):
+        page.goto("/forgot/")
+        page.fill("#id_email", "nobody@example.org")
+        page.click(GO)
+    expect(page.get_by_role("alert")).to_contain_text(
+        "Too many requests came from where you are. Try again in"
+    )

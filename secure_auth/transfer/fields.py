@@ -13,6 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from mfa import totp
 from secure_auth import foreign_hashes
 from secure_auth.addresses import Address, parse_address
 from secure_auth.foreign_hashes import BadHash
@@ -22,7 +23,7 @@ UNUSABLE = "!"  # matches no password
 OURS = frozenset(
     {"email", "password", "role", "email_verified", "disabled", "created_at", "totp_secret", "totp_secrets"}
 )
-FIXED = {"totp_algorithm": ("SHA1", "SHA-1"), "totp_digits": ("6",), "totp_period": ("30",)}
+SCHEME = {"totp_algorithm": totp.ALGORITHMS, "totp_digits": ("6", "8"), "totp_period": ("30",)}
 IGNORED = frozenset(
     {
         "id",
@@ -36,12 +37,13 @@ IGNORED = frozenset(
         "user_permissions",
     }
 )
-KNOWN = OURS | FIXED.keys() | IGNORED | {"username", "is_active", "date_joined", "password_hash"}
+KNOWN = OURS | SCHEME.keys() | IGNORED | {"username", "is_active", "date_joined", "password_hash"}
 FLAGS = {"true": True, "t": True, "1": True, "yes": True, "false": False, "f": False, "0": False, "no": False}
 MOST_TOTP = 10
 TOTP_BYTES = range(10, 65)
 FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 _BASE32 = re.compile(r"[A-Z2-7]+")
+_OWN_SCHEME = re.compile(r"(SHA1|SHA256|SHA512)/([68]):(.*)", re.DOTALL)
 
 
 class BadField(ValueError):
@@ -59,7 +61,7 @@ class Newcomer:
     number: int
     address: Address = field(repr=False)
     password: str = field(repr=False)
-    totp_secrets: tuple[bytes, ...] = field(repr=False)
+    totp_secrets: tuple[tuple[totp.Scheme, bytes], ...] = field(repr=False)
     role: str
     created_at: datetime
     is_disabled: bool
@@ -93,7 +95,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     if value is None:
         return ""
-    if isinstance(value, bool | int) and name in FIXED:
+    if isinstance(value, bool | int) and name in SCHEME:
         return str(value)
     if not isinstance(value, str):
         raise BadField(name, "not_text")
@@ -159,16 +161,26 @@ def _created(fields: Mapping[str, Any]) -> datetime:
     return moment
 
 
-def _totp(fields: Mapping[str, Any]) -> tuple[bytes, ...]:
-    for name, allowed in FIXED.items():
-        if _text(fields, name).upper() not in ("", *allowed):
+def _totp(fields: Mapping[str, Any]) -> tuple[tuple[totp.Scheme, bytes], ...]:
+    told = {name: _text(fields, name).upper().replace("SHA-", "SHA") for name in SCHEME}
+    for name, allowed in SCHEME.items():
+        if told[name] not in ("", *allowed):
             raise BadField(name, "unsupported")
+    scheme = totp.Scheme(told["totp_algorithm"] or "SHA1", int(told["totp_digits"] or 6))
     several = fields.get("totp_secrets")
     listed = several if isinstance(several, list) else _text(fields, "totp_secrets").split(";")
     found = [text for text in (_text(fields, "totp_secret"), *listed) if text != ""]
     if len(found) > MOST_TOTP:
         raise BadField("totp_secrets", "too_many")
-    return tuple(dict.fromkeys(_secret(text) for text in found))
+    return tuple(dict.fromkeys(_with_scheme(text, scheme) for text in found))
+
+
+def _with_scheme(text: object, scheme: totp.Scheme) -> tuple[totp.Scheme, bytes]:
+    """A secret that may name a scheme of its own, as export_users writes one that is not every app's."""
+    own = _OWN_SCHEME.fullmatch(text) if isinstance(text, str) else None
+    if own is None:
+        return scheme, _secret(text)
+    return totp.Scheme(own[1], int(own[2])), _secret(own[3])
 
 
 def _secret(text: object) -> bytes:

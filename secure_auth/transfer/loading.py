@@ -197,7 +197,6 @@ def _commit(newcomers: list[Newcomer], position: int, last: int, order: Order) -
     """
     now = timezone.now()
     pairs = [(_account(one, now), one) for one in newcomers]
-    authenticators = [row for user, one in pairs for row in _authenticators(user, one, now)]
     moved: dict[str, object] = {"position": last}
     if any(_is_foreign(one.password) for one in newcomers):
         moved["has_foreign_hashes"] = True
@@ -205,7 +204,9 @@ def _commit(newcomers: list[Newcomer], position: int, last: int, order: Order) -
         if not UserImport.objects.filter(pk=order.import_id, position=position).update(**moved):
             raise Refused("another run imports the same file")
         User.objects.bulk_create(user for user, _ in pairs)
-        TotpAuthenticator.objects.bulk_create(authenticators)
+        TotpAuthenticator.objects.bulk_create(
+            row for user, one in pairs for row in _authenticators(user, one, now)
+        )
         append(*(_created(user, one, order) for user, one in pairs))
 
 
@@ -224,9 +225,11 @@ def _account(one: Newcomer, now: datetime) -> User:
 
 
 def _authenticators(user: User, one: Newcomer, now: datetime) -> list[TotpAuthenticator]:
-    rows = [TotpAuthenticator(user=user, name=NAME, confirmed_at=now) for _ in one.totp_secrets]
-    for row, secret in zip(rows, one.totp_secrets, strict=True):
+    rows = []
+    for scheme, secret in one.totp_secrets:
+        row = TotpAuthenticator(user=user, name=NAME, confirmed_at=now, **vars(scheme))
         factors.seal_totp(row, secret)
+        rows.append(row)
     return rows
 
 

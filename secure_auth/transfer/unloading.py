@@ -15,6 +15,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from audit.formats.csv_rows import harmless, written
 from audit.validation import rfc3339
+from mfa import totp
 from mfa.models import TotpAuthenticator
 from secure_auth import factors
 from secure_auth.models import User
@@ -75,11 +76,15 @@ def _secrets_of(page: list[User]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in rows:
         secret = factors.unseal_totp(row)
-        if (
-            secret is not None
-        ):  # a damaged one was told to the operator's log, and opens nothing elsewhere either
-            found.setdefault(row.user_id, []).append(base64.b32encode(secret).decode().rstrip("="))
+        if secret is not None:  # a damaged one is told to the operator's log: it opens nothing elsewhere either
+            found.setdefault(row.user_id, []).append(_spelled(secret, totp.scheme_of(row)))
     return found
+
+
+def _spelled(secret: bytes, scheme: totp.Scheme) -> str:
+    """Base32, behind its scheme where that is not what every app assumes."""
+    own = "" if scheme == totp.APPS else f"{scheme.algorithm}/{scheme.digits}:"
+    return own + base64.b32encode(secret).decode().rstrip("=")
 
 
 def _line(user: User, secrets: list[str], wish: Wish) -> str:

@@ -20,7 +20,7 @@ PATHS = [
     "/problems/",
     "/.well-known/jwks.json",
 ]
-PATHS += ["/.well-known/security.txt", "/api/schema/", "/api/docs/"]
+PATHS += ["/.well-known/security.txt", "/.well-known/webauthn", "/api/schema/", "/api/docs/"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -80,15 +80,18 @@ def test_personal_answers_are_not_stored(client: Client) -> None:
         ("logout/", "POST"),
         ("me/", "GET, HEAD"),
         ("mfa/", "GET, HEAD"),
-        ("mfa/00000000-0000-7000-8000-000000000000/", "DELETE"),
+        ("mfa/00000000-0000-7000-8000-000000000000/", "PATCH, DELETE"),
+        ("mfa/webauthn/", "POST"),
+        ("login/webauthn/options/", "POST"),
         ("sessions/", "GET, DELETE, HEAD"),
         ("audit/events/", "GET, HEAD"),
         ("/.well-known/jwks.json", "GET, HEAD"),
+        ("/.well-known/webauthn", "GET, HEAD"),
         ("/healthz", "GET, HEAD"),
     ],
 )
 def test_wrong_method_is_told_the_right_ones(client: Client, path: str, allowed: str) -> None:
-    response = client.request("PATCH", path)
+    response = client.request("PUT", path)
     problem(response, "method_not_allowed")
     assert sorted(response.headers["Allow"].split(", ")) == sorted(allowed.split(", "))
 

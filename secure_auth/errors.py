@@ -29,7 +29,10 @@ class Code(Enum):
     INVALID_CODE = (
         401,
         "The code is wrong",
-        "The code is wrong, was used before or is outside its time window.",
+        (
+            "The code is wrong, was used before or is outside its time window; or what the passkey answered does not "
+            "fit the challenge of this login."
+        ),
     )
     INVALID_TOKEN = (
         401,
@@ -172,9 +175,11 @@ def service_unavailable(retry_after_seconds: int = 1) -> Problem:
     return Problem(Code.SERVICE_UNAVAILABLE, headers={"Retry-After": str(retry_after_seconds)})
 
 
-def reauthentication_required(max_age_seconds: int, acr_values: tuple[str, ...] = ()) -> Problem:
+def reauthentication_required(
+    max_age_seconds: int, acr_values: tuple[str, ...] = (), *, detail: str = ""
+) -> Problem:
     """RFC 9470 section 3."""
     challenge = f'Bearer error="insufficient_user_authentication", max_age={max_age_seconds}'
     if acr_values:
         challenge += f', acr_values="{" ".join(acr_values)}"'
-    return Problem(Code.REAUTHENTICATION_REQUIRED, headers={"WWW-Authenticate": challenge})
+    return Problem(Code.REAUTHENTICATION_REQUIRED, detail, headers={"WWW-Authenticate": challenge})

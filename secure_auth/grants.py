@@ -17,6 +17,9 @@ from secure_auth.models import PendingLogin, Session, User
 from throttling import lockout
 
 PHISHING_RESISTANT = "phr"  # as OpenID's EAP names it
+SHOW_THE_HIGHEST = (
+    "The account has a passkey: prove it, or a recovery code, at reauthenticate/ and repeat the request."
+)
 HIGHEST = frozenset({PHISHING_RESISTANT, "recovery"})
 
 
@@ -56,7 +59,8 @@ def judge_right(grant: Grant) -> Problem | None:
     elif not Session.objects.filter(pk=grant.session_id, revoked_at=None).exists():
         return invalid_token()
     elif pending.has_passkey(locked) and HIGHEST.isdisjoint(grant.amr):
-        return reauthentication_required(settings.REAUTHENTICATION_SECONDS, (PHISHING_RESISTANT,))
+        max_age = settings.REAUTHENTICATION_SECONDS
+        return reauthentication_required(max_age, (PHISHING_RESISTANT,), detail=SHOW_THE_HIGHEST)
     return None
 
 

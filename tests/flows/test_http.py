@@ -21,7 +21,7 @@ PATHS = [
     "/.well-known/jwks.json",
 ]
 PAGES = ("/", "/problems/")
-PATHS += ["/.well-known/security.txt", "/api/schema/", "/api/docs/"]
+PATHS += ["/.well-known/security.txt", "/.well-known/webauthn", "/api/schema/", "/api/docs/"]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -82,15 +82,18 @@ def test_personal_answers_are_not_stored(client: Client) -> None:
         ("logout/", "POST"),
         ("me/", "GET, DELETE, HEAD"),
         ("mfa/", "GET, HEAD"),
-        ("mfa/00000000-0000-7000-8000-000000000000/", "DELETE"),
+        ("mfa/00000000-0000-7000-8000-000000000000/", "PATCH, DELETE"),
+        ("mfa/webauthn/", "POST"),
+        ("login/webauthn/options/", "POST"),
         ("sessions/", "GET, DELETE, HEAD"),
         ("audit/events/", "GET, HEAD"),
         ("/.well-known/jwks.json", "GET, HEAD"),
+        ("/.well-known/webauthn", "GET, HEAD"),
         ("/healthz", "GET, HEAD"),
     ],
 )
 def test_wrong_method_is_told_the_right_ones(client: Client, path: str, allowed: str) -> None:
-    response = client.request("PATCH", path)
+    response = client.request("PUT", path)
     problem(response, "method_not_allowed")
     assert sorted(response.headers["Allow"].split(", ")) == sorted(allowed.split(", "))
 

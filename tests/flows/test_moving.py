@@ -252,6 +252,8 @@ def test_what_is_exported_comes_back_the_same(
     formula = row(email=new_email("=cmd"), totp_secrets=[SECRET, "MFRGGZDFMZTWQ2LKNNWG23TPOA======"])
     rows = [
         row(totp_secret=SECRET, role="admin", created_at="2020-01-01T00:00:00Z"),
+        row(totp_secrets=[SECRET, f"SHA256/8:{SECRET}"]),
+        row(totp_secret=SECRET, totp_algorithm="SHA-512", totp_digits=8),
         row(password=""),
         formula,
     ]

@@ -123,26 +123,20 @@ def confirm_change(*, token: str, source: Source) -> bool:
     link = links.find_link(token, OLD, NEW, now=now)
     if link is None or link.change is None:
         raise accounts.refuse_link(EventType.ADDRESS_CONFIRM, source=source)
-    changed, taken = False, False
+    events: list[NewEvent] = []
+    valid = changed = False
     with transaction.atomic():
         user = pending.lock_account(link.change.user_id)
         change = AddressChange.objects.filter(pk=link.change.pk, settled_at=None).first()
-        usable = user is not None and change is not None and _is_usable(change, user)
-        if user and change and usable and links.spend_link(link, now=now):
-            events = [_confirm_end(change, link, now, source)]
+        if user and change and _is_usable(change, user) and links.spend_link(link, now=now):
+            valid, events = True, [_confirm_end(change, link, now, source)]
             if change.old_confirmed_at and change.new_confirmed_at:
-                followed = _conclude(user, change, now, source)
-                changed, taken = (
-                    followed[0].outcome == Outcome.SUCCESS,
-                    followed[0].outcome != Outcome.SUCCESS,
-                )
-                events += followed
+                changed, followed = _conclude(user, change, now, source)
+                valid, events = changed, events + followed
             append(*events)
-        else:
-            usable = False
-    if not usable:
+    if not events:
         raise accounts.refuse_link(EventType.ADDRESS_CONFIRM, source=source)
-    if taken:
+    if not valid:
         raise Problem(Code.INVALID_LINK)
     return changed
 
@@ -160,17 +154,20 @@ def _confirm_end(change: AddressChange, link: MailToken, now: datetime, source: 
     return _event(EventType.ADDRESS_CONFIRM, change.user_id, Reason.NONE, source, change=change.id, end=end)
 
 
-def _conclude(user: User, change: AddressChange, now: datetime, source: Source) -> list[NewEvent]:
-    """Change the address, or settle that another account has taken it; the events that say so."""
+def _conclude(
+    user: User, change: AddressChange, now: datetime, source: Source
+) -> tuple[bool, list[NewEvent]]:
+    """Change the address, or settle that another account has taken it: whether it changed, and the events."""
     ended = _move(user, Address(change.email, change.email_key), keep=change.session_id, now=now)
     if ended is None:
         _settle_open(user.pk, now)
         taken = Reason.KNOWN_ADDRESS
-        return [_event(EventType.ADDRESS_CHANGE, user.pk, taken, source, failed=True, change=change.id)]
+        refused = _event(EventType.ADDRESS_CHANGE, user.pk, taken, source, failed=True, change=change.id)
+        return False, [refused]
     done = _event(
         EventType.ADDRESS_CHANGE, user.pk, Reason.BY_USER, source, change=change.id, sessions=len(ended)
     )
-    return [done, *accounts.revocations(ended, user.pk, Reason.ADDRESS_CHANGED, source)]
+    return True, [done, *accounts.revocations(ended, user.pk, Reason.ADDRESS_CHANGED, source)]
 
 
 def _move(user: User, new: Address, *, keep: str, now: datetime, by_operator: str = "") -> list[str] | None:

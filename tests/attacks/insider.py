@@ -30,12 +30,15 @@ ENDPOINTS: dict[str, tuple[str, dict[str, Any]]] = {
     "password/change/": ("access", {"current_password": SECRET, "new_password": SECRET}),
     "password/reset/": ("", {"email": "a@example.org"}),
     "password/reset/confirm/": ("", {"token": "x", "new_password": SECRET}),
+    "password/strength/": ("", {"password": SECRET, "email": "a@example.org"}),
+    "admin/invitations/": ("access", {"email": "a@example.org", "role": "none", "reason": "because"}),
     "admin/users/00000000-0000-7000-8000-000000000000/unlock/": ("access", {"reason": "because"}),
 }
 FIELDS = [(path, field) for path, (_, body) in ENDPOINTS.items() for field in body]
 TABLES = (
     "secure_auth_user",
     "secure_auth_registration",
+    "secure_auth_invitation",
     "secure_auth_mailtoken",
     "secure_auth_session",
     "secure_auth_pendinglogin",

@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run manage test test-long bench lint format schema lock install install-dev clean
+.PHONY: help run manage test test-long bench lint format schema screenshots messages lock install install-dev clean
 
 help: ## list what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,13 @@ format: install-dev ## format the code and mend what ruff can mend
 
 schema: install-dev ## write docs/openapi.yaml anew from the code
 	@PRODUCT_NAME= $(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
+
+screenshots: install-dev ## draw the pages for docs/images/ anew (needs chromium)
+	@$(BIN)/python -m tests.pages.screenshots
+
+messages: install-dev ## collect and compile the words of the pages (needs gettext)
+	@cd secure_auth && ../$(BIN)/python ../manage.py makemessages --locale de --no-location --no-wrap --no-obsolete
+	@msgfmt --check-format -o secure_auth/locale/de/LC_MESSAGES/django.mo secure_auth/locale/de/LC_MESSAGES/django.po
 
 lock: ## pin the newest fitting versions with their hashes (needs uv)
 	@sh deploy/lock.sh

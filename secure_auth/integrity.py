@@ -94,11 +94,6 @@ def show_integrity(*, signed: Signed, source: Source) -> Integrity | None:
     )
 
 
-def verifier_keys(event_log: int | None = None) -> list[str]:
-    """The verifier keys that checkpoints of a log are signed with."""
-    return evidence.read_verifier_keys(event_log)
-
-
 def _health() -> Health | None:
     head = tree.current_head()
     if head is None:

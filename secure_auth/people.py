@@ -18,7 +18,7 @@ MOST = 50
 
 
 @dataclass(frozen=True)
-class Dossier:
+class PersonRecord:
     """An account. `locks` are the limits that refuse it now."""
 
     user: User
@@ -29,7 +29,7 @@ class Dossier:
     locks: list[Standing]
 
 
-def show_person(*, signed: Signed, user_id: str, source: Source) -> Dossier:
+def show_person(*, signed: Signed, user_id: str, source: Source) -> PersonRecord:
     """An account, for an admin.
 
     Raises:
@@ -40,7 +40,7 @@ def show_person(*, signed: Signed, user_id: str, source: Source) -> Dossier:
     review.record_reading(View.USERS, signed=signed, source=source, query=f"id={user_id}", reason=reason)
     if user is None:
         raise Problem(Code.NOT_FOUND)
-    return Dossier(
+    return PersonRecord(
         user=user,
         authenticators=inventory.list_authenticators(user.pk),
         recovery_codes_left=recovery_codes.count_left(user.pk),

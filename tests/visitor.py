@@ -166,7 +166,7 @@ class Visitor:
         """Bind an authenticator by its key, on the page that asks for its name."""
         self.fill(name="My phone", **typed)
         assert self.page.path == "/enrol/app/", self.page.text
-        person.authenticator = Authenticator(self.page.reader.by_id["key"].replace(" ", ""))
+        person.authenticator = Authenticator("".join(self.page.reader.by_id["key"].split()))
         page = self.fill(code=person.code())
         if page.path == "/recovery-codes/":
             person.recovery_codes = [word for word in page.text.split() if word.count("-") == 5]

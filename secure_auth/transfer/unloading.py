@@ -76,7 +76,9 @@ def _secrets_of(page: list[User]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in rows:
         secret = factors.unseal_totp(row)
-        if secret is not None:  # a damaged one is told to the operator's log: it opens nothing elsewhere either
+        if (
+            secret is not None
+        ):  # a damaged one is told to the operator's log: it opens nothing elsewhere either
             found.setdefault(row.user_id, []).append(_spelled(secret, totp.scheme_of(row)))
     return found
 

@@ -10,7 +10,7 @@
 bring the page's form token. Nothing of a page is kept by the browser or runs but this service's own files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from typing import Any, Final, cast
 from urllib.parse import urlencode
@@ -97,7 +97,7 @@ def _finish(request: PageRequest, response: HttpResponseBase) -> HttpResponseBas
 
 
 def render_page(
-    request: PageRequest, template: str, context: dict[str, object] | None = None, *, status: int = 200
+    request: PageRequest, template: str, context: Mapping[str, object] | None = None, *, status: int = 200
 ) -> HttpResponse:
     """A page of web/`template`.html, with the notice that a page before left for it."""
     notice = read_cookie(request, NOTICE)
@@ -117,7 +117,7 @@ def render_page(
 
 
 def render_form(
-    request: PageRequest, template: str, form: PageForm, context: dict[str, object] | None = None
+    request: PageRequest, template: str, form: PageForm, context: Mapping[str, object] | None = None
 ) -> HttpResponse:
     """A page with a form, before it is sent or with what is wrong with it."""
     response = render_page(request, template, {"form": form, **(context or {})}, status=form.status)

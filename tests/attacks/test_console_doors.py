@@ -104,6 +104,6 @@ def test_an_old_proof_acts_on_nothing(server: Server, client: Client, look_in: L
 def test_a_form_from_elsewhere_does_nothing(client: Client, look_in: LookIn) -> None:
     watcher, target = look_in(client.create_person(role="admin")), client.create_person()
     user = expect(client.me(target.access), 200)["id"]
-    watcher.text = ""  # no token
+    watcher.token = ""
     assert watcher.post(f"/console/people/{user}/disable/", reason="x").status_code == 403
     assert client.me(target.access).status_code == 200

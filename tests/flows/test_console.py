@@ -58,7 +58,7 @@ def test_admins_act_with_a_reason(server: Server, client: Client, admin: Person,
     target, watcher = client.create_person(), look_in(admin)
     user = expect(client.me(target.access), 200)["id"]
     assert watcher.get(f"/console/people/?q={target.email[:12]}").status_code == 200
-    assert user in watcher.text
+    assert user in watcher.page.response.text
     assert watcher.get(f"/console/people/{user}/").status_code == 200
     assert watcher.post(f"/console/people/{user}/disable/").status_code == 400  # without a reason
     for action, kind in (

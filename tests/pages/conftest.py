@@ -107,19 +107,20 @@ def signed_in(new_context: NewContext, server: Server) -> Callable[..., tuple[Pa
     return make
 
 
-def enter(context: BrowserContext, server: Server, person: Person, address: str) -> None:
+def enter(context: BrowserContext, server: Server, person: Person, address: str, **options: str) -> None:
     """Sign a browser in as somebody, with the cookies of a visitor who did both steps."""
-    visitor = Visitor(server, address)
+    visitor = Visitor(server, address, **options)
     visitor.prove_password(person)
     visitor.open("/sign-in/code/?with=recovery_code")
     page = visitor.fill(code=person.recovery_codes.pop())
     assert page.path == "/", page.text
     visitor.close()
-    # https: cookies of these names come from secure addresses only; http://localhost counts as one when they are sent
-    address = server.origin.replace("http://", "https://")
+    secure = server.origin.replace(
+        "http:", "https:"
+    )  # what may set a __Host- cookie; both schemes share them
     context.add_cookies(
         [
-            {"name": name, "value": value, "url": address, "httpOnly": True}
+            {"name": name, "value": value, "url": secure, "secure": True, "httpOnly": True}
             for name, value in visitor.cookies.items()
         ]
     )

@@ -1,6 +1,7 @@
 """A hundred thousand events, put straight into the embedded database: a day of a busy service."""
 
 import contextlib
+import math
 import random
 import sqlite3
 import time
@@ -28,7 +29,8 @@ def seed(server: Server) -> None:
     counts: Counter[tuple[int | str, ...]] = Counter()
     events, people = [], []
     for number, (*kind, _) in enumerate(kinds):
-        milliseconds = begin + number * SPAN_MILLISECONDS // COUNT
+        part = number / COUNT
+        milliseconds = begin + int(SPAN_MILLISECONDS * (part + 0.06 * math.sin(4 * math.pi * part)))  # tides
         id_, second = _id(milliseconds, chance), milliseconds // 1000
         moment = datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         events.append((id_, moment, *kind, "", "", "{}", "{}"))

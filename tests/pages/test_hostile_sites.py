@@ -7,19 +7,20 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.client import Person
 from tests.server import Server
 
-FORM = """<!doctype html><form method="post" action="{target}">{inputs}</form><script>document.forms[0].submit()</script>"""
+FORM = """<!doctype html><form method="post" action="{target}">{inputs}</form>
+<script>document.forms[0].submit()</script>"""
 FRAME = """<!doctype html><iframe src="{target}" width="800" height="600"></iframe>"""
 
 
 class Quiet(SimpleHTTPRequestHandler):
     """Files, without a word."""
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 
@@ -63,17 +64,14 @@ def test_nobody_is_signed_in_to_somebody_elses_account(
     expect(page.locator("main")).to_contain_text("Nothing was done.")
 
 
-def test_no_page_is_framed(
-    signed_in: Callable[..., tuple[Page, Person]], server: Server, site: tuple[str, Path]
-) -> None:
-    page, _ = signed_in()
+def test_no_page_is_framed(browser: Browser, server: Server, site: tuple[str, Path]) -> None:
     origin, files = site
-    page = page.context.browser.new_context().new_page()  # type: ignore[union-attr] # its complaint is the point
+    page = browser.new_context().new_page()
     blocked: list[str] = []
     page.on("console", lambda message: blocked.append(message.text))
     (files / "frame.html").write_text(FRAME.format(target=f"{server.origin}/"))
-    page.goto(f"{origin}/frame.html")
-    page.wait_for_timeout(300)
+    with page.expect_event("console"):
+        page.goto(f"{origin}/frame.html")
     assert any("frame-ancestors" in text or "X-Frame-Options" in text for text in blocked), blocked
     assert "Secure Auth" not in "".join(frame.content() for frame in page.frames[1:])
     page.context.close()

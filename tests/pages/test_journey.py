@@ -33,7 +33,7 @@ def test_sign_up_enrol_and_sign_in(new_context: Callable[..., object], server: S
     assert page.locator(".codes li").first.inner_text().strip() == person.recovery_codes[0]
     page.click(GO)
     assert heading(page) == "My security"
-    assert page.locator("text=This device").count() == 1
+    expect(page.locator(".tag.ok")).to_have_text("This device")
     page.goto("/recovery-codes/")
     assert heading(page) == "My security"  # never again
     page.click("text=Sign out")

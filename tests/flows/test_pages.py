@@ -1,0 +1,150 @@
+"""The pages for people, without scripts, on every database: the same accounts, sessions and events as the API's."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.authenticator import Mailbox
+from tests.client import Client, Person, expect
+from tests.server import Server
+from tests.visitor import Visitor
+
+NEW_PASSWORD = "another horse and battery 7"
+
+
+@pytest.fixture
+def person(client: Client) -> Person:
+    return client.create_person()
+
+
+def test_sign_up_leads_to_a_session_that_the_api_lists(visitor: Visitor, client: Client) -> None:
+    person = visitor.sign_up()
+    assert visitor.page.path == "/"
+    assert len(set(person.recovery_codes)) == 10
+    client.sign_in(person)
+    listed = expect(client.get("sessions/", person.access), 200)["results"]
+    assert visitor.cookies["__Host-web"].partition(".")[0] in [one["id"] for one in listed]
+
+
+def test_each_refusal_has_its_status_and_keeps_what_was_typed(visitor: Visitor, person: Person) -> None:
+    visitor.open("/sign-in/")
+    page = visitor.fill(email=person.email, password="a wrong passphrase")
+    assert (page.status, page.form("email").values["email"]) == (401, person.email)
+    assert page.form("email").values["password"] == ""
+    page = visitor.fill(email="", password="")
+    assert page.status == 400
+    page = visitor.fill(email="x\x00", password="\x00" * 8)
+    assert page.status == 400
+    visitor.open("/sign-up/")
+    page = visitor.fill(email="no address", password="correct horse battery staple")
+    assert (page.status, "This is not right" in page.text) == (400, True)
+    page = visitor.fill(email="somebody@example.org", password="password")
+    assert (page.status, "attackers try first" in page.text) == (400, True)
+
+
+def test_a_code_is_good_once_also_on_pages(visitor: Visitor, person: Person) -> None:
+    code = person.code()
+    visitor.prove_password(person)
+    assert visitor.fill(code=code).path == "/"
+    visitor.press("/sign-out/")
+    visitor.prove_password(person)
+    page = visitor.fill(code=code)
+    assert (page.status, page.path) == (401, "/sign-in/code/")
+
+
+def test_a_forgotten_password_is_reset_by_mail(visitor: Visitor, person: Person, server: Server) -> None:
+    visitor.sign_in(person)
+    visitor.open("/forgot/")
+    assert visitor.fill(email=person.email).path == "/forgot/sent/"
+    token = Mailbox(server.data_dir / "outbox", person.email).wait_for_token()
+    visitor.open("/reset/")
+    page = visitor.fill(token=token, new_password=NEW_PASSWORD)
+    assert (page.path, "Your new password is set" in page.text) == ("/sign-in/", True)
+    assert not visitor.is_signed_in  # a reset signs nobody in, and ends every session
+    person.password = NEW_PASSWORD
+    assert visitor.sign_in(person).path == "/"
+
+
+def test_a_changed_password_ends_the_other_sessions(
+    visitor: Visitor, new_visitor: Callable[..., Visitor], person: Person
+) -> None:
+    other = new_visitor()
+    other.prove_password(person)
+    other.open("/sign-in/code/?with=recovery_code")
+    other.fill(code=person.recovery_codes.pop())
+    visitor.sign_in(person)
+    visitor.open("/password/")
+    page = visitor.fill(current_password=person.password, new_password=NEW_PASSWORD)
+    assert (page.path, "Your password is changed" in page.text) == ("/", True)
+    assert "Your session has ended" in other.open("/").text
+    assert visitor.is_signed_in
+
+
+def test_a_factor_that_was_reset_is_bound_again_with_the_mailed_token(
+    visitor: Visitor, person: Person, server: Server
+) -> None:
+    server.manage("reset_mfa", person.email)
+    page = visitor.prove_password(person)
+    assert page.path == "/enrol/", page.text
+    page = visitor.fill(name="", token="")
+    assert page.status == 400
+    token = Mailbox(server.data_dir / "outbox", person.email).wait_for_token()
+    assert visitor.enrol(person, token=token).path == "/"
+
+
+def test_a_second_authenticator_is_added_and_the_last_one_stays(visitor: Visitor, person: Person) -> None:
+    visitor.sign_in(person)
+    visitor.open("/enrol/")
+    second = Person(person.email)
+    page = visitor.enrol(second)
+    assert (page.path, "The authenticator is ready." in page.text) == ("/", True)
+    for is_last in (False, True):
+        found = visitor.open("/").response.text.partition("/authenticators/")[2][:36]
+        page = visitor.open(f"/authenticators/{found}/remove/")
+        assert ("This is your last authenticator" in page.text) == is_last
+        if not is_last:
+            assert visitor.press("").path == "/"
+
+
+def test_activity_is_told_in_words(visitor: Visitor, person: Person) -> None:
+    visitor.sign_in(person)
+    page = visitor.open("/activity/")
+    assert "Signed in" in page.text
+    assert "Firefox 143" in page.text
+    assert "An authenticator was added" in page.text
+    assert "mfa." not in page.text
+    assert visitor.open("/activity/?cursor=nonsense").status == 400
+
+
+def test_looking_at_pages_keeps_a_session_from_idling_out(
+    visitor: Visitor, person: Person, server: Server
+) -> None:
+    visitor.sign_in(person)
+    session = visitor.cookies["__Host-web"].partition(".")[0]
+    early = (
+        "UPDATE secure_auth_session SET last_seen_at = created_at, idle_expires_at = expires_at WHERE id = %s"
+    )
+    server.rows(early.replace("created_at", "'2026-01-01 00:00:00'"), [session])
+    visitor.open("/activity/")
+    ((seen, idle, expires),) = server.rows(
+        "SELECT last_seen_at, idle_expires_at, expires_at FROM secure_auth_session WHERE id = %s", [session]
+    )
+    assert str(seen) > "2026-01-02"
+    assert str(idle) < str(expires)
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in/", "/activity/", "/nowhere/"])
+def test_nothing_of_a_page_is_kept_or_framed_or_runs_elsewhere(visitor: Visitor, path: str) -> None:
+    headers = visitor.ask("GET", path).headers
+    assert headers["Cache-Control"] == "no-store"
+    policy = dict(part.strip().partition(" ")[::2] for part in headers["Content-Security-Policy"].split(";"))
+    assert (policy["default-src"], policy["frame-ancestors"], policy["base-uri"]) == ("'none'",) * 3
+    assert (policy["script-src"], policy["style-src"], policy["form-action"]) == ("'self'",) * 3
+    assert (policy["require-trusted-types-for"], policy["trusted-types"]) == ("'script'", "'none'")
+
+
+def test_static_files_are_kept_under_names_that_tell_their_content(visitor: Visitor) -> None:
+    text = visitor.open("/").response.text
+    for suffix in (".css", ".js", ".svg"):
+        path = next(part for part in text.split('"') if part.startswith("/static/") and part.endswith(suffix))
+        assert visitor.ask("GET", path).headers["Cache-Control"] == "max-age=315360000, public, immutable"

@@ -1,0 +1,92 @@
+"""The words of the pages: every one is translated, and what is compiled is what stands in the source."""
+
+import ast
+import gettext
+import re
+from pathlib import Path
+
+from tests.server import ROOT
+
+CATALOGUE = ROOT / "secure_auth" / "locale" / "de" / "LC_MESSAGES" / "django"
+WEB = ROOT / "secure_auth" / "web"
+TEMPLATES = ROOT / "secure_auth" / "templates" / "web"
+MARKERS = ("_", "gettext", "gettext_lazy", "ngettext")
+PLACES = re.compile(r"%\((\w+)\)[ds]")
+
+
+def read_source(path: Path) -> dict[str, list[str]]:
+    """The translations of each message in a .po file; the plural too is a message."""
+    found: dict[str, list[str]] = {}
+    for block in path.read_text().split("\n\n"):
+        parts: dict[str, str] = {}
+        name = ""
+        for line in block.splitlines():
+            if line.startswith(("#", '"Project')):
+                continue
+            keyword, _, text = line.partition(" ")
+            if not line.startswith('"'):
+                name, line = keyword, text
+            parts[name] = parts.get(name, "") + ast.literal_eval(line)
+        if parts.get("msgid"):
+            found[parts["msgid"]] = [text for name, text in parts.items() if name.startswith("msgstr")]
+    return found
+
+
+def compiled() -> gettext.GNUTranslations:
+    with CATALOGUE.with_suffix(".mo").open("rb") as file:
+        return gettext.GNUTranslations(file)
+
+
+def test_the_compiled_catalogue_is_that_of_the_source() -> None:
+    source, words = read_source(CATALOGUE.with_suffix(".po")), compiled()
+    assert len(source) > 150
+    for message, translations in source.items():
+        if len(translations) == 1:
+            assert words.gettext(message) == translations[0]
+        else:
+            assert [words.ngettext(message, message, count) for count in (1, 2)] == translations
+
+
+def test_every_message_is_translated_with_its_places() -> None:
+    for message, translations in read_source(CATALOGUE.with_suffix(".po")).items():
+        for text in translations:
+            assert text, message
+            assert set(PLACES.findall(text)) == set(PLACES.findall(message)), message
+
+
+def marked_in_code() -> set[str]:
+    found = set()
+    for path in WEB.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in MARKERS:
+                first = node.args[0]
+                assert isinstance(first, ast.Constant), f"{path.name}:{node.lineno}"
+                found.add(str(first.value))
+    return found
+
+
+def marked_in_templates() -> set[str]:
+    text = "\n".join(path.read_text() for path in TEMPLATES.rglob("*.html"))
+    simple = re.findall(r"""\{% translate (?:"([^"]+)"|'([^']+)')""", text) + re.findall(
+        r"(_\()'([^']+)'\)", text
+    )
+    blocks = re.findall(r"\{% blocktranslate[^%]*%\}(.*?)\{% (?:plural|endblocktranslate)", text, re.S)
+    filled = [re.sub(r"\{\{ (\w+) \}\}", r"%(\1)s", block) for block in blocks]
+    return {second or first for first, second in simple} | set(filled)
+
+
+def test_every_marked_word_has_a_translation() -> None:
+    known = set(read_source(CATALOGUE.with_suffix(".po")))
+    assert (marked_in_code() | marked_in_templates()) - known == set()
+
+
+def test_no_template_says_something_unmarked() -> None:
+    """What stands between tags is marked, but for signs, and what is English on purpose."""
+    for path in TEMPLATES.rglob("*.html"):
+        text = re.sub(r"\{% comment %\}.*?\{% endcomment %\}", "", path.read_text(), flags=re.S)
+        text = re.sub(r"\{% blocktranslate.*?\{% endblocktranslate %\}", "", text, flags=re.S)
+        text = re.sub(r"\{% block body_class %\}.*?\{% endblock %\}", "", text)
+        text = re.sub(r'<(\w+)[^>]*lang="en".*?</\1>', "", text, flags=re.S)
+        text = re.sub(r"\{[%{].*?[%}]\}", " ", text, flags=re.S)
+        text = re.sub(r"<[^>]*>", " ", text, flags=re.S)
+        assert not re.findall(r"[A-Za-z]{2,}", text), f"{path.name}: {text.split()}"

@@ -27,7 +27,7 @@ if not apps.ready:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One node on the embedded database."""
-    environment = {"METRICS_TOKEN": METRICS_TOKEN}
+    environment = {"METRICS_TOKEN": METRICS_TOKEN, "RESET_MFA_DELAY_SECONDS": "3600"}
     with running_server("sqlite", tmp_path_factory.mktemp("house"), environment=environment) as running:
         yield running
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests import passkeys
+from tests.attacks.mails import wait_for_link
 from tests.client import Client, Person, code_of, expect, new_email
 from tests.detecting import wait_for_detection
 from tests.house.conftest import METRICS_TOKEN
@@ -111,6 +112,17 @@ def recover(client: Client) -> None:
     assert code_of(again) == "invalid_link"
 
 
+def move(client: Client) -> None:
+    """Another address, confirmed at both ends."""
+    person, new = client.sign_up(), Person(new_email("moved"))
+    body = {"current_password": person.password, "new_email": new.email}
+    expect(client.post("email/change/", body, person.access), 202)
+    for end in (person, new):
+        token = wait_for_link(client, end, "address")
+        expect(client.post("email/change/confirm/", {"token": token}), 200)
+    assert code_of(client.post("email/change/confirm/", {"token": token})) == "invalid_link"
+
+
 def use_passkeys(client: Client) -> None:
     """Bound, shown at both doors, renamed; and how each is refused."""
     person = client.sign_up()
@@ -146,6 +158,8 @@ def administer(client: Client) -> None:
     reason = {"reason": "a test"}
     for action in ("unlock", "revoke-sessions", "disable", "enable", "reset-mfa", "require-password-change"):
         expect(client.post(f"admin/users/{user}/{action}/", reason, admin.access), 204)
+    token = wait_for_link(client, person, "cancel-reset")
+    expect(client.post("mfa/reset/cancel/", {"token": token}), 204)
     assert code_of(client.post(f"admin/users/{user}/enable/", reason, admin.access)) == "validation_failed"
     nobody = "00000000-0000-7000-8000-000000000000"
     assert code_of(client.post(f"admin/users/{nobody}/unlock/", reason, admin.access)) == "not_found"
@@ -256,7 +270,7 @@ def look_around(client: Client) -> None:
 def test_every_operation_succeeds_on_the_journey_and_answers_as_documented(
     new_judged: Callable[[], Client], judge: Judge
 ) -> None:
-    for journey in (live, recover, use_passkeys, administer, look_around):
+    for journey in (live, recover, move, use_passkeys, administer, look_around):
         journey(new_judged())
     succeeded = {(method, path) for method, path, status, _ in judge.seen if status < 300}
     assert set(operations()) - succeeded == set()

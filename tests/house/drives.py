@@ -327,7 +327,8 @@ class Drives:
         outbox.rename(away)
         outbox.write_text("a full disk would do the same")
         try:
-            self.client().register(Person(new_email()))
+            person = Person(new_email())
+            self.client().register(person)
             tried = "SELECT 1 FROM secure_auth_outboxmessage WHERE attempts > 0 AND sent_at IS NULL"
             wait_until(lambda: self.server.rows(tried), 30)
             last = "UPDATE secure_auth_outboxmessage SET attempts = 8, next_attempt_at = created_at"
@@ -336,7 +337,8 @@ class Drives:
         finally:
             outbox.unlink()
             shutil.move(away, outbox)
-        dead = self.server.manage("outbox").stdout.split("\t")[0]
+        listed = self.server.manage("outbox").stdout.splitlines()
+        dead = next(line for line in listed if person.email in line).split("\t")[0]
         self.server.manage("outbox", "--retry", dead)
         wait_until(lambda: dead not in self.server.manage("outbox").stdout, 30)
         self.server.rows("UPDATE secure_auth_outboxmessage SET sent_at = NULL, failed_at = created_at")

@@ -36,7 +36,7 @@ class Reader(HTMLParser):
         self._id = found.get("id", "")
         if tag == "form":
             self.forms.append(Form(found.get("action", "")))
-        elif tag == "input" and self.forms:
+        elif tag == "input" and self.forms and "name" in found:
             self.forms[-1].names.add(found["name"])
             if found.get("type") != "checkbox":
                 self.forms[-1].values[found["name"]] = found.get("value", "")
@@ -148,7 +148,11 @@ class Visitor:
     def sign_in(self, person: Person, **typed: str) -> Page:
         """Both steps; enrols a first authenticator where there is none."""
         page = self.prove_password(person)
-        return self.enrol(person) if page.path == "/enrol/" else self.fill(code=person.code(), **typed)
+        if page.path == "/enrol/":
+            return self.enrol(person)
+        page = self.fill(code=person.code(), **typed)
+        assert "__Host-web" in self.cookies, f"{page.path} ({page.status}): {page.text[:300]}"
+        return page
 
     def sign_up(self, person: Person | None = None) -> Person:
         """Register, follow the mailed link, enrol, keep the recovery codes."""

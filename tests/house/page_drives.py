@@ -92,7 +92,7 @@ class PageDrives:
         found = visitor.open("/").response.text.partition("/authenticators/")[2][:36]
         visitor.open(f"/authenticators/{found}/remove/")
         visitor.press("")
-        person.authenticator = second.authenticator  # the older one is gone
+        person.authenticator = second.authenticator
 
     def sessions_and_devices(self, person: Person) -> None:
         visitor, other = self.visitor, Visitor(self.visitor.server, new_address())

@@ -57,6 +57,7 @@ def events(request: SignedRequest) -> HttpResponse:
         "chart": chart,
         "is_narrower": not set(filters) <= {*COUNTED, "since", "until"},
         "filters": filters,
+        "has_more": not set(filters) <= {*COUNTED, "q"},
         "query": urlencode(filters),
         "active": [(name, value, urlencode(_without(filters, name))) for name, value in filters.items()],
         "brushed": urlencode(_without(filters, "since", "until")),

@@ -329,16 +329,17 @@ class Drives:
         try:
             person = Person(new_email())
             self.client().register(person)
-            tried = "SELECT 1 FROM secure_auth_outboxmessage WHERE attempts > 0 AND sent_at IS NULL"
-            wait_until(lambda: self.server.rows(tried), 30)
+            own = 'SELECT id FROM secure_auth_outboxmessage WHERE "to" = %s AND'
+            tried = f"{own} attempts > 0 AND sent_at IS NULL"
+            wait_until(lambda: self.server.rows(tried, [person.email]), 30)
             last = "UPDATE secure_auth_outboxmessage SET attempts = 8, next_attempt_at = created_at"
             self.server.rows(f"{last} WHERE sent_at IS NULL")
-            self._wait_for("mail.fail")
+            failed = f"{own} failed_at IS NOT NULL"
+            wait_until(lambda: self.server.rows(failed, [person.email]), 30)
         finally:
             outbox.unlink()
             shutil.move(away, outbox)
-        listed = self.server.manage("outbox").stdout.splitlines()
-        dead = next(line for line in listed if person.email in line).split("\t")[0]
+        ((dead,),) = self.server.rows(failed, [person.email])
         self.server.manage("outbox", "--retry", dead)
         wait_until(lambda: dead not in self.server.manage("outbox").stdout, 30)
         self.server.rows("UPDATE secure_auth_outboxmessage SET sent_at = NULL, failed_at = created_at")

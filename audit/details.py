@@ -6,7 +6,7 @@ text has no place here: it goes into `NewEvent.text` under a `Text` name, which 
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NewType
+from typing import NewType
 
 from audit import vocabulary
 from audit.events import EventType as Type
@@ -289,47 +289,3 @@ class Webhook:
     message: Id
     detection: Id
     attempts: int
-
-
-# fmt: off
-_MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
-    Account: (
-        Type.ACCOUNT_REGISTER, Type.ACCOUNT_CONFIRM, Type.ACCOUNT_CREATE, Type.ACCOUNT_DISABLE,
-        Type.ACCOUNT_ENABLE, Type.ACCOUNT_ROLE, Type.ACCOUNT_DELETE, Type.PASSWORD_CHANGE, Type.PASSWORD_RESET,
-        Type.PASSWORD_REQUIRE_CHANGE,
-    ),
-    Invitation: (Type.INVITATION_CREATE, Type.INVITATION_REVOKE),
-    Lock: (Type.ACCOUNT_LOCK, Type.ACCOUNT_UNLOCK),
-    Login: (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.LOGIN_ENROLL_TOKEN, Type.REAUTHENTICATION),
-    NoDetails: (Type.PASSWORD_RESET_REQUEST, Type.ACCOUNT_EXPORT),
-    Transfer: (Type.USERS_IMPORT, Type.USERS_EXPORT),
-    Authenticator: (
-        Type.MFA_TOTP_BEGIN, Type.MFA_TOTP_CONFIRM, Type.MFA_WEBAUTHN_BEGIN, Type.MFA_WEBAUTHN_CONFIRM,
-        Type.MFA_WEBAUTHN_CHALLENGE, Type.MFA_RENAME, Type.MFA_REMOVE,
-        Type.MFA_RECOVERY_CODES_GENERATE, Type.MFA_RECOVERY_CODES_USE,
-    ),
-    FactorReset: (Type.MFA_RESET_REQUEST, Type.MFA_RESET_CANCEL, Type.MFA_RESET),
-    AddressChange: (Type.ADDRESS_REQUEST, Type.ADDRESS_CONFIRM, Type.ADDRESS_CHANGE),
-    Device: (Type.DEVICE_REMEMBER, Type.DEVICE_FORGET),
-    Session: (Type.SESSION_OPEN, Type.SESSION_REVOKE, Type.SESSION_END),
-    Token: (
-        Type.TOKEN_REFRESH, Type.TOKEN_REUSE, Type.TOKEN_REFUSED, Type.TOKEN_REVOKE, Type.TOKEN_INTROSPECT,
-    ),
-    LimitHit: (Type.LIMIT_EXCEEDED,),
-    LimitStore: (Type.LIMIT_STORE,),
-    Permission: (Type.PERMISSION_DENIED,),
-    Client: (Type.CLIENT_CREATE, Type.CLIENT_REVOKE),
-    Key: (Type.KEY_CREATE, Type.KEY_ROTATE, Type.KEY_DESTROY),
-    Reading: (Type.AUDIT_READ,),
-    Verification: (Type.AUDIT_VERIFY, Type.AUDIT_VERDICT),
-    Removal: (Type.AUDIT_PRUNE,),
-    Erasure: (Type.AUDIT_ERASE,),
-    Mail: (Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),
-    Collapsed: (Type.LOG_COLLAPSED,),
-    LogStart: (Type.LOG_START,),
-    Inconsistency: (Type.LOG_INCONSISTENT,),
-    Detection: (Type.DETECTION_RAISE, Type.DETECTION_ACKNOWLEDGE),
-    Webhook: (Type.WEBHOOK_FAIL,),
-}
-# fmt: on
-DETAILS: Final = {type_: model for model, types in _MODELS.items() for type_ in types}

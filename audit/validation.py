@@ -13,7 +13,8 @@ from enum import StrEnum
 from functools import cache, partial
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from audit.details import DETAILS, Id, Ids, Note, Origin
+from audit.details import Id, Ids, Note, Origin
+from audit.details_of import DETAILS
 from audit.events import EventType
 from audit.vocabulary import Text
 

@@ -16,7 +16,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Reason, Source
 from mfa import recovery_codes, totp
 from mfa.models import TotpAuthenticator
-from secure_auth import factors, grants, links, outbox, pending, refusals
+from secure_auth import factors, grants, links, outbox, pending, refusals, second_step
 from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.grants import Grant
 from secure_auth.models import MailToken, PendingLogin, User
@@ -152,7 +152,7 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
 def _reserve_confirmation(grant: Grant, authenticator_id: str, source: Source) -> Reservation:
     """A try of the pending login; of somebody signed in, one of this authenticator's own."""
     if grant.login:
-        return pending.reserve_second_step(grant.login, totp=False, source=source)
+        return second_step.reserve_second_step(grant.login, totp=False, source=source)
     if _own_unconfirmed(grant, authenticator_id) is None:
         refusals.record(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.NOT_FOUND, source))
         raise Problem(Code.NOT_FOUND)
@@ -170,14 +170,14 @@ def _settle_wrong_code(
     grant: Grant, reservation: Reservation, source: Source, now: datetime
 ) -> list[NewEvent]:
     if grant.login:
-        return pending.settle_wrong_code(reservation, grant.login, source=source, now=now)
+        return second_step.settle_wrong_code(reservation, grant.login, source=source, now=now)
     settlement = lockout.settle_second_factor(reservation, failed=True)
     return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
 
 
 def _settle_right_code(grant: Grant, reservation: Reservation, source: Source) -> list[NewEvent]:
     if grant.login:
-        return pending.settle_completed_login(reservation, grant.login, totp=True, source=source)
+        return second_step.settle_completed_login(reservation, grant.login, totp=True, source=source)
     settlement = lockout.settle_second_factor(reservation, failed=False)
     return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
 

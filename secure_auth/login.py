@@ -24,6 +24,7 @@ from secure_auth import (
     proofs,
     refusals,
     second_factor,
+    second_step,
     tokens,
 )
 from secure_auth.errors import Code, Problem, invalid_token
@@ -123,7 +124,7 @@ def prove_second_factor(
     Raises:
         Problem: invalid_token, invalid_code, rate_limited, temporarily_locked or service_unavailable.
     """
-    reservation = pending.reserve_second_step(found, totp=factor.method == "totp", source=source)
+    reservation = second_step.reserve_second_step(found, totp=factor.method == "totp", source=source)
     now = timezone.now()
     response = second_factor.judge(factor, second_factor.of_login(found), now=now)
     with transaction.atomic():
@@ -140,12 +141,12 @@ def prove_second_factor(
                 locked, verdict.amr, remember=remember_device, source=source, now=now
             )
             is_totp = factor.method == "totp"
-            events += pending.settle_completed_login(reservation, locked, totp=is_totp, source=source)
+            events += second_step.settle_completed_login(reservation, locked, totp=is_totp, source=source)
             spent = factors.note_spent(locked.user, factor.method, source=source)
             completed = replace(completed, recovery_codes_left=spent.left)
             append(_factor_event(found, factor, source, verdict), *spent.events, *events)
         else:
-            locks = pending.settle_wrong_code(reservation, found, source=source, now=now)
+            locks = second_step.settle_wrong_code(reservation, found, source=source, now=now)
             append(_factor_event(found, factor, source, verdict), *locks)
     if completed is None:
         raise Problem(Code.INVALID_CODE) if live else invalid_token()

@@ -16,7 +16,6 @@ from django.utils import timezone
 from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Severity, Source
 from secure_auth import (
-    addresses,
     agents,
     devices,
     factors,
@@ -30,13 +29,10 @@ from secure_auth import (
     sessions,
     tokens,
 )
-from secure_auth.errors import Problem, invalid_token
+from secure_auth.errors import invalid_token
 from secure_auth.models import MailToken, PendingLogin, User
 from secure_auth.tokens import InvalidToken, PartialToken, TokenPair
-from throttling import lockout
-from throttling.reservations import LimitExceeded, Reservation
 
-LOGIN_TRIES = "second_factor_login"
 HELD = {"has_totp": "totp", "has_passkey": "webauthn", "has_codes": "recovery_code"}
 LOCK_ACCOUNT = """
 SELECT {columns},
@@ -227,64 +223,6 @@ def _tell_owner(user: User, source: Source, now: datetime) -> None:
     device = agents.describe_agent(source.user_agent).words
     time = letters.moment(now)
     outbox.queue_mail("new_device", to=user.email, device=device, address=source.ip, time=time)
-
-
-def reserve_second_step(login: PendingLogin, *, totp: bool, source: Source) -> Reservation:
-    """Reserve a try of a pending login, and for TOTP one of the account.
-
-    Raises:
-        Problem: invalid_token when the login's tries are used up, temporarily_locked, rate_limited.
-    """
-    try:
-        with refusals.limits_refused(source=source, user=login.user_id):
-            return lockout.reserve_second_factor(
-                login=login.id,
-                user=login.user_id,
-                device=login.device_id or None,
-                totp=totp,
-                ip=source.ip,
-            )
-    except Problem as problem:
-        refusal = problem.__cause__
-        if (
-            isinstance(refusal, LimitExceeded)
-            and not refusal.in_flight
-            and refusal.limit.purpose == LOGIN_TRIES
-        ):
-            raise dead_partial(source=source, user=login.user_id, login=login.id) from problem
-        raise
-
-
-def settle_wrong_code(
-    reservation: Reservation, login: PendingLogin, *, source: Source, now: datetime
-) -> list[NewEvent]:
-    """Count a wrong code; the last one ends this login, a lock of the second step all that are under way.
-
-    Returns the events of the locks that began.
-    """
-    settlement = lockout.settle_second_factor(reservation, failed=True)
-    purposes = {lock.limit.purpose for lock in settlement.locked}
-    if LOGIN_TRIES in purposes:
-        close_pending(login, now=now)
-    return refusals.begin_locks(settlement, source=source, user=login.user_id)
-
-
-def settle_completed_login(
-    reservation: Reservation, login: PendingLogin, *, totp: bool, source: Source
-) -> list[NewEvent]:
-    """Settle the second factor that completes a login; clears what its two steps counted against.
-
-    Returns the events of locks that attempts of processes that died began.
-    """
-    settlement = lockout.settle_completed_login(
-        reservation,
-        account=addresses.account_id(login.user.email_key),
-        ip=login.ip,
-        user=login.user_id,
-        device=login.device_id or None,
-        totp=totp,
-    )
-    return refusals.begin_locks(settlement, source=source, user=login.user_id)
 
 
 def close_pending(pending: PendingLogin, *, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from secure_auth import exporting, review, summary
 from secure_auth.api.common import ServiceView
-from secure_auth.api.examples import EXPORTED
+from secure_auth.api.example_values import EXPORTED
 from secure_auth.api.log_answers import Event, Events, Summary
 from secure_auth.api.parameters import EXPORT_PAGING, FILTERS, FORMAT, PAGING, PROOF, SPAN
 from secure_auth.errors import validation_failed

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from secure_auth import evidence
 from secure_auth.api.common import TEXT, ServiceView, wants_text
-from secure_auth.api.examples import CHECKPOINT, VERIFIER_KEY
+from secure_auth.api.example_values import CHECKPOINT, VERIFIER_KEY
 from secure_auth.api.log_answers import Proof
 from secure_auth.errors import Code
 

@@ -9,7 +9,7 @@ from secure_auth import authenticators, inventory, recovery_sheet
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
 from secure_auth.api.common import TEXT, Body, ServiceView, Text, wants_text
-from secure_auth.api.examples import SHEET
+from secure_auth.api.example_values import SHEET
 from secure_auth.api.parameters import DELIVERY
 from secure_auth.api.shapes import pair_answer
 from secure_auth.errors import Code

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from audit.details import DETAILS, Id, LimitHit, Lock, Login
+from audit.details import Id, LimitHit, Lock, Login
+from audit.details_of import DETAILS
 from audit.events import EventType, Outcome, Severity, default_severity
 from audit.validation import UnknownDetail, check_details, check_text
 from audit.vocabulary import LimitKey, LimitPurpose, Text

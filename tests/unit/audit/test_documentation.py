@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from audit.canonical import commit
-from audit.details import DETAILS
+from audit.details_of import DETAILS
 from audit.events import EventType, Outcome, Reason, default_severity
 from audit.models import Event, PersonalData
 from audit.vocabulary import Text

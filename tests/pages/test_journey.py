@@ -3,19 +3,20 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.client import PASSWORD, Person
 from tests.pages.doing import GO, enrol, heading, prove_password, register
 from tests.server import Server
 
-NewContext = Callable[..., object]
+NewContext = Callable[..., BrowserContext]
+SignedIn = Callable[..., tuple[Page, Person]]
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-def test_sign_up_enrol_and_sign_in(new_context: Callable[..., object], server: Server, scripts: bool) -> None:
+def test_sign_up_enrol_and_sign_in(new_context: NewContext, server: Server, scripts: bool) -> None:
     context = new_context(java_script_enabled=scripts)
-    page: Page = context.new_page()  # type: ignore[attr-defined]
+    page = context.new_page()
     person, token = register(page, server)
     if scripts:
         page.goto(f"/confirm/#token={token}")
@@ -48,13 +49,11 @@ def test_sign_up_enrol_and_sign_in(new_context: Callable[..., object], server: S
     assert page.locator("text=None. Tick").count() == 0  # the device is listed
 
 
-def test_a_recovery_code_opens_the_second_step_once(
-    signed_in: Callable[..., tuple[Page, Person]], new_context: Callable[..., object]
-) -> None:
+def test_a_recovery_code_opens_the_second_step_once(signed_in: SignedIn, new_context: NewContext) -> None:
     _, person = signed_in()
     code = person.recovery_codes.pop()
     for spent in (False, True):
-        page: Page = new_context().new_page()  # type: ignore[attr-defined]
+        page = new_context().new_page()
         prove_password(page, person)
         page.click("text=Use a recovery code")
         page.fill("#id_code", code.lower().replace("-", " "))
@@ -65,7 +64,7 @@ def test_a_recovery_code_opens_the_second_step_once(
             expect(page.get_by_role("heading", level=1)).to_have_text("My security")
 
 
-def test_codes_are_copied_downloaded_and_printed(signed_in: Callable[..., tuple[Page, Person]]) -> None:
+def test_codes_are_copied_downloaded_and_printed(signed_in: SignedIn) -> None:
     page, person = signed_in()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto("/recovery-codes/new/")
@@ -84,9 +83,7 @@ def test_codes_are_copied_downloaded_and_printed(signed_in: Callable[..., tuple[
     expect(page.locator("text=Sign out")).to_be_hidden()
 
 
-def test_what_needs_a_fresh_factor_asks_for_it_and_goes_on(
-    signed_in: Callable[..., tuple[Page, Person]], server: Server
-) -> None:
+def test_what_needs_a_fresh_factor_asks_for_it_and_goes_on(signed_in: SignedIn, server: Server) -> None:
     page, person = signed_in()
     server.rows("UPDATE secure_auth_session SET auth_time = '2026-01-01 00:00:00'")
     page.goto("/")
@@ -99,8 +96,8 @@ def test_what_needs_a_fresh_factor_asks_for_it_and_goes_on(
     assert heading(page) == "Set up an authenticator app"
 
 
-def test_language_follows_the_browser_and_the_switch(new_context: Callable[..., object]) -> None:
-    page: Page = new_context(locale="de-AT").new_page()  # type: ignore[attr-defined]
+def test_language_follows_the_browser_and_the_switch(new_context: NewContext) -> None:
+    page = new_context(locale="de-AT").new_page()
     page.goto("/sign-in/")
     assert (heading(page), page.locator("html").get_attribute("lang")) == ("Anmelden", "de")
     page.click("footer >> text=English")

@@ -19,10 +19,10 @@ from django.utils import timezone
 
 from audit import removal
 from audit.append import NewEvent, append
-from audit.events import SYSTEM, EventType, Outcome, Reason
+from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.validation import MAX_IDS
 from mfa.models import FACTORS
-from secure_auth import accounts, addresses, administration, covering, keys, pending, sessions
+from secure_auth import accounts, addresses, administration, covering, keys, pending, sessions, tailing
 from secure_auth.acting import Actor, Refused, action_event
 from secure_auth.addresses import Address
 from secure_auth.models import (
@@ -153,7 +153,7 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
     if last_admin:
         append(_event(actor, Outcome.FAILURE, reason=Reason.LAST_ADMIN, user=user.pk, details={"events": 0}))
         return Refused("the last admin cannot be erased", Reason.LAST_ADMIN)
-    ended = empty_account(user, SHUT, SHUT + address.account, Reason.ACCOUNT_DISABLED, now)
+    ended = empty_account(user, SHUT, SHUT + address.account, Reason.ACCOUNT_DISABLED, now, source=actor.source)
     shut = [] if user.disabled_at else [action_event(EventType.ACCOUNT_DISABLE, user.pk, actor)]
     append(
         *shut,
@@ -170,7 +170,9 @@ def drop_mail(address: Address, email: str) -> None:
     MailToken.objects.filter(invitation__email_key=address.key).delete()  # with its invitation
 
 
-def empty_account(user: User, email: str, email_key: str, reason: Reason, now: datetime) -> list[str]:
+def empty_account(
+    user: User, email: str, email_key: str, reason: Reason, now: datetime, *, source: Source
+) -> list[str]:
     """Shut an account under its lock and delete what belongs to it; its row keeps its id and a mark.
 
     Returns the sessions that ended.
@@ -184,6 +186,7 @@ def empty_account(user: User, email: str, email_key: str, reason: Reason, now: d
         role=Role.NONE,
     )
     ended = sessions.end_sessions(user.pk, reason=reason, now=now)
+    tailing.end_tails(user.pk, source=source)
     for model in OWNED:
         model._default_manager.filter(user_id=user.pk).delete()
     return ended

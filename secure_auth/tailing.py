@@ -24,7 +24,7 @@ from secure_auth import review
 from secure_auth.access import Signed
 from secure_auth.console_tables import LiveTail
 from secure_auth.errors import Code, Problem, validation_failed
-from secure_auth.models import Session, new_id
+from secure_auth.models import Session, User, new_id
 
 LOST_SECONDS = 30
 MOST_AT_ONCE = 100  # events of one answer
@@ -100,11 +100,25 @@ def stop_tail(*, signed: Signed, tail_id: str, source: Source) -> None:
         append(*(_ended(one, Reason.BY_USER, source) for one in ended))
 
 
+def end_tails(user_id: str, *, source: Source) -> None:
+    """End all tails of an account, in the caller's transaction."""
+    append(
+        *(
+            _ended(one, Reason.ACCOUNT_DISABLED, source)
+            for one in _take(LiveTail.objects.filter(user=user_id))
+        )
+    )
+
+
 def end_lost() -> int:
     """End the tails that nobody asks any longer; how many. For the worker."""
     lost = timezone.now() - timedelta(seconds=LOST_SECONDS)
     with transaction.atomic():
         ended = _take(LiveTail.objects.filter(seen_at__lt=lost)[:CLOSED_AT_ONCE])
+        known = set(User.objects.filter(pk__in=[one.user for one in ended]).values_list("pk", flat=True))
+        for one in ended:
+            if one.user not in known:  # erased meanwhile: the log is not to learn of it anew
+                one.user = one.ip = ""
         append(*(_ended(one, Reason.IDLE, Source(ip=one.ip)) for one in ended))
     return len(ended)
 

@@ -177,10 +177,6 @@ class Runner:
         if not unclaimed.update(started_at=now, seen_at=now):
             return False
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "verify_log", "--for", row.pk]
-        self._process = subprocess.Popen(  # noqa: S603 the command is ours
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        # what it says when it breaks goes where the worker's own words go
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603 the command is ours
         return True

@@ -90,6 +90,21 @@ def test_a_verification_is_asked_for_watched_and_ends_with_its_verdict(
     assert server.rows("SELECT outcome FROM audit_event WHERE type = 'audit.verdict'")[-1] == ("success",)
 
 
+def test_a_verification_whose_process_was_lost_ends_without_a_verdict(server: Server) -> None:
+    lost = "01890000-0000-7000-8000-000000000001"
+    server.rows(
+        """INSERT INTO secure_auth_logverification
+           (id, is_open, asked_at, started_at, seen_at, done, total, lines, verdict)
+           VALUES (%s, %s, %s, %s, %s, 7, 9, '', '')""",
+        [lost, True, LONG_AGO, LONG_AGO, LONG_AGO],
+    )
+    sql = "SELECT verdict FROM secure_auth_logverification WHERE id = %s AND is_open IS NULL"
+    wait_until(lambda: server.rows(sql, [lost]), 30)
+    assert server.rows(sql, [lost]) == [("no verdict: its process was lost",)]
+    told = "SELECT outcome, reason, severity FROM audit_event WHERE type = 'audit.verdict' ORDER BY id DESC LIMIT 1"
+    assert server.rows(told) == [("failure", "unavailable", "medium")]
+
+
 def test_a_live_tail_is_one_event_at_its_start_and_one_at_its_end(
     server: Server, client: Client, auditor: Person, look_in: LookIn
 ) -> None:
@@ -126,3 +141,16 @@ def test_a_tail_that_nobody_asks_is_ended_by_the_worker(
     server.rows("UPDATE secure_auth_livetail SET seen_at = %s WHERE id = %s", [LONG_AGO, tail["id"]])
     wait_until(lambda: not server.rows("SELECT 1 FROM secure_auth_livetail WHERE id = %s", [tail["id"]]), 30)
     assert ("audit.read", "success", "idle") in events_of(server, watcher.session)
+
+
+def test_who_is_erased_leaves_no_tail(server: Server, auditor: Person, look_in: LookIn) -> None:
+    watcher = look_in(auditor)
+    watcher.get("/console/events/")
+    tail = watcher.post("/console/events/tail/").json()
+    server.manage("erase_user", auditor.email, "--reason", "a test")
+    assert server.rows("SELECT 1 FROM secure_auth_livetail WHERE id = %s", [tail["id"]]) == []
+    assert ("audit.read", "success", "account_disabled") in events_of(server, watcher.session)
+    assert watcher.get(f"/console/events/tail/{tail['id']}/?cursor={tail['cursor']}").status_code in (
+        303,
+        404,
+    )

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.pages.test_console import SignedIn, event_of
-from tests.pages.test_everyone import Judge
+from tests.pages.test_everyone import MOST_BYTES, Judge, load
 from tests.server import Server
 
 
@@ -34,3 +34,12 @@ def test_every_page_of_the_console(admin: Page, server: Server, axe: str) -> Non
             details.evaluate("one => one.open = true")
         judge.look(admin, f"/console/{path}")
     assert judge.faults == [], "\n".join(judge.faults)
+
+
+def test_each_page_of_the_console_is_light(signed_in: SignedIn, server: Server) -> None:
+    page, _ = signed_in(role="admin")
+    event = event_of(server, type_="account.create")
+    for path in ("?span=week", "events/", f"events/{event}/", "people/", "integrity/"):
+        page.context.new_cdp_session(page).send("Network.clearBrowserCache")
+        sizes = load(page, f"/console/{path}")
+        assert sum(sizes.values()) <= MOST_BYTES, sizes

@@ -1,6 +1,6 @@
 """Charts as SVG: the geometry of bars over time. Templates draw it, a table beside it tells the same in numbers.
 
-Times are UTC. A bar leads to its span of time; scripts read its bounds from data attributes.
+Times are UTC. A bar leads to its span of time; scripts read its bounds from that address.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +117,7 @@ def _split(counts: Sequence[Count], plain: Choose, marked: Choose) -> tuple[int,
 def _bar(start: datetime, length: timedelta, x: float, place: float, parts: tuple[int, int], top: int) -> Bar:
     low, high = (round(HEIGHT * part / top, 2) for part in parts)
     return Bar(
-        since=rfc3339(start.astimezone(UTC)),
+        since=f"{start.astimezone(UTC):%Y-%m-%dT%H:%MZ}",
         until=rfc3339((start + length - timedelta(milliseconds=1)).astimezone(UTC)),
         start=start,
         x=round(x + place * GAP / 2, 2),

@@ -20,7 +20,7 @@ function finish(event) {
   begun = -1;
   if (from === to) return mark(1, 0);
   const wanted = new URL(bars[from].getAttribute("href"), location.href);
-  wanted.searchParams.set("until", bars[to].dataset.until);
+  wanted.searchParams.set("until", new URL(bars[to].getAttribute("href"), location.href).searchParams.get("until"));
   location.assign(wanted);
 }
 

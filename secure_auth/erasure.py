@@ -153,7 +153,9 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
     if last_admin:
         append(_event(actor, Outcome.FAILURE, reason=Reason.LAST_ADMIN, user=user.pk, details={"events": 0}))
         return Refused("the last admin cannot be erased", Reason.LAST_ADMIN)
-    ended = empty_account(user, SHUT, SHUT + address.account, Reason.ACCOUNT_DISABLED, now, source=actor.source)
+    ended = empty_account(
+        user, SHUT, SHUT + address.account, Reason.ACCOUNT_DISABLED, now, source=actor.source
+    )
     shut = [] if user.disabled_at else [action_event(EventType.ACCOUNT_DISABLE, user.pk, actor)]
     append(
         *shut,

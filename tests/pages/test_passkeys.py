@@ -20,6 +20,7 @@ OPTIONS = {
     "automaticPresenceSimulation": True,
 }
 STALE = "UPDATE secure_auth_session SET auth_time = '2026-01-01 00:00:00'"
+BY_CODE = "UPDATE secure_auth_session SET amr = 'pwd otp mfa'"
 
 
 class Key:
@@ -81,8 +82,6 @@ def test_a_passkey_is_bound_and_signs_in_and_proves_again(
 def test_a_passkey_is_named_anew_and_removed(owner: tuple[Page, Person, Key]) -> None:
     page, _, _ = owner
     page.get_by_role("link", name="Rename: My laptop").click()
-    page.wait_for_url("**/reauthenticate/highest/*")
-    page.click(GO)
     page.wait_for_url("**/rename/")
     page.fill("#id_name", "The old one")
     page.click(GO)
@@ -93,12 +92,22 @@ def test_a_passkey_is_named_anew_and_removed(owner: tuple[Page, Person, Key]) ->
     expect(page.locator("text=The old one")).to_have_count(0)
 
 
+def test_factors_are_changed_after_a_passkey_though_a_code_was_fresh(
+    owner: tuple[Page, Person, Key], server: Server
+) -> None:
+    page, _, _ = owner
+    server.rows(BY_CODE)
+    page.goto("/")
+    page.click("text=Add an app")
+    page.wait_for_url("**/reauthenticate/highest/*")
+    expect(page.locator("text=Use the authenticator app")).to_have_count(0)
+    page.click(GO)
+    page.wait_for_url("**/enrol/")
+
+
 def test_the_same_authenticator_is_not_bound_twice(owner: tuple[Page, Person, Key]) -> None:
     page, _, key = owner
     page.goto("/passkeys/new/")
-    page.wait_for_url("**/reauthenticate/highest/*")
-    page.click(GO)
-    page.wait_for_url("**/passkeys/new/")
     page.click(GO)
     expect(page.locator("[data-said]")).to_have_text("This one is set up already.")
     assert len(key.held()) == 1

@@ -34,6 +34,7 @@ def sign_up(request: PageRequest) -> HttpResponseBase:
     form = SignUpForm(request)
     if form.is_sent:
         with form:
+            registration.demand_open(source=request.source)
             registration.register(**form.fields_sent(), source=request.source)
             return lead_to("/sign-up/sent/")
     return render_form(request, "sign_up", form, {"least": settings.PASSWORD_MIN_LENGTH})

@@ -111,6 +111,7 @@ def render_page(
         "form_token": SimpleLazyObject(partial(guard.form_token, request)),
         "language": translation.get_language(),
         "languages": settings.LANGUAGES,
+        "registration": settings.REGISTRATION,
         "here": request.get_full_path(),
         "notice": words.NOTICES.get(notice),
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.attacks.visits import visiting
 from tests.client import PASSWORD, Client, expect, new_email
 from tests.problems import problem
 from tests.server import Server, running_server
@@ -42,6 +43,11 @@ def test_everybody_is_refused_alike_before_anything_is_read(
     told = [problem(client.request("POST", "register/", **body), "registration_closed") for body in bodies]
     assert len({(one["title"], one["detail"]) for one in told}) == 1
     problem(client.get("register/"), "method_not_allowed")
+    with visiting(closed) as visitor:
+        form = visitor.open("/forgot/").form("form_token").values
+        assert "made by the operators" in visitor.open("/sign-up/").text
+        assert visitor.ask("POST", "/sign-up/", data={**form, "email": new_email(), "password": PASSWORD}).status == 403
+        assert visitor.ask("POST", "/invited/", data={**form, "token": "x.y", "password": PASSWORD}).status == 403
     assert closed.rows("SELECT count(*) FROM secure_auth_registration") == [(0,)]
     assert client.mailbox(known).messages() == []
     events = closed.rows("SELECT count(*) FROM audit_event WHERE reason = 'registration_closed'")

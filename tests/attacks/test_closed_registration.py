@@ -43,11 +43,6 @@ def test_everybody_is_refused_alike_before_anything_is_read(
     told = [problem(client.request("POST", "register/", **body), "registration_closed") for body in bodies]
     assert len({(one["title"], one["detail"]) for one in told}) == 1
     problem(client.get("register/"), "method_not_allowed")
-    with visiting(closed) as visitor:
-        form = visitor.open("/forgot/").form("form_token").values
-        assert "made by the operators" in visitor.open("/sign-up/").text
-        assert visitor.ask("POST", "/sign-up/", data={**form, "email": new_email(), "password": PASSWORD}).status == 403
-        assert visitor.ask("POST", "/invited/", data={**form, "token": "x.y", "password": PASSWORD}).status == 403
     assert closed.rows("SELECT count(*) FROM secure_auth_registration") == [(0,)]
     assert client.mailbox(known).messages() == []
     events = closed.rows("SELECT count(*) FROM audit_event WHERE reason = 'registration_closed'")
@@ -69,3 +64,17 @@ def test_admins_cannot_invite_past_it(closed: Server, visit: Callable[..., Clien
 def test_operators_still_make_accounts(closed: Server, visit: Callable[..., Client]) -> None:
     client = visit(closed)
     expect(client.me(client.create_person().access), 200)
+
+
+def test_the_pages_say_so_and_refuse_too(closed: Server) -> None:
+    with visiting(closed) as visitor:
+        form = visitor.open("/forgot/").form("form_token").values
+        for path, told in (
+            ("/sign-up/", {"email": new_email(), "password": PASSWORD}),
+            ("/invited/", {"token": "x.y", "password": PASSWORD}),
+        ):
+            assert visitor.ask("POST", path, data={**form, **told}).status == 403
+            assert "made by the operators" in visitor.page.text
+        assert "made by the operators" in visitor.open("/sign-up/").text
+        assert "/sign-up/" not in visitor.open("/sign-in/").response.text
+    assert closed.rows("SELECT count(*) FROM secure_auth_registration") == [(0,)]

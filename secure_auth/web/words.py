@@ -151,7 +151,8 @@ def describe_wrong_code(problem: Problem) -> str:
             "Your device's clock is about %(n)d minutes behind.",
             minutes,
         )
-    return f"{told % {'n': minutes}} {_('Set it by the network, then type the next code.')}"
+    advice = _("Set it by the network, then type the next code.")
+    return f"{told % {'n': minutes}} {advice}"
 
 
 def describe_refused_passkey(problem: Problem) -> str:

@@ -3,48 +3,17 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, CDPSession, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.client import Person
 from tests.pages.doing import GO, heading, prove_password
+from tests.pages.keys import Key, bind
 from tests.server import Server
 
 SignedIn = Callable[..., tuple[Page, Person]]
 NewContext = Callable[..., BrowserContext]
-OPTIONS = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-    "automaticPresenceSimulation": True,
-}
 STALE = "UPDATE secure_auth_session SET auth_time = '2026-01-01 00:00:00'"
 BY_CODE = "UPDATE secure_auth_session SET amr = 'pwd otp mfa'"
-
-
-class Key:
-    """An authenticator that is plugged into one page."""
-
-    def __init__(self, page: Page) -> None:
-        self.tools: CDPSession = page.context.new_cdp_session(page)
-        self.tools.send("WebAuthn.enable")
-        made = self.tools.send("WebAuthn.addVirtualAuthenticator", {"options": OPTIONS})
-        self.id = made["authenticatorId"]
-
-    def held(self) -> list[dict[str, object]]:
-        found = self.tools.send("WebAuthn.getCredentials", {"authenticatorId": self.id})
-        return list(found["credentials"])
-
-    def put_away(self) -> None:
-        self.tools.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": self.id})
-
-
-def bind(page: Page, name: str = "My laptop") -> None:
-    page.goto("/passkeys/new/")
-    page.fill("#id_name", name)
-    page.click(GO)
-    expect(page.get_by_role("status")).to_have_text("The passkey is ready.")
 
 
 @pytest.fixture

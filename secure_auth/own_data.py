@@ -1,4 +1,4 @@
-"""One's own sessions, devices and everything else as JSON: the same in the API's answers and in what a page downloads."""
+"""One's own sessions, devices and everything else as JSON, in the API's answers and in what a page downloads."""
 
 from typing import Any
 

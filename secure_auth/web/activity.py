@@ -53,8 +53,12 @@ _WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
     (EventType.MFA_WEBAUTHN_CHALLENGE, Outcome.FAILURE): gettext_lazy("A passkey was asked for in vain"),
     (EventType.MFA_RENAME, Outcome.SUCCESS): gettext_lazy("An authenticator got another name"),
     (EventType.MFA_RENAME, Outcome.FAILURE): gettext_lazy("An authenticator could not be renamed"),
-    (EventType.MFA_RESET_REQUEST, Outcome.SUCCESS): gettext_lazy("A reset of all authenticators was asked for"),
-    (EventType.MFA_RESET_CANCEL, Outcome.SUCCESS): gettext_lazy("The reset of the authenticators was cancelled"),
+    (EventType.MFA_RESET_REQUEST, Outcome.SUCCESS): gettext_lazy(
+        "A reset of all authenticators was asked for"
+    ),
+    (EventType.MFA_RESET_CANCEL, Outcome.SUCCESS): gettext_lazy(
+        "The reset of the authenticators was cancelled"
+    ),
     (EventType.MFA_REMOVE, Outcome.SUCCESS): gettext_lazy("An authenticator was removed"),
     (EventType.MFA_REMOVE, Outcome.FAILURE): gettext_lazy("An authenticator could not be removed"),
     (EventType.MFA_RESET, Outcome.SUCCESS): gettext_lazy("All authenticators were reset"),

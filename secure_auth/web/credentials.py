@@ -24,7 +24,7 @@ class CredentialField(forms.CharField):
     """A credential whose response has these members, as a mapping of what is read of it."""
 
     def __init__(self, members: tuple[str, ...]) -> None:
-        messages = {name: words.FAULTS["passkey"] for name in ("required", "max_length", "invalid")}
+        messages = dict.fromkeys(("required", "max_length", "invalid"), words.FAULTS["passkey"])
         super().__init__(max_length=MOST_CHARACTERS, error_messages=messages, widget=forms.HiddenInput)
         self.members = members
 

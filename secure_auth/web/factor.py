@@ -1,4 +1,4 @@
-"""Which second factor a page asks for, and what was shown: the strongest that the account has, unless asked otherwise."""
+"""Which second factor a page asks for, the strongest of the account unless asked otherwise, and what was shown."""
 
 from typing import Any, Final
 

@@ -44,7 +44,7 @@ NOTICE_SECONDS: Final = 60
 SIGN_IN: Final = "/sign-in/"
 REAUTHENTICATE: Final = "/reauthenticate/"
 REAUTHENTICATE_HIGHEST: Final = "/reauthenticate/highest/"
-CHANGE_PASSWORD: Final = "/password/"
+TO_CHANGE: Final = "/password/"
 
 
 def page(*methods: str) -> Callable[[View], View]:
@@ -196,7 +196,7 @@ def signed_in(view: View) -> View:
             try:
                 demands.demand_settled_password(request.person.signed, source=request.source)
             except Problem:
-                return lead_to(CHANGE_PASSWORD)
+                return lead_to(TO_CHANGE)
         return view(request, *args, **kwargs)
 
     return asks_for(guarded, "session")

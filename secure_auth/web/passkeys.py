@@ -56,8 +56,6 @@ def bind(request: SignedRequest) -> HttpResponseBase:
     form = NewPasskeyForm(request)
     if form.is_sent:
         with form:
-            passkeys.confirm_passkey(
-                grant=request.person.grant, **form.fields_sent(), source=request.source
-            )
+            passkeys.confirm_passkey(grant=request.person.grant, **form.fields_sent(), source=request.source)
             return lead_to("/", notice="passkey-added")
     return render_form(request, "new_passkey", form)

@@ -33,7 +33,9 @@ NOTICES: Final[dict[str, Promise]] = {
     "address-asked": gettext_lazy(
         "We mailed a link to your old address and one to the new one. Your address changes when both were followed."
     ),
-    "account-deleted": gettext_lazy("Your account is deleted. What the audit log tells of it follows in a moment."),
+    "account-deleted": gettext_lazy(
+        "Your account is deleted. What the audit log tells of it follows in a moment."
+    ),
     "address-changed": gettext_lazy("Your address is changed. Sign in with the new one."),
     "address-waits": gettext_lazy(
         "Confirmed. Your address changes when the other mailbox has confirmed too."
@@ -94,7 +96,8 @@ FAULTS: Final[dict[str, Promise]] = {
     "invalid": gettext_lazy("This is not right. Please check it."),
     "required": gettext_lazy("Please fill this in."),
     "breached": gettext_lazy(
-        "This password is known from a breach: attackers try it first. Choose another one, here and wherever you use it."
+        "This password is known from a breach: attackers try it first. Choose another one, here and wherever you use "
+        "it."
     ),
     "unchanged": gettext_lazy("This is the present one. Choose another."),
     "passkey": gettext_lazy("The passkey gave no answer that fits. Try again."),

@@ -66,7 +66,9 @@ def test_an_answer_to_a_login_proves_nothing_again_and_binds_nothing(server: Ser
     assert visitor.show(answer).status == 401
     visitor.open("/passkeys/new/")
     assert visitor.show(answer, name="x").status == 400
-    count = "SELECT count(*) FROM mfa_passkey p JOIN secure_auth_user u ON u.id = p.user_id WHERE u.email = %s"
+    count = (
+        "SELECT count(*) FROM mfa_passkey p JOIN secure_auth_user u ON u.id = p.user_id WHERE u.email = %s"
+    )
     assert server.rows(count, [person.email]) == [(1,)]
 
 
@@ -86,7 +88,7 @@ def test_an_answer_proves_nothing_in_another_accounts_session(
 
 
 def test_garbage_is_a_fault_of_the_form(server: Server, owner: Owner) -> None:
-    visitor, person, passkey = owner
+    _, person, passkey = owner
     with visiting(server) as other:
         answer = answer_of(other, person, passkey)
         whole = json.loads(json.dumps(answer))

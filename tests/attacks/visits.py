@@ -20,4 +20,3 @@ def visiting(server: Server, person: Person | None = None) -> Iterator[Visitor]:
         assert visitor.is_signed_in
     yield visitor
     visitor.close()
-

@@ -89,6 +89,7 @@ class PageDrives:
         second = Person(person.email)
         visitor.open("/enrol/")
         visitor.enrol(second)
+        person.authenticator = second.authenticator
         self.forged("/recovery-codes/new/")
         visitor.open("/recovery-codes/new/")
         visitor.press("")

@@ -105,7 +105,9 @@ def test_a_cancelled_ceremony_says_so_and_may_be_tried_again(owner: tuple[Page, 
     key.tools.send("WebAuthn.setUserVerified", verified)
     page.route("**/reauthenticate/passkey/", lambda route: route.abort())
     page.click(GO)
-    expect(page.get_by_role("alert")).to_have_text("That did not work. Load the page again, then try once more.")
+    expect(page.get_by_role("alert")).to_have_text(
+        "That did not work. Load the page again, then try once more."
+    )
     page.unroute("**/reauthenticate/passkey/")
     key.tools.send("WebAuthn.setUserVerified", {**verified, "isUserVerified": True})
     page.click(GO)

@@ -6,7 +6,7 @@ Members that nothing here reads are left aside, as the API does. What is wrong w
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from django import forms
 
@@ -23,9 +23,12 @@ MOST_TRANSPORTS: Final = 16
 class CredentialField(forms.CharField):
     """A credential whose response has these members, as a mapping of what is read of it."""
 
+    default_error_messages: ClassVar[dict[str, Any]] = dict.fromkeys(
+        ("required", "max_length", "invalid"), words.FAULTS["passkey"]
+    )
+
     def __init__(self, members: tuple[str, ...]) -> None:
-        messages = dict.fromkeys(("required", "max_length", "invalid"), words.FAULTS["passkey"])
-        super().__init__(max_length=MOST_CHARACTERS, error_messages=messages, widget=forms.HiddenInput)
+        super().__init__(max_length=MOST_CHARACTERS, widget=forms.HiddenInput)
         self.members = members
 
     def clean(self, value: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import refusals
+from secure_auth import grants, refusals
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, reauthentication_required
 
@@ -34,6 +34,19 @@ def demand_fresh(
         return
     _record_denial(signed, Reason.REAUTHENTICATION_REQUIRED, source)
     raise reauthentication_required(max_age, acr_values)
+
+
+def demand_highest(signed: Signed, *, source: Source) -> None:
+    """Refuse a change of the factors by a proof that a phishing site can relay, where the account has a passkey.
+
+    The use cases judge it again, under the account's lock.
+
+    Raises:
+        Problem: reauthentication_required.
+    """
+    if grants.lacks_highest(signed.user.pk, signed.amr):
+        _record_denial(signed, Reason.REAUTHENTICATION_REQUIRED, source)
+        raise reauthentication_required(settings.REAUTHENTICATION_SECONDS, (grants.PHISHING_RESISTANT,))
 
 
 def demand_settled_password(signed: Signed, *, source: Source) -> None:

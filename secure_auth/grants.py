@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Source
+from mfa.models import Passkey
 from secure_auth import devices, pending, refusals
 from secure_auth.errors import Code, Problem, invalid_token, reauthentication_required
 from secure_auth.models import PendingLogin, Session, User
@@ -62,6 +63,11 @@ def judge_right(grant: Grant) -> Problem | None:
         max_age = settings.REAUTHENTICATION_SECONDS
         return reauthentication_required(max_age, (PHISHING_RESISTANT,), detail=SHOW_THE_HIGHEST)
     return None
+
+
+def lacks_highest(user_id: str, amr: tuple[str, ...]) -> bool:
+    """Whether a proof is too weak to change factors, as far as one sees without the account's lock."""
+    return HIGHEST.isdisjoint(amr) and Passkey.objects.filter(user_id=user_id).exists()
 
 
 def why(refusal: Problem, otherwise: Reason) -> Reason:

@@ -7,11 +7,13 @@ from django.db import transaction
 
 from audit.append import append
 from audit.events import EventType, Reason, Source
+from mfa import recovery_codes
 from mfa.models import Passkey, TotpAuthenticator
 from secure_auth import factors, grants, outbox, pending, relying_party
 from secure_auth.errors import Code, Problem
 from secure_auth.grants import Grant
 
+METHODS = ("webauthn", "totp", "recovery_code")
 TYPES = {TotpAuthenticator: "totp", Passkey: "webauthn"}
 NAMES = {TotpAuthenticator: "Authenticator app", Passkey: "Passkey"}  # of one that its owner did not name
 
@@ -31,6 +33,13 @@ def list_authenticators(user_id: str) -> list[Held]:
     """Authenticator apps and passkeys that count, oldest first."""
     held = [describe(row) for row in _rows(user_id)]
     return sorted(held, key=lambda one: (one.created_at, one.id))
+
+
+def list_methods(user_id: str) -> tuple[str, ...]:
+    """What the account can prove a second factor with now, the strongest first."""
+    held = {TYPES[type(row)] for row in _rows(user_id)}
+    codes = {"recovery_code"} if recovery_codes.count_left(user_id) else set()
+    return tuple(method for method in METHODS if method in held | codes)
 
 
 def describe(row: TotpAuthenticator | Passkey) -> Held:

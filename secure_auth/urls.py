@@ -16,7 +16,8 @@ from secure_auth.api import (
     passkeys,
     sessions,
 )
-from secure_auth.web import joining, mailed, pages, passwords, probes, security, signing_in
+from secure_auth.web import account, joining, mailed, pages, passwords, probes, security, signing_in
+from secure_auth.web import passkeys as passkey_pages
 from secure_auth.web.console import detections as console_detections
 from secure_auth.web.console import event as console_event
 from secure_auth.web.console import events as console_events
@@ -167,7 +168,12 @@ people: list[URLPattern | URLResolver] = [
     path("sign-in/", signing_in.sign_in),
     path("sign-in/code/", signing_in.second_step),
     path("sign-out/", signing_in.sign_out),
+    path("sign-in/passkey/", passkey_pages.login_options),
     path("reauthenticate/", signing_in.reauthenticate),
+    path("reauthenticate/highest/", signing_in.reauthenticate, {"is_highest": True}),
+    path("reauthenticate/passkey/", passkey_pages.reauthentication_options),
+    path("passkeys/new/", passkey_pages.bind),
+    path("passkeys/options/", passkey_pages.creation_options),
     path("language/", signing_in.choose_language),
     path("sign-up/", joining.sign_up),
     path("sign-up/sent/", joining.sign_up_sent),
@@ -183,7 +189,11 @@ people: list[URLPattern | URLResolver] = [
     path("address/", mailed.confirm_address),
     path("cancel-reset/", mailed.cancel_reset),
     path("password/", passwords.change),
+    path("address/change/", account.change_address),
+    path("account/data/", account.download_data),
+    path("account/delete/", account.delete),
     path("activity/", security.show_activity),
+    path("authenticators/<id:authenticator_id>/rename/", security.rename_authenticator),
     path("authenticators/<id:authenticator_id>/remove/", security.remove_authenticator),
     path("sessions/<id:session_id>/end/", security.end_session),
     path("sessions/end-others/", security.end_others),

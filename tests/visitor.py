@@ -1,14 +1,17 @@
 """A browser without JavaScript: keeps cookies as one does, fills in the forms of a page, and follows where it leads."""
 
+import json
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 
 from tests.authenticator import Authenticator, Mailbox
 from tests.client import Person, new_email
+from tests.passkeys import Passkey
 from tests.server import TLS, Server
 
 
@@ -139,7 +142,26 @@ class Visitor:
         """Press the button of the form that goes there."""
         return self.send(self.page.form_to(action))
 
+    def options(self, path: str) -> dict[str, Any]:
+        """What a script of this page asks a passkey for."""
+        answer = self.page
+        asked = self.ask("POST", path, data={"form_token": answer.form("form_token").values["form_token"]})
+        self.page = answer
+        return dict(asked.response.json()["publicKey"])
+
+    def show(self, credential: dict[str, Any], **typed: str) -> Page:
+        """Send what a passkey answered, as the script of this page does."""
+        return self.fill(credential=json.dumps(credential), **typed)
+
     # Whole ways
+
+    def add_passkey(self, name: str = "") -> Passkey:
+        """Bind a passkey of somebody whose session is fresh."""
+        passkey = Passkey(self.server.origin)
+        self.open("/passkeys/new/")
+        self.show(passkey.make(self.options("/passkeys/options/")), name=name)
+        assert self.page.path == "/", self.page.text
+        return passkey
 
     def prove_password(self, person: Person, *, then: str = "") -> Page:
         self.open(f"/sign-in/?next={then}" if then else "/sign-in/")

@@ -12,8 +12,9 @@ from secure_auth.api.answers import Accepted, AddressConfirmed, LoginAnswer, Me,
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import DELIVERY
 from secure_auth.api.personal_answers import PersonalData
-from secure_auth.api.shapes import login_answer, personal_answer
+from secure_auth.api.shapes import login_answer
 from secure_auth.errors import Code
+from secure_auth.own_data import describe_person
 
 
 class RegisterBody(Body):
@@ -265,5 +266,5 @@ class MyDataView(ServiceView):
         The newest 5000 events are in it; `me/activity/` has all. Once a minute.
         """
         found = personal.export_account(signed=self.signed, source=self.source)
-        answer = personal_answer(found, current=self.signed.session.id)
+        answer = describe_person(found, current=self.signed.session.id)
         return Response(answer, headers={"Content-Disposition": 'attachment; filename="my-data.json"'})

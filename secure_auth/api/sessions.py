@@ -10,9 +10,10 @@ from secure_auth.api import cookies
 from secure_auth.api.bearer import Presented
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import DELIVERY, IDEMPOTENCY_KEY
-from secure_auth.api.shapes import device_answer, listing, pair_answer, session_answer
+from secure_auth.api.shapes import listing, pair_answer
 from secure_auth.browsers import read_cookie
 from secure_auth.errors import Code, validation_failed
+from secure_auth.own_data import describe_known_device, describe_session
 from secure_auth.tokens import MAX_TOKEN_LENGTH
 
 
@@ -100,7 +101,7 @@ class SessionsView(ServiceView):
     def get(self, request: Request) -> Response:
         """My live sessions."""
         own = sessions.live_sessions(self.signed.user.pk, timezone.now())[:200]
-        return Response(listing([session_answer(row, current=self.signed.session.id) for row in own]))
+        return Response(listing([describe_session(row, current=self.signed.session.id) for row in own]))
 
     def delete(self, request: Request) -> Response:
         """End all others, and logins under way."""
@@ -129,7 +130,7 @@ class DevicesView(ServiceView):
     def get(self, request: Request) -> Response:
         """My known devices."""
         own = devices.live_devices(timezone.now()).filter(user=self.signed.user).order_by("-created_at")[:200]
-        return Response(listing([device_answer(row) for row in own]))
+        return Response(listing([describe_known_device(row) for row in own]))
 
 
 class DeviceView(ServiceView):

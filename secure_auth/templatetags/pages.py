@@ -7,11 +7,20 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from secure_auth.inventory import Held
+from secure_auth.web import words
 from secure_auth.web.activity import describe_device
 
 register = template.Library()
 
 register.filter("device", describe_device)
+register.filter("kind", words.describe_kind)
+
+
+@register.filter
+def authenticator(held: Held) -> str:
+    """What an authenticator is called, by its owner or for want of that by its kind."""
+    return held.name or words.describe_kind(held.type)
 
 
 @register.filter

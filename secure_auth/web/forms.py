@@ -1,5 +1,6 @@
 """The forms of the pages: what they take is judged by the same use cases as the API's bodies."""
 
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -8,9 +9,18 @@ from django.http import HttpRequest
 
 from secure_auth.errors import Code, Problem
 from secure_auth.web import words
+from secure_auth.web.credentials import ASSERTION, ATTESTATION, CredentialField
 
 # Not the fault of what was typed: the whole page says so.
-ELSEWHERE = frozenset({Code.INVALID_TOKEN, Code.CSRF_FAILED, Code.PERMISSION_DENIED, Code.NOT_FOUND})
+ELSEWHERE = frozenset(
+    {
+        Code.INVALID_TOKEN,
+        Code.REAUTHENTICATION_REQUIRED,
+        Code.CSRF_FAILED,
+        Code.PERMISSION_DENIED,
+        Code.NOT_FOUND,
+    }
+)
 
 
 class Text(forms.CharField):
@@ -33,7 +43,7 @@ class PageForm(forms.Form):
     What a Problem says is shown on the form, and the answer has the status that the API's would have.
     """
 
-    locked_words: ClassVar[Any] = staticmethod(words.describe_problem)
+    told_words: ClassVar[Mapping[Code, Callable[[Problem], str]]] = {}  # where a form has words of its own
 
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request.POST if request.method == "POST" else None)
@@ -67,9 +77,8 @@ class PageForm(forms.Form):
             for fault in faults:
                 self.add_error(name if name in self.fields else None, words.describe_fault(fault))
         if not self.errors:
-            locked = error.code is Code.TEMPORARILY_LOCKED
-            told = self.locked_words(error) if locked else words.describe_problem(error)
-            self.add_error(None, told)
+            tell = self.told_words.get(error.code, words.describe_problem)
+            self.add_error(None, tell(error))
         return True
 
     @property
@@ -92,7 +101,10 @@ class SignUpForm(SignInForm):
 class CodeForm(PageForm):
     """A code of an authenticator app, or a recovery code."""
 
-    locked_words = staticmethod(words.describe_second_step_lock)
+    told_words: ClassVar = {
+        Code.TEMPORARILY_LOCKED: words.describe_second_step_lock,
+        Code.INVALID_CODE: words.describe_wrong_code,
+    }
     code = Text(max_length=64)
 
 
@@ -100,6 +112,32 @@ class SecondStepForm(CodeForm):
     """The second step."""
 
     remember_device = forms.BooleanField(required=False)
+
+
+class PasskeyForm(PageForm):
+    """What a passkey answered, put in by a script."""
+
+    told_words: ClassVar = {Code.INVALID_CODE: words.describe_refused_passkey}
+    credential = CredentialField(ASSERTION)
+
+
+class SecondStepPasskeyForm(PasskeyForm):
+    """The second step with a passkey."""
+
+    remember_device = forms.BooleanField(required=False)
+
+
+class NewPasskeyForm(PageForm):
+    """A passkey that was just made, and what its owner calls it."""
+
+    name = Text(max_length=64, required=False, strip=True)
+    credential = CredentialField(ATTESTATION)
+
+
+class NameForm(PageForm):
+    """What its owner calls an authenticator."""
+
+    name = Text(max_length=64, required=False, strip=True)
 
 
 class ConfirmForm(PageForm):
@@ -139,6 +177,20 @@ class ResetForm(PageForm):
 
     token = Text(max_length=256, strip=True)
     new_password = Text()
+
+
+class ChangeAddressForm(PageForm):
+    """The password and the address that is wanted."""
+
+    new_email = Text(max_length=320, strip=True)
+    current_password = Text()
+
+
+class DeleteForm(PageForm):
+    """The password, and the address once more, so that nobody deletes an account by a slip."""
+
+    email = Text(max_length=320, strip=True)
+    current_password = Text()
 
 
 class ChangePasswordForm(PageForm):

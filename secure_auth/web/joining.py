@@ -11,8 +11,10 @@ from secure_auth.web import once
 from secure_auth.web.forms import BeginForm, CodeForm, ConfirmForm, PageForm, SignUpForm
 from secure_auth.web.page import (
     fresh,
+    highest,
     lead_to,
     next_path,
+    opens_before_change,
     page,
     render_form,
     render_page,
@@ -32,6 +34,7 @@ def sign_up(request: PageRequest) -> HttpResponseBase:
     form = SignUpForm(request)
     if form.is_sent:
         with form:
+            registration.demand_open(source=request.source)
             registration.register(**form.fields_sent(), source=request.source)
             return lead_to("/sign-up/sent/")
     return render_form(request, "sign_up", form, {"least": settings.PASSWORD_MIN_LENGTH})
@@ -127,6 +130,7 @@ def _bound(request: GrantRequest, grant: Grant, confirmed: TotpConfirmed) -> Htt
 
 @page("GET", "POST")
 @signed_in
+@opens_before_change  # they were made by an enrolment just now, and are shown this once
 def show_codes(request: SignedRequest) -> HttpResponseBase:
     """New recovery codes, until the person says that they are kept, for ten minutes at most."""
     then = next_path(request) or "/"
@@ -142,6 +146,7 @@ def show_codes(request: SignedRequest) -> HttpResponseBase:
 @page("GET", "POST")
 @signed_in
 @fresh
+@highest
 def new_codes(request: SignedRequest) -> HttpResponseBase:
     """Ten new recovery codes; the old ones are dead."""
     person = request.person

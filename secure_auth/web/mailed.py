@@ -6,7 +6,7 @@ The token stands in the link's fragment, which reaches no server; a script fills
 from django.conf import settings
 from django.http import HttpResponseBase
 
-from secure_auth import address_change, invitations, recovery
+from secure_auth import address_change, invitations, recovery, registration
 from secure_auth.web.forms import JoinForm, MailedForm
 from secure_auth.web.page import SIGN_IN, lead_to, page, render_form
 from secure_auth.web.person import PageRequest
@@ -19,6 +19,7 @@ def join(request: PageRequest) -> HttpResponseBase:
     form = JoinForm(request)
     if form.is_sent:
         with form:
+            registration.demand_open(source=request.source)
             proved = invitations.accept(**form.fields_sent(), email="", source=request.source)
             return begin_second_step(proved, then="")
     return render_form(request, "invited", form, {"least": settings.PASSWORD_MIN_LENGTH})

@@ -43,6 +43,8 @@ NOTICE: Final = "__Host-notice"
 NOTICE_SECONDS: Final = 60
 SIGN_IN: Final = "/sign-in/"
 REAUTHENTICATE: Final = "/reauthenticate/"
+REAUTHENTICATE_HIGHEST: Final = "/reauthenticate/highest/"
+TO_CHANGE: Final = "/password/"
 
 
 def page(*methods: str) -> Callable[[View], View]:
@@ -81,6 +83,8 @@ def _answer(
         if problem.code is Code.INVALID_TOKEN:  # the session ended while this was under way
             request.has_ended = True
             return _lead_to_sign_in(request)
+        if problem.code is Code.REAUTHENTICATION_REQUIRED:  # of a stronger factor: fresh() leads itself
+            return lead_to(REAUTHENTICATE_HIGHEST, then=request.get_full_path())
         return show_problem(request, problem)
     except (OperationalError, InterfaceError, StoreUnavailable):
         return show_problem(request, service_unavailable(2))
@@ -107,6 +111,7 @@ def render_page(
         "form_token": SimpleLazyObject(partial(guard.form_token, request)),
         "language": translation.get_language(),
         "languages": settings.LANGUAGES,
+        "registration": settings.REGISTRATION,
         "here": request.get_full_path(),
         "notice": words.NOTICES.get(notice),
     }
@@ -177,15 +182,30 @@ def _lead_to_sign_in(request: PageRequest) -> HttpResponseRedirect:
 
 
 def signed_in(view: View) -> View:
-    """Only for people who are signed in; others are led to sign in and back."""
+    """Only for people who are signed in; others are led to sign in and back.
+
+    Who must change the password first is led to that, except by what opens_before_change() is noted on.
+    """
+    is_open = getattr(view, "opens_before_change", False)
 
     @wraps(view)
     def guarded(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.person is None:
             raise SignInNeeded
+        if not is_open:
+            try:
+                demands.demand_settled_password(request.person.signed, source=request.source)
+            except Problem:
+                return lead_to(TO_CHANGE)
         return view(request, *args, **kwargs)
 
     return asks_for(guarded, "session")
+
+
+def opens_before_change(view: View) -> View:
+    """Note, below signed_in(), that a view serves a person who must change the password first."""
+    view.opens_before_change = True  # type: ignore[attr-defined]
+    return view
 
 
 def fresh(view: View) -> View:
@@ -200,6 +220,17 @@ def fresh(view: View) -> View:
         return view(request, *args, **kwargs)
 
     return asks_for(guarded, "fresh")
+
+
+def highest(view: View) -> View:
+    """Only with the highest factor of the account, where factors are changed; others are led to prove it."""
+
+    @wraps(view)
+    def guarded(request: SignedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        demands.demand_highest(request.person.signed, source=request.source)
+        return view(request, *args, **kwargs)
+
+    return asks_for(guarded, "highest")
 
 
 def has_role(role: str) -> Callable[[View], View]:

@@ -5,12 +5,22 @@ from django.http import HttpResponseBase
 
 from secure_auth import accounts
 from secure_auth.web.forms import ChangePasswordForm, ForgotForm, ResetForm
-from secure_auth.web.page import SIGN_IN, fresh, lead_to, page, render_form, render_page, signed_in
+from secure_auth.web.page import (
+    SIGN_IN,
+    fresh,
+    lead_to,
+    opens_before_change,
+    page,
+    render_form,
+    render_page,
+    signed_in,
+)
 from secure_auth.web.person import PageRequest, SignedRequest
 
 
 @page("GET", "POST")
 @signed_in
+@opens_before_change
 @fresh
 def change(request: SignedRequest) -> HttpResponseBase:
     """Replace the password; all other sessions are over."""

@@ -6,15 +6,17 @@ from django.utils import timezone
 from mfa import recovery_codes
 from secure_auth import access, devices, inventory, review, sessions
 from secure_auth.errors import Code, Problem
+from secure_auth.inventory import Held
 from secure_auth.web import activity
-from secure_auth.web.forms import PageForm
-from secure_auth.web.page import fresh, lead_to, page, render_form, render_page, signed_in
+from secure_auth.web.forms import NameForm, PageForm
+from secure_auth.web.page import fresh, highest, lead_to, page, render_form, render_page, signed_in
 from secure_auth.web.person import SignedRequest
 
 MOST_LISTED = 50
 RECENT = "6"
 
 
+@signed_in
 def show_overview(request: SignedRequest) -> HttpResponseBase:
     """Everything at a glance."""
     person, now = request.person, timezone.now()
@@ -23,6 +25,7 @@ def show_overview(request: SignedRequest) -> HttpResponseBase:
     context: dict[str, object] = {
         "authenticators": inventory.list_authenticators(person.user.pk),
         "codes_left": recovery_codes.count_left(person.user.pk),
+        "few_codes": recovery_codes.FEW_LEFT,
         "sessions": sessions.live_sessions(person.user.pk, now)[:MOST_LISTED],
         "devices": known[:MOST_LISTED],
         "recent": [activity.describe_event(event) for event in recent.results],
@@ -43,6 +46,7 @@ def show_activity(request: SignedRequest) -> HttpResponseBase:
 @page("GET", "POST")
 @signed_in
 @fresh
+@highest
 def remove_authenticator(request: SignedRequest, authenticator_id: str) -> HttpResponseBase:
     """Ask, then remove it; the last one stays."""
     form, person = PageForm(request), request.person
@@ -52,13 +56,41 @@ def remove_authenticator(request: SignedRequest, authenticator_id: str) -> HttpR
                 grant=person.grant, authenticator_id=authenticator_id, source=request.source
             )
             return lead_to("/", notice="authenticator-removed")
-    own = inventory.list_authenticators(person.user.pk)
+    found, is_last = _find_own(request, authenticator_id)
+    return render_form(request, "remove_authenticator", form, {"authenticator": found, "is_last": is_last})
+
+
+def _find_own(request: SignedRequest, authenticator_id: str) -> tuple[Held, bool]:
+    """One of my authenticators, and whether it is the last.
+
+    Raises:
+        Problem: not_found.
+    """
+    own = inventory.list_authenticators(request.person.user.pk)
     found = next((row for row in own if row.id == authenticator_id), None)
     if found is None:
         raise Problem(Code.NOT_FOUND)
-    return render_form(
-        request, "remove_authenticator", form, {"authenticator": found, "is_last": len(own) == 1}
-    )
+    return found, len(own) == 1
+
+
+@page("GET", "POST")
+@signed_in
+@fresh
+@highest
+def rename_authenticator(request: SignedRequest, authenticator_id: str) -> HttpResponseBase:
+    """Give it another name."""
+    form = NameForm(request)
+    if form.is_sent:
+        with form:
+            inventory.rename_authenticator(
+                grant=request.person.grant,
+                authenticator_id=authenticator_id,
+                **form.fields_sent(),
+                source=request.source,
+            )
+            return lead_to("/", notice="authenticator-renamed")
+    found, _ = _find_own(request, authenticator_id)
+    return render_form(request, "rename_authenticator", form, {"authenticator": found})
 
 
 @page("POST")

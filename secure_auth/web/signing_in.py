@@ -8,10 +8,19 @@ from django.http import HttpResponseBase
 from mfa import recovery_codes
 from secure_auth import access, login
 from secure_auth.browsers import DEVICE, read_cookie, set_cookie
-from secure_auth.second_factor import SecondFactor
-from secure_auth.web import security
-from secure_auth.web.forms import CodeForm, SecondStepForm, SignInForm
-from secure_auth.web.page import SIGN_IN, lead_to, next_path, page, render_form, render_page, signed_in
+from secure_auth.pending import LoginCompleted
+from secure_auth.web import factor, security
+from secure_auth.web.forms import CodeForm, PasskeyForm, SecondStepForm, SecondStepPasskeyForm, SignInForm
+from secure_auth.web.page import (
+    SIGN_IN,
+    lead_to,
+    next_path,
+    opens_before_change,
+    page,
+    render_form,
+    render_page,
+    signed_in,
+)
 from secure_auth.web.person import PageRequest, SignedRequest, SignInNeeded, forget_handle, keep_signed_in
 from secure_auth.web.steps import LoginRequest, begin_second_step, complete, in_second_step
 
@@ -46,58 +55,63 @@ def sign_in(request: PageRequest) -> HttpResponseBase:
     return render_form(request, "sign_in", form, {"then": then})
 
 
-def _method(request: PageRequest) -> str:
-    """The factor that a page asks for; an authenticator app unless its address says otherwise."""
-    return "recovery_code" if request.GET.get("with") == "recovery_code" else "totp"
-
-
 @page("GET", "POST")
 @in_second_step
 def second_step(request: LoginRequest) -> HttpResponseBase:
     """The second step: opens the session."""
-    form, method, then = SecondStepForm(request), _method(request), next_path(request)
+    form = (SecondStepPasskeyForm if factor.is_passkey_shown(request) else SecondStepForm)(request)
     found = request.login
     if form.is_sent:
         with form:
             sent = form.fields_sent()
             completed = login.prove_second_factor(
                 found=found,
-                factor=SecondFactor(method, sent["code"]),
+                factor=factor.shown_factor(request, sent),
                 remember_device=sent["remember_device"],
                 source=request.source,
             )
-            response = lead_to(then or "/", notice="signed-in")
+            response = lead_to(next_path(request) or "/", notice=_welcome(completed))
             complete(response, completed)
             return response
-    left = recovery_codes.count_left(found.user_id)
-    return render_form(request, "second_step", form, {"method": method, "codes_left": left, "then": then})
+    context = {**factor.ways(request, found.user_id), "options": "/sign-in/passkey/", "remembers": True}
+    return render_form(request, "second_step", form, context)
+
+
+def _welcome(completed: LoginCompleted) -> str:
+    """The notice of a completed login, which warns after one with a recovery code when few are left."""
+    left = completed.recovery_codes_left
+    if left is None or left > recovery_codes.FEW_LEFT:
+        return "signed-in"
+    return "signed-in-few-codes" if left else "signed-in-no-codes"
 
 
 @page("GET", "POST")
 @signed_in
-def reauthenticate(request: SignedRequest) -> HttpResponseBase:
-    """Prove a second factor again before something that needs it, and go on there."""
-    form, method, then = CodeForm(request), _method(request), next_path(request)
+@opens_before_change
+def reauthenticate(request: SignedRequest, *, is_highest: bool = False) -> HttpResponseBase:
+    """Prove a second factor again before something that needs it, or the highest one, and go on there."""
+    form = (PasskeyForm if factor.is_passkey_shown(request) else CodeForm)(request)
     person = request.person
     if form.is_sent:
         with form:
-            factor = SecondFactor(method, form.fields_sent()["code"])
             login.reauthenticate(
                 user=person.user,
                 session=person.session,
-                factor=factor,
+                factor=factor.shown_factor(request, form.fields_sent()),
                 password="",
                 source=request.source,
             )
-            response = lead_to(then or "/")
+            response = lead_to(next_path(request) or "/")
             keep_signed_in(response, person.session.id)
             return response
-    left = recovery_codes.count_left(person.user.pk)
-    return render_form(request, "reauthenticate", form, {"method": method, "codes_left": left, "then": then})
+    ways = factor.ways(request, person.user.pk, highest=is_highest)
+    context = {**ways, "options": "/reauthenticate/passkey/", "is_highest": is_highest}
+    return render_form(request, "reauthenticate", form, context)
 
 
 @page("POST")
 @signed_in
+@opens_before_change
 def sign_out(request: SignedRequest) -> HttpResponseBase:
     """End this session."""
     access.log_out(signed=request.person.signed, source=request.source)

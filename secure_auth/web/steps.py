@@ -15,7 +15,7 @@ from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin
 from secure_auth.pending import LoginCompleted, PasswordProved
-from secure_auth.web.page import SIGN_IN, View, asks_for, fresh, lead_to, next_path
+from secure_auth.web.page import SIGN_IN, View, asks_for, fresh, highest, lead_to, next_path, signed_in
 from secure_auth.web.person import PageRequest, keep_signed_in
 
 LOGIN: Final = "__Host-login"
@@ -79,7 +79,9 @@ def in_second_step(view: View) -> View:
 def may_enrol(view: View) -> View:
     """Only for who may bind an authenticator: in the middle of a first login, or freshly signed in: `request.grant`."""
 
+    @signed_in
     @fresh
+    @highest
     def as_signed_in(request: GrantRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.person:
             request.grant = request.person.grant

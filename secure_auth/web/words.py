@@ -14,17 +14,27 @@ NOTICES: Final[dict[str, Promise]] = {
     "session-ended": gettext_lazy("Your session has ended. Sign in again to go on."),
     "signed-out": gettext_lazy("You are signed out."),
     "signed-in": gettext_lazy("Welcome. You are signed in."),
+    "signed-in-few-codes": gettext_lazy("Welcome. You have few recovery codes left: make new ones."),
+    "signed-in-no-codes": gettext_lazy("Welcome. That was your last recovery code: make new ones now."),
     "login-ended": gettext_lazy("That sign-in is over. Please start again."),
     "password-changed": gettext_lazy("Your password is changed. All your other sessions are over."),
     "password-reset": gettext_lazy("Your new password is set. Sign in with it."),
     "authenticator-added": gettext_lazy("The authenticator is ready."),
     "authenticator-removed": gettext_lazy("The authenticator is removed."),
+    "passkey-added": gettext_lazy("The passkey is ready."),
+    "authenticator-renamed": gettext_lazy("The name is changed."),
     "codes-saved": gettext_lazy("Good. Keep your recovery codes in a safe place."),
     "session-over": gettext_lazy("That session is over."),
     "sessions-over": gettext_lazy("All your other sessions are over."),
     "device-forgotten": gettext_lazy("That device is forgotten."),
     "enrol-needs-login": gettext_lazy(
         "Sign in first. If you came by a mailed link, open it once more after that."
+    ),
+    "address-asked": gettext_lazy(
+        "We mailed a link to your old address and one to the new one. Your address changes when both were followed."
+    ),
+    "account-deleted": gettext_lazy(
+        "Your account is deleted. What the audit log tells of it follows in a moment."
     ),
     "address-changed": gettext_lazy("Your address is changed. Sign in with the new one."),
     "address-waits": gettext_lazy(
@@ -55,6 +65,11 @@ PROBLEMS: Final[dict[Code, Promise]] = {
     ),
     Code.INVALID_TOKEN: gettext_lazy("This step is over. Please sign in again."),
     Code.PERMISSION_DENIED: gettext_lazy("Your account may not do this."),
+    Code.PASSWORD_CHANGE_REQUIRED: gettext_lazy("Change your password first."),
+    Code.REGISTRATION_CLOSED: gettext_lazy("Accounts are made by the operators of this service only."),
+    Code.TOO_MANY_AUTHENTICATORS: gettext_lazy(
+        "You have as many authenticator apps as you may. Remove one that you no longer use."
+    ),
     Code.CSRF_FAILED: gettext_lazy(
         "This page was open for too long, or you signed in or out in another tab. Nothing was done. Open the page "
         "again and repeat what you wanted to do."
@@ -80,6 +95,13 @@ FAULTS: Final[dict[str, Promise]] = {
     "too_common": gettext_lazy("This password is among those that attackers try first. Choose another one."),
     "invalid": gettext_lazy("This is not right. Please check it."),
     "required": gettext_lazy("Please fill this in."),
+    "breached": gettext_lazy(
+        "This password is known from a breach: attackers try it first. Choose another one, here and wherever you use "
+        "it."
+    ),
+    "unchanged": gettext_lazy("This is the present one. Choose another."),
+    "passkey": gettext_lazy("The passkey gave no answer that fits. Try again."),
+    "address": gettext_lazy("This is not the address of your account."),
 }
 
 
@@ -112,3 +134,35 @@ def describe_second_step_lock(problem: Problem) -> str:
     words = _("There were too many wrong codes. A recovery code still works.")
     seconds = problem.headers.get("Retry-After", "")
     return f"{words} {describe_wait(int(seconds))}" if seconds.isdigit() else words
+
+
+def describe_wrong_code(problem: Problem) -> str:
+    """A wrong code; at an enrolment, by how much the clock of the device is wrong if that is why."""
+    offset = problem.members.get("clock_offset_seconds", 0)
+    if not offset:
+        return describe_problem(problem)
+    minutes = max(1, round(abs(offset) / 60))
+    if offset > 0:
+        told = ngettext(
+            "Your device's clock is about %(n)d minute ahead.",
+            "Your device's clock is about %(n)d minutes ahead.",
+            minutes,
+        )
+    else:
+        told = ngettext(
+            "Your device's clock is about %(n)d minute behind.",
+            "Your device's clock is about %(n)d minutes behind.",
+            minutes,
+        )
+    advice = _("Set it by the network, then type the next code.")
+    return f"{told % {'n': minutes}} {advice}"
+
+
+def describe_refused_passkey(problem: Problem) -> str:
+    """A passkey that was not accepted, for whatever reason."""
+    return _("This passkey was not accepted. Try again, or use another way.")
+
+
+def describe_kind(method: str) -> str:
+    """What an authenticator is."""
+    return _("Passkey") if method == "webauthn" else _("Authenticator app")

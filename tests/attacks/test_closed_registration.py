@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.attacks.visits import visiting
 from tests.client import PASSWORD, Client, expect, new_email
 from tests.problems import problem
 from tests.server import Server, running_server
@@ -63,3 +64,17 @@ def test_admins_cannot_invite_past_it(closed: Server, visit: Callable[..., Clien
 def test_operators_still_make_accounts(closed: Server, visit: Callable[..., Client]) -> None:
     client = visit(closed)
     expect(client.me(client.create_person().access), 200)
+
+
+def test_the_pages_say_so_and_refuse_too(closed: Server) -> None:
+    with visiting(closed) as visitor:
+        form = visitor.open("/forgot/").form("form_token").values
+        for path, told in (
+            ("/sign-up/", {"email": new_email(), "password": PASSWORD}),
+            ("/invited/", {"token": "x.y", "password": PASSWORD}),
+        ):
+            assert visitor.ask("POST", path, data={**form, **told}).status == 403
+            assert "made by the operators" in visitor.page.text
+        assert "made by the operators" in visitor.open("/sign-up/").text
+        assert "/sign-up/" not in visitor.open("/sign-in/").response.text
+    assert closed.rows("SELECT count(*) FROM secure_auth_registration") == [(0,)]

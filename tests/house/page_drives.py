@@ -4,10 +4,12 @@ from tests.authenticator import Mailbox
 from tests.client import Person, new_email
 from tests.conftest import new_address
 from tests.house.told import Listener
+from tests.passkeys import Passkey
 from tests.server import Server
 from tests.visitor import Form, Page, Visitor
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
+NO_CHALLENGE = "A" * 43
 WRONG_CODE = "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA"
 
 
@@ -40,6 +42,9 @@ class PageDrives:
         self.factors(person)
         self.sessions_and_devices(person)
         self.passwords(person)
+        self.passkeys(person)
+        self.account(person)
+        self.mailed(person)
         self.visitor.close()
 
     def forged(self, path: str) -> None:
@@ -68,6 +73,7 @@ class PageDrives:
         visitor.open("/sign-in/")
         visitor.fill(email=person.email, password="a wrong passphrase")
         visitor.prove_password(person)
+        visitor.ask("POST", "/sign-in/passkey/", data=visitor.page.form("code").values)
         visitor.open("/sign-in/code/?with=recovery_code")
         visitor.fill(code=WRONG_CODE)
         visitor.fill(code=person.recovery_codes.pop(), remember_device="true")
@@ -83,6 +89,7 @@ class PageDrives:
         second = Person(person.email)
         visitor.open("/enrol/")
         visitor.enrol(second)
+        person.authenticator = second.authenticator
         self.forged("/recovery-codes/new/")
         visitor.open("/recovery-codes/new/")
         visitor.press("")
@@ -123,3 +130,56 @@ class PageDrives:
         visitor.open("/password/")
         visitor.fill(current_password="a wrong passphrase", new_password="another horse and battery 7")
         visitor.fill(current_password=person.password, new_password="another horse and battery 7")
+        person.password = "another horse and battery 7"
+
+    def passkeys(self, person: Person) -> None:
+        visitor = self.visitor
+        token = visitor.open("/reauthenticate/").form("code").values
+        visitor.ask("POST", "/reauthenticate/passkey/", data=token)
+        self.forged("/passkeys/options/")
+        visitor.open("/passkeys/new/")
+        passkey = Passkey(visitor.server.origin)
+        options = visitor.options("/passkeys/options/")
+        visitor.show(passkey.make({**options, "challenge": NO_CHALLENGE}))
+        visitor.show(passkey.make(options), name="A key")
+        visitor.open("/reauthenticate/highest/")
+        visitor.show(passkey.show({"challenge": NO_CHALLENGE}))
+        visitor.show(passkey.show(visitor.options("/reauthenticate/passkey/")))
+        token = visitor.open("/").form("form_token").values
+        visitor.send(Form(f"/authenticators/{NOBODY}/rename/", token))
+        found = visitor.open("/").response.text.partition("/authenticators/")[2][:36]
+        visitor.open(f"/authenticators/{found}/rename/")
+        visitor.fill(name="Another name")
+        visitor.open("/")
+        visitor.press("/sign-out/")
+        visitor.prove_password(person)
+        visitor.show(passkey.show(visitor.options("/sign-in/passkey/")))
+
+    def account(self, person: Person) -> None:
+        visitor, known, wrong = self.visitor, {"current_password": person.password}, "a wrong passphrase"
+        visitor.open("/address/change/")
+        visitor.fill(new_email=new_email(), current_password=wrong)
+        other = new_email()
+        visitor.fill(new_email=other, **known)
+        self.follow("/address/", Mailbox(self.mailbox.outbox, other).wait_for_token())
+        self.forged("/account/data/")
+        visitor.open("/account/data/")
+        visitor.press("")
+        links = len(self.mailbox.tokens())
+        visitor.server.manage("reset_mfa", person.email)
+        self.follow("/cancel-reset/", self.mailbox.wait_for_token(after=links))
+        visitor.open("/account/delete/")
+        visitor.fill(email=person.email, current_password=wrong)
+        visitor.fill(email=person.email, **known)
+
+    def mailed(self, person: Person) -> None:
+        guest = new_email("guest")
+        self.visitor.server.manage("invite", guest)
+        token = Mailbox(self.mailbox.outbox, guest).wait_for_token()
+        self.follow("/invited/", token, password=person.password)
+
+    def follow(self, path: str, token: str, **typed: str) -> None:
+        """A mailed link, after one that is none."""
+        self.visitor.open(path)
+        self.visitor.fill(token="garbage", **typed)
+        self.visitor.fill(token=token, **typed)

@@ -79,8 +79,13 @@ PAGES = """
 GET / -
 GET,POST /sign-in/ -
 GET,POST /sign-in/code/ login
+POST /sign-in/passkey/ login
 POST /sign-out/ session
 GET,POST /reauthenticate/ session
+GET,POST /reauthenticate/highest/ session
+POST /reauthenticate/passkey/ session
+GET,POST /passkeys/new/ session fresh highest
+POST /passkeys/options/ session fresh highest
 POST /language/ -
 GET,POST /sign-up/ -
 GET /sign-up/sent/ -
@@ -88,7 +93,7 @@ GET,POST /confirm/ -
 GET,POST /enrol/ grant
 GET,POST /enrol/app/ grant
 GET,POST /recovery-codes/ session
-GET,POST /recovery-codes/new/ session fresh
+GET,POST /recovery-codes/new/ session fresh highest
 GET,POST /forgot/ -
 GET /forgot/sent/ -
 GET,POST /reset/ -
@@ -96,8 +101,12 @@ GET,POST /invited/ -
 GET,POST /address/ -
 GET,POST /cancel-reset/ -
 GET,POST /password/ session fresh
+GET,POST /address/change/ session fresh
+GET,POST /account/data/ session fresh
+GET,POST /account/delete/ session fresh
 GET /activity/ session
-GET,POST /authenticators/{}/remove/ session fresh
+GET,POST /authenticators/{}/rename/ session fresh highest
+GET,POST /authenticators/{}/remove/ session fresh highest
 POST /sessions/{}/end/ session
 POST /sessions/end-others/ session
 POST /devices/{}/forget/ session

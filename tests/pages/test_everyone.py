@@ -9,10 +9,23 @@ from playwright.sync_api import BrowserContext, Page, Response
 
 from tests.client import PASSWORD, Person
 from tests.pages.doing import GO, enrol, prove_password, register
+from tests.pages.keys import Key, bind
 from tests.server import Server
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 MOST_BYTES = 100 * 1024
+OWN = (
+    "/",
+    "/activity/",
+    "/password/",
+    "/enrol/",
+    "/recovery-codes/new/",
+    "/reauthenticate/",
+    "/passkeys/new/",
+    "/address/change/",
+    "/account/data/",
+    "/account/delete/",
+)
 NewContext = Callable[..., BrowserContext]
 
 
@@ -100,7 +113,7 @@ def test_every_page_of_who_is_signed_in(
     signed_in: Callable[..., tuple[Page, Person]], server: Server, judge: Judge, new_context: NewContext
 ) -> None:
     page, person = signed_in(bypass_csp=True, reduced_motion="reduce")
-    for path in ("/", "/activity/", "/password/", "/enrol/", "/recovery-codes/new/", "/reauthenticate/"):
+    for path in OWN:
         page.goto(path)
         judge.look(page, path)
     page.goto("/")
@@ -112,6 +125,29 @@ def test_every_page_of_who_is_signed_in(
     judge.look(other, "/sign-in/code/")
     other.click("text=Use a recovery code")
     judge.look(other, "/sign-in/code/?with=recovery_code")
+
+
+def test_every_page_of_who_has_a_passkey(
+    signed_in: Callable[..., tuple[Page, Person]], judge: Judge, new_context: NewContext
+) -> None:
+    page, person = signed_in(bypass_csp=True, reduced_motion="reduce")
+    Key(page)
+    bind(page)
+    judge.look(page, "/ with a passkey")
+    for path in ("/reauthenticate/", "/reauthenticate/highest/"):
+        page.goto(path)
+        judge.look(page, f"{path} with a passkey")
+    page.goto("/")
+    page.get_by_role("link", name="Rename: My laptop").click()
+    judge.look(page, "/authenticators/{}/rename/")
+    other = new_context(bypass_csp=True).new_page()
+    prove_password(other, person)
+    other.wait_for_url("**/sign-in/code/")
+    judge.look(other, "/sign-in/code/ with a passkey")
+    other.goto("/sign-up/")
+    other.fill("#id_password", "short")
+    other.wait_for_selector("[data-words]:not(:empty)")
+    judge.look(other, "/sign-up/ with a meter")
 
 
 def test_each_page_is_light(signed_in: Callable[..., tuple[Page, Person]], new_context: NewContext) -> None:

@@ -1,0 +1,99 @@
+"""The account itself on its pages, in a real browser: strength while typing, a change that is due, data, the end."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.client import Person
+from tests.pages.doing import GO, heading, prove_password
+from tests.server import Server
+
+SignedIn = Callable[..., tuple[Page, Person]]
+NewContext = Callable[..., BrowserContext]
+
+
+def test_strength_is_told_while_typing(page: Page) -> None:
+    page.goto("/sign-up/")
+    words = page.locator("[data-words]")
+    expect(words).to_be_hidden()
+    page.fill("#id_email", "ada@example.org")
+    page.fill("#id_password", "short")
+    expect(words).to_contain_text("Still too short.")
+    page.fill("#id_password", "ada@example.org")
+    expect(words).to_contain_text("Attackers try this one first.")
+    page.fill("#id_password", "quite another phrase 77 for it")
+    expect(words).to_have_text("Strong.")
+    assert page.locator("meter").evaluate("one => one.value") == 4
+    page.fill("#id_password", "")
+    expect(words).to_be_hidden()
+
+
+def test_a_change_that_is_due_comes_first(signed_in: SignedIn, server: Server) -> None:
+    page, person = signed_in()
+    server.manage("require_password_change", person.email)
+    page.goto("/activity/")
+    assert heading(page) == "Change your password"
+    expect(page.get_by_role("navigation")).to_have_count(0)
+    expect(page.locator(".hint")).to_have_text("Your password must be changed before you go on.")
+    page.fill("#id_current_password", person.password)
+    page.fill("#id_new_password", person.password)
+    page.click(GO)
+    expect(page.locator("#id_new_password_told")).to_contain_text("This is the present one.")
+    page.fill("#id_current_password", person.password)
+    page.fill("#id_new_password", "quite another phrase 77")
+    page.click(GO)
+    expect(page.get_by_role("heading", level=1)).to_have_text("My security")
+
+
+def test_few_recovery_codes_are_told(signed_in: SignedIn, new_context: NewContext) -> None:
+    page, person = signed_in()
+    while len(person.recovery_codes) > 4:
+        page.goto("/reauthenticate/?with=recovery_code")
+        page.fill("#id_code", person.recovery_codes.pop())
+        page.click(GO)
+        page.wait_for_url("**/")
+    expect(page.locator(".hint")).to_have_count(0)
+    fresh = new_context().new_page()
+    prove_password(fresh, person)
+    fresh.click("text=Use a recovery code")
+    fresh.fill("#id_code", person.recovery_codes.pop())
+    fresh.click(GO)
+    expect(fresh.get_by_role("status")).to_contain_text("You have few recovery codes left")
+    expect(fresh.locator(".hint")).to_contain_text("3 recovery codes are left.")
+
+
+def test_a_copy_of_the_data_is_a_file(signed_in: SignedIn) -> None:
+    page, person = signed_in()
+    page.goto("/")
+    page.click("a[href='/account/data/']")
+    with page.expect_download() as download:
+        page.click(GO)
+    assert download.value.suggested_filename == "my-data.json"
+    assert person.email in Path(download.value.path()).read_text()
+
+
+def test_another_address_is_asked_for(signed_in: SignedIn) -> None:
+    page, person = signed_in()
+    page.goto("/")
+    page.get_by_role("link", name="Change: E-mail address").click()
+    page.fill("#id_new_email", f"new-{person.email}")
+    page.fill("#id_current_password", person.password)
+    page.click(GO)
+    expect(page.get_by_role("status")).to_contain_text("We mailed a link to your old address")
+
+
+def test_an_account_is_deleted_for_good(signed_in: SignedIn) -> None:
+    page, person = signed_in()
+    page.goto("/")
+    page.click("a[href='/account/delete/']")
+    page.fill("#id_email", "somebody@example.org")
+    page.fill("#id_current_password", person.password)
+    page.click(GO)
+    expect(page.locator("#id_email_told")).to_contain_text("This is not the address of your account.")
+    page.fill("#id_email", person.email)
+    page.fill("#id_current_password", person.password)
+    page.click(GO)
+    expect(page.get_by_role("status")).to_contain_text("Your account is deleted.")
+    prove_password(page, person)
+    expect(page.get_by_role("alert")).to_have_text("The address or the password is wrong.")

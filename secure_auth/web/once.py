@@ -27,7 +27,8 @@ def show_once(response: HttpResponseBase, kind: str, owner: str, content: dict[s
     key = keys.ring(Key.Purpose.ENCRYPTION).active
     plain = json.dumps({**content, "until": int(time.time()) + ONCE_SECONDS}).encode()
     sealed = keys.seal(plain, key=key.secret, context=_context(kind, owner))
-    value = f"{key.kid}.{base64.urlsafe_b64encode(sealed).decode()}"
+    # Without padding: a cookie with "=" in its value would travel in quotes, which are part of it to a browser.
+    value = f"{key.kid}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
     set_cookie(response, ONCE, value, ONCE_SECONDS, samesite="Lax")
 
 
@@ -38,7 +39,7 @@ def read_once(request: HttpRequest, kind: str, owner: str) -> dict[str, Any] | N
     if key is None:
         return None
     try:
-        plain = keys.unseal(base64.urlsafe_b64decode(sealed), key=key.secret, context=_context(kind, owner))
+        plain = keys.unseal(base64.urlsafe_b64decode(f"{sealed}=="), key=key.secret, context=_context(kind, owner))
     except (ValueError, InvalidTag):
         return None
     content: dict[str, Any] = json.loads(plain)

@@ -140,7 +140,7 @@ def test_every_page_of_who_has_a_passkey(
     page.goto("/")
     page.get_by_role("link", name="Rename: My laptop").click()
     judge.look(page, "/authenticators/{}/rename/")
-    other = new_context(bypass_csp=True).new_page()
+    other = new_context(bypass_csp=True, reduced_motion="reduce").new_page()
     prove_password(other, person)
     other.wait_for_url("**/sign-in/code/")
     judge.look(other, "/sign-in/code/ with a passkey")

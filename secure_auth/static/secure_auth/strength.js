@@ -1,6 +1,7 @@
 // How strong a new password is, estimated by the service while it is typed. What the service takes is decided there.
 
 const WAIT_MILLISECONDS = 350;
+const BUSY_MILLISECONDS = 1500; // the service makes one estimate at a time
 const room = document.querySelector("[data-strength]");
 const form = room.closest("form");
 const input = form.querySelector("[autocomplete=new-password]");
@@ -25,11 +26,12 @@ async function estimate() {
     const answer = await fetch("/api/v1/password/strength/", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ password: input.value, email: address?.value ?? "" }),
+      body: JSON.stringify({ password: input.value, email: address?.value || undefined }),
       signal: asking.signal,
     });
     if (answer.ok) show(await answer.json());
     else room.hidden = true;
+    if (answer.status === 503) waiting = setTimeout(estimate, BUSY_MILLISECONDS);
   } catch (error) {
     if (error.name !== "AbortError") room.hidden = true;
   }

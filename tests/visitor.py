@@ -110,7 +110,9 @@ class Visitor:
         for line in response.headers.get_list("set-cookie"):
             for name, morsel in SimpleCookie(line.strip()).items():
                 assert not name.startswith("__Host-") or (morsel["secure"] and morsel["path"] == "/"), line
-                self.cookies[name] = morsel.coded_value  # with quotes, where it has some: a browser keeps them
+                self.cookies[name] = (
+                    morsel.coded_value
+                )  # with quotes, where it has some: a browser keeps them
                 if morsel["max-age"] == "0" or not morsel.value:
                     del self.cookies[name]
         self.page = Page(response)

@@ -49,13 +49,9 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
     (("configuration",), ("change",)): (Type.KEY_ROTATE,),
     (("configuration",), ("deletion",)): (Type.KEY_DESTROY,),
     (("configuration",), ("info",)): (Type.LIMIT_STORE, Type.WEBHOOK_FAIL),
-<<<<<<< ours
     (("database",), ("access",)): (
         Type.AUDIT_READ, Type.AUDIT_VERIFY, Type.AUDIT_VERDICT, Type.ACCOUNT_EXPORT, Type.USERS_EXPORT,
     ),
-=======
-    (("database",), ("access",)): (Type.AUDIT_READ, Type.AUDIT_VERIFY, Type.AUDIT_VERDICT),
->>>>>>> theirs
     (("database",), ("change",)): (Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
     (("email",), ("info",)): (Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),
 }

@@ -53,17 +53,12 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
         Type.TOKEN_REUSE, Type.LIMIT_EXCEEDED, Type.LOG_INCONSISTENT, Type.DETECTION_RAISE,
     ),
     (2004, 2, "Update"): (Type.DETECTION_ACKNOWLEDGE,),
-<<<<<<< ours
     (6003, 1, "Create"): (
         Type.CLIENT_CREATE, Type.INVITATION_CREATE, Type.KEY_CREATE, Type.LOG_START, Type.USERS_IMPORT,
     ),
     (6003, 2, "Read"): (
         Type.AUDIT_READ, Type.AUDIT_VERIFY, Type.AUDIT_VERDICT, Type.ACCOUNT_EXPORT, Type.USERS_EXPORT,
     ),
-=======
-    (6003, 1, "Create"): (Type.CLIENT_CREATE, Type.KEY_CREATE, Type.LOG_START),
-    (6003, 2, "Read"): (Type.AUDIT_READ, Type.AUDIT_VERIFY, Type.AUDIT_VERDICT),
->>>>>>> theirs
     (6003, 3, "Update"): (Type.KEY_ROTATE,),
     (6003, 4, "Delete"): (
         Type.CLIENT_REVOKE, Type.INVITATION_REVOKE, Type.KEY_DESTROY, Type.AUDIT_PRUNE, Type.AUDIT_ERASE,

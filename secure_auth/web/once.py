@@ -39,7 +39,9 @@ def read_once(request: HttpRequest, kind: str, owner: str) -> dict[str, Any] | N
     if key is None:
         return None
     try:
-        plain = keys.unseal(base64.urlsafe_b64decode(f"{sealed}=="), key=key.secret, context=_context(kind, owner))
+        plain = keys.unseal(
+            base64.urlsafe_b64decode(f"{sealed}=="), key=key.secret, context=_context(kind, owner)
+        )
     except (ValueError, InvalidTag):
         return None
     content: dict[str, Any] = json.loads(plain)

@@ -2,6 +2,7 @@
 # The checks and the tests: first what can share the machine, in PYTEST_WORKERS processes, then what needs all of it, one
 # at a time. Everything runs, whatever fails. `sh deploy/tests.sh "not long"` leaves out what that mark expression does.
 set -u
+unset PYTHONDONTWRITEBYTECODE # what one process compiled, the others need not
 bin=.venv/bin
 failed=0
 ran=0

@@ -51,13 +51,21 @@ def test_unknown_path_is_not_found(client: Client, path: str) -> None:
 @parsing
 @pytest.mark.parametrize(
     "path",
-    [*ENDPOINTS, "me/", "mfa/", "sessions/", "audit/events/", "/", "/healthz", "/.well-known/jwks.json"],
+    [*ENDPOINTS, "me/", "mfa/", "sessions/", "audit/events/", "/healthz", "/.well-known/jwks.json"],
 )
 def test_unknown_method_is_refused_with_allow(client: Client, path: str) -> None:
     for method in ("PUT", "PATCH", "OPTIONS", "TRACE", "BREW", "PROPFIND"):
         response = client.request(method, path)
         problem(response, "method_not_allowed")
         assert method not in response.headers["Allow"]
+
+
+@parsing
+def test_unknown_method_is_refused_with_allow_by_a_page_too(client: Client) -> None:
+    for method in ("PUT", "PATCH", "OPTIONS", "TRACE", "BREW", "PROPFIND"):
+        response = client.request(method, "/")
+        assert (response.status_code, response.headers["Allow"]) == (405, "HEAD, GET")
+        assert response.headers["Content-Type"].startswith("text/html")
 
 
 QUERIES = [

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tests import passkeys
 from tests.attacks.evidence import claims, events
+from tests.authenticator import text_of
 from tests.client import Client, code_of, expect
 from tests.server import Server
 
@@ -37,7 +38,7 @@ def test_counter_that_does_not_grow_is_refused_and_told(
     assert {one.severity for one in told} == {"high"}
     assert {one.details["authenticator"] for one in told} == {key}
     mails = client.mailbox(person).wait_for_subject("A passkey may have been copied")
-    assert "Blue key" in mails[0].get_content()
+    assert "Blue key" in text_of(mails[0])
     passkey.counter = 41
     passkeys.sign_in(client, person, passkey)
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests import passkeys
 from tests.attacks.evidence import claims
+from tests.authenticator import text_of
 from tests.client import Client, Person, code_of, expect, new_email
 from tests.passkeys import BE, BS, EDDSA, ES256, RS256, UP, UV, Passkey
 from tests.redis_processes import wait_until
@@ -131,7 +132,7 @@ def test_owner_is_told_of_a_passkey_bound_and_removed(client: Client) -> None:
     person = client.sign_up()
     passkey = passkeys.add_passkey(client, person, "Laptop")
     mailbox = client.mailbox(person)
-    wait_until(lambda: any("Laptop" in one.get_content() for one in mailbox.messages()), 60)
+    wait_until(lambda: any("Laptop" in text_of(one) for one in mailbox.messages()), 60)
     passkeys.sign_in(client, person, passkey)
     expect(client.delete(f"mfa/{listed(client, person)[1]['id']}/", person.access), 204)
     mailbox.wait_for_subject("An authenticator was removed")

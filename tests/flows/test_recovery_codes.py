@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.authenticator import text_of
 from tests.client import Client, Person, expect
 from tests.server import Server
 
@@ -23,7 +24,7 @@ def mailed(client: Client, person: Person, count: int) -> list[tuple[str, str]]:
     """Subject and text of the mails about used codes, once there are so many; oldest first."""
     every = client.mailbox(person).wait_for(count)
     while True:
-        found = [(str(one["Subject"]), str(one.get_content())) for one in every]
+        found = [(str(one["Subject"]), text_of(one)) for one in every]
         found = [(subject, text) for subject, text in found if subject.endswith("was used at Secure Auth")]
         if len(found) >= count:
             return found

@@ -6,7 +6,16 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from secure_auth import accounts, address_change, invitations, personal, recovery, registration, strength
+from secure_auth import (
+    accounts,
+    address_change,
+    demands,
+    invitations,
+    personal,
+    recovery,
+    registration,
+    strength,
+)
 from secure_auth.api import cookies
 from secure_auth.api.answers import Accepted, AddressConfirmed, LoginAnswer, Me, Strength
 from secure_auth.api.common import Body, ServiceView, Text
@@ -231,7 +240,9 @@ class MeView(ServiceView):
     fresh_methods = ("DELETE",)
     opens_before_change = True
     answers = {"GET": (200, Me), "DELETE": (204, None)}
-    problems_of = {"DELETE": (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)}
+    problems_of = {
+        "DELETE": (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED, Code.PASSWORD_CHANGE_REQUIRED)
+    }
 
     def get(self, request: Request) -> Response:
         """Who am I."""
@@ -247,6 +258,7 @@ class MeView(ServiceView):
         Sessions, factors, devices and links are gone at once; the personal data of its events in the audit log seconds
         later. The address may register anew. The last admin stays (`validation_failed`).
         """
+        demands.demand_settled_password(self.signed, source=self.source)
         personal.delete_account(
             user=self.signed.user, session=self.signed.session, **self.body(), source=self.source
         )

@@ -14,7 +14,8 @@ from tests.server import Server
 # What needs no bearer token at all, and what takes a partial token.
 OPEN = {
     "register/", "register/confirm/", "login/", "password/reset/", "password/reset/confirm/", "password/strength/",
-    "token/refresh/", "token/verify/", "token/revoke/", "token/introspect/",
+    "token/refresh/", "token/verify/", "token/revoke/", "token/introspect/", "email/change/confirm/",
+    "mfa/reset/cancel/",
 }  # fmt: skip
 SECOND_STEP = {"login/verify/", "login/webauthn/options/"}
 ENROLMENT = {"mfa/totp/", "mfa/totp/{authenticator_id}/confirm/"}

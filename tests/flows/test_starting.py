@@ -19,7 +19,7 @@ MASTER_KEY = "master.key"
 @pytest.fixture
 def stopped(tmp_path: Path) -> Iterator[Server]:
     """An installation without running nodes."""
-    with running_server("sqlite", tmp_path, nodes=0) as server:
+    with running_server("sqlite", tmp_path, nodes=0, first_start=True) as server:
         yield server
 
 

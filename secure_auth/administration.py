@@ -114,7 +114,7 @@ def enable(*, user: User, actor: Actor) -> None:
     """
     with transaction.atomic():
         locked = pending.lock_account(user.pk)
-        disabled = locked is not None and locked.disabled_at is not None
+        disabled = locked is not None and locked.disabled_at is not None and not locked.is_gone
         if disabled:
             pending.bump_credentials(user.pk, disabled_at=None)
             append(action_event(EventType.ACCOUNT_ENABLE, user.pk, actor))
@@ -183,7 +183,7 @@ def act(action: str, *, user_id: str, actor: Actor) -> None:
     Raises:
         Problem: not_found, permission_denied, or validation_failed where the state forbids it.
     """
-    user = User.objects.filter(pk=user_id).first()
+    user = User.present().filter(pk=user_id).first()
     if action not in ACTIONS or user is None:
         raise Problem(Code.NOT_FOUND)
     if action == "reset-mfa" and user.role == Role.ADMIN:
@@ -193,4 +193,4 @@ def act(action: str, *, user_id: str, actor: Actor) -> None:
     try:
         ACTIONS[action](user=user, actor=actor)
     except Refused as error:
-        raise Problem(Code.VALIDATION_FAILED, detail=f"{str(error).capitalize()}.") from error
+        raise Problem(Code.VALIDATION_FAILED, detail=f"{str(error)[:1].upper()}{str(error)[1:]}.") from error

@@ -16,7 +16,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Reason, Source
 from mfa import recovery_codes, totp
 from mfa.models import TotpAuthenticator
-from secure_auth import factors, grants, links, outbox, pending, refusals, second_step
+from secure_auth import factors, grants, letters, links, outbox, pending, refusals, second_step
 from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.grants import Grant
 from secure_auth.models import MailToken, PendingLogin, User
@@ -56,7 +56,7 @@ def begin_totp(*, grant: Grant, name: str, mailed_token: str, source: Source) ->
     scheme, now = totp.Scheme(settings.TOTP_ALGORITHM, settings.TOTP_DIGITS), timezone.now()
     secret = totp.create_secret(scheme)
     refusal: Problem | None = None
-    row = _unconfirmed(grant, name, scheme)
+    row = _unconfirmed(grant, letters.plain(name), scheme)
     with transaction.atomic():
         refusal = grants.judge_right(grant)
         if refusal is None and grant.login and not _prove_mailbox(grant.login, mailed_token):

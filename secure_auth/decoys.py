@@ -12,14 +12,17 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db.models import Q
 
-from secure_auth import keys
+from secure_auth import hashers, keys
 from secure_auth.models import User, UserImport
 
 COUNT_SECONDS = 300
 SAMPLE = 200
-OURS = Q(password__startswith="argon2$")  # noqa: S106 how a hash begins
+OURS = Q(
+    password__startswith=f"argon2$argon2id$v=19$m={settings.ARGON2_MEMORY_KIB},t={settings.ARGON2_TIME_COST},"
+)
 NONE = Q(password__startswith="!")  # noqa: S106 the same
 
 
@@ -65,14 +68,16 @@ def _count() -> Old:
         return Old(counted_at=now)
     foreign = User.objects.exclude(OURS | NONE)
     count = foreign.count()
-    if not count:
-        brought.filter(finished_at__isnull=False).update(has_foreign_hashes=False)
-        return Old(counted_at=now)
     sample = list(foreign.values_list("password", flat=True)[:SAMPLE])
-    kinds = Counter(describe_kind(encoded) for encoded in sample)
+    old = [one for one in sample if hashers.takes_other_time(one)]
+    if not old:
+        if count == len(sample):
+            brought.filter(finished_at__isnull=False).update(has_foreign_hashes=False)
+        return Old(counted_at=now)
+    kinds = Counter(describe_kind(encoded) for encoded in old)
     common = kinds.most_common(1)[0][0]
-    encoded = next(one for one in sample if describe_kind(one) == common)
-    return Old(encoded, count / User.objects.count(), now)
+    encoded = next(one for one in old if describe_kind(one) == common)
+    return Old(encoded, count * len(old) / len(sample) / User.objects.count(), now)
 
 
 def describe_kind(encoded: str) -> str:

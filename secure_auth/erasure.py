@@ -46,8 +46,9 @@ log = structlog.get_logger(__name__)
 
 ROUND = 10 * MAX_IDS
 SETTLE_SECONDS = 2.0  # a request that read the account before it was shut is over by then
-SHUT = "erased:"
-DELETED = "deleted:"  # by its owner: the worker erases what is left, so that no request waits for the log
+SHUT, DELETED = (
+    User.GONE
+)  # the worker erases what an owner who deleted left, so that no request waits for the log
 OWNED = (
     Session,
     KnownDevice,
@@ -101,7 +102,8 @@ def finish_deletions() -> bool:
     It waits until requests that read the account before are over. A run that was interrupted is finished by the next.
     """
     settled = timezone.now() - timedelta(seconds=SETTLE_SECONDS)
-    row = User.objects.filter(email_key__startswith=DELETED, disabled_at__lt=settled).order_by("pk").first()
+    is_settled = Q(disabled_at=None) | Q(disabled_at__lt=settled)
+    row = User.objects.filter(is_settled, email_key__startswith=DELETED).order_by("pk").first()
     if row is None:
         return False
     account = row.email_key.removeprefix(DELETED).partition(":")[0]

@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 from django.conf import settings
 from django.contrib.auth.hashers import (
+    Argon2PasswordHasher,
     BasePasswordHasher,
     BCryptPasswordHasher,
     BCryptSHA256PasswordHasher,
@@ -29,6 +30,20 @@ BCRYPT_BYTES = 72  # bcrypt reads no more; its library refuses what is longer
 BCRYPT_DIGEST_LENGTH = 31
 WRAPPED = "wrapped"
 _ARGON2 = "$argon2id$"
+
+
+def takes_other_time(encoded: str) -> bool:
+    """Whether a hash tells its account by the time it takes: of another algorithm, or a dearer Argon2 than ours.
+
+    A cheaper Argon2 is evened out (`passwords.Argon2Hasher`).
+    """
+    if encoded.startswith("!"):
+        return False
+    if not encoded.startswith("argon2$"):
+        return True
+    stored = Argon2PasswordHasher().decode(encoded)
+    ours = settings.ARGON2_MEMORY_KIB * settings.ARGON2_TIME_COST
+    return int(stored["memory_cost"]) * int(stored["time_cost"]) > ours
 
 
 class Recomputing(Protocol):

@@ -9,7 +9,7 @@ from audit.append import append
 from audit.events import EventType, Reason, Source
 from mfa import recovery_codes
 from mfa.models import Passkey, TotpAuthenticator
-from secure_auth import factors, grants, outbox, pending, relying_party
+from secure_auth import factors, grants, letters, outbox, pending, relying_party
 from secure_auth.errors import Code, Problem
 from secure_auth.grants import Grant
 
@@ -62,7 +62,7 @@ def rename_authenticator(*, grant: Grant, authenticator_id: str, name: str, sour
         if row is None:
             append(grants.failure(EventType.MFA_RENAME, grant, _why(refusal), source))
         else:
-            row.name = name
+            row.name = letters.plain(name)
             row.save(update_fields=["name"])
             append(grants.success(EventType.MFA_RENAME, grant, row.pk, source))
     if row is None:

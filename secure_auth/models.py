@@ -68,6 +68,9 @@ class User(AbstractBaseUser):
     created_at = models.DateTimeField(default=timezone.now)
     last_login = None
 
+    # What stands before the key of an account that was erased, or deleted by its owner: nobody acts on it any more.
+    GONE = ("erased:", "deleted:")
+
     USERNAME_FIELD = "email_key"
     EMAIL_FIELD = "email"
 
@@ -76,6 +79,19 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.id
+
+    @classmethod
+    def present(cls) -> models.QuerySet["User"]:
+        """All accounts but those that are gone."""
+        rows = cls.objects.all()
+        for mark in cls.GONE:
+            rows = rows.exclude(email_key__startswith=mark)
+        return rows
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was erased, or deleted by its owner."""
+        return self.email_key.startswith(self.GONE)
 
     @property
     def roles(self) -> list[str]:

@@ -16,7 +16,7 @@ from audit.events import EventType, Reason, Source
 from mfa import ceremonies, webauthn
 from mfa.ceremonies import Holder
 from mfa.models import Ceremony, Passkey
-from secure_auth import factors, grants, outbox, pending, relying_party
+from secure_auth import factors, grants, letters, outbox, pending, relying_party
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
 from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin, Session, User
@@ -100,7 +100,7 @@ def confirm_passkey(*, grant: Grant, credential: Mapping[str, Any], name: str, s
         elif made is None:
             reason = Reason.INVALID_INPUT
         else:
-            row, reason = _bind(grant, ceremony, made, name), Reason.USED
+            row, reason = _bind(grant, ceremony, made, letters.plain(name)), Reason.USED
         if row is None:
             append(grants.failure(EventType.MFA_WEBAUTHN_CONFIRM, grant, reason, source))
         else:

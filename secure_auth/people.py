@@ -35,7 +35,7 @@ def show_person(*, signed: Signed, user_id: str, source: Source) -> PersonRecord
     Raises:
         Problem: not_found.
     """
-    user, now = User.objects.filter(pk=user_id).first(), timezone.now()
+    user, now = User.present().filter(pk=user_id).first(), timezone.now()
     reason = Reason.NONE if user else Reason.NOT_FOUND
     review.record_reading(View.USERS, signed=signed, source=source, query=f"id={user_id}", reason=reason)
     if user is None:

@@ -21,6 +21,7 @@ from secure_auth.models import Invitation, User, is_id
 Row = TypeVar("Row", bound=Model)
 PAGE = 50
 READ_WINDOW_SECONDS = 300
+ABOUT_ANOTHER_ADDRESS = (EventType.ADDRESS_REQUEST, EventType.ADDRESS_CHANGE)
 PAGING = ("cursor", "limit", "order")
 ORDERS = ("time", "index")
 
@@ -60,7 +61,12 @@ def list_activity(*, signed: Signed, query: Mapping[str, str]) -> Page:
 
 
 def _own_view(event: dict[str, Any]) -> dict[str, Any]:
-    """What somebody else did to the account is shown, but not who, from where and with which note."""
+    """What somebody else did to the account is shown, but not who, from where and with which note.
+
+    Why a change of address came to nothing is kept back: it would tell whether another address has an account.
+    """
+    if event["type"] in ABOUT_ANOTHER_ADDRESS:
+        event = {**event, "reason": ""}
     if not {"actor", "note"} & event["details"].keys():
         return event
     details = {name: value for name, value in event["details"].items() if name not in ("actor", "note")}
@@ -109,7 +115,7 @@ def list_users(*, signed: Signed, query: Mapping[str, str], source: Source) -> P
     wanted = query.get("q", "").strip()
     if not wanted.isprintable() or len(wanted) > MAX_QUERY_LENGTH:
         raise validation_failed("q", "invalid", f"At most {MAX_QUERY_LENGTH} printable characters.")
-    users = User.objects.all()
+    users = User.present()
     if wanted:
         own = {"pk": wanted} if is_id(wanted) else {"email_key__startswith": addresses.identify(wanted).key}
         users = users.filter(**own)

@@ -27,7 +27,6 @@ from secure_auth.models import User, UserImport
 from secure_auth.transfer.fields import FIRST_MOMENT, UNUSABLE, BadField, Newcomer, read_newcomer
 from secure_auth.transfer.rows import Row
 
-OWN_HASH = "argon2$"
 NAME = "Imported"
 TRIES = 3
 
@@ -145,7 +144,7 @@ def _import_batch(
             if not order.dry_run:
                 _commit(fresh, position, last.number, order)
             errors = sum(fault.is_error for fault in faults)
-            foreign = sum(_is_foreign(one.password) for one in fresh)
+            foreign = sum(hashers.takes_other_time(one.password) for one in fresh)
             return Counts(len(fresh), errors, len(batch) - len(fresh) - errors, foreign), last.number
     raise Refused("accounts come into being under these addresses meanwhile; run this again")
 
@@ -174,15 +173,12 @@ def _divide(newcomers: list[Newcomer]) -> tuple[list[Newcomer], list[Fault]]:
     return fresh, [Fault(one.number, "email", "account_exists", is_error=False) for one in taken]
 
 
-def _is_foreign(password: str) -> bool:
-    return password != UNUSABLE and not password.startswith(OWN_HASH)
-
-
 def _wrap_all(newcomers: list[Newcomer]) -> list[Newcomer]:
     """Argon2id over each old hash, on all cores; Argon2's own hashes stay as they are."""
+    hard_to_guess = (UNUSABLE, "argon2$", f"{hashers.WRAPPED}$")
 
     def wrapped(one: Newcomer) -> Newcomer:
-        is_bare = _is_foreign(one.password) and not one.password.startswith(f"{hashers.WRAPPED}$")
+        is_bare = not one.password.startswith(hard_to_guess)
         return replace(one, password=hashers.wrap(one.password)) if is_bare else one
 
     with ThreadPoolExecutor(settings.CPUS) as threads:
@@ -198,7 +194,7 @@ def _commit(newcomers: list[Newcomer], position: int, last: int, order: Order) -
     now = timezone.now()
     pairs = [(_account(one, now), one) for one in newcomers]
     moved: dict[str, object] = {"position": last}
-    if any(_is_foreign(one.password) for one in newcomers):
+    if any(hashers.takes_other_time(one.password) for one in newcomers):
         moved["has_foreign_hashes"] = True
     with transaction.atomic():
         if not UserImport.objects.filter(pk=order.import_id, position=position).update(**moved):

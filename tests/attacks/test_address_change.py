@@ -106,6 +106,19 @@ def test_asking_for_a_taken_address_tells_nothing(server: Server, new_client: Ne
     assert address_of(client, person) == person.email
 
 
+def test_own_activity_does_not_tell_whether_an_address_is_taken(new_client: NewClient) -> None:
+    taken = new_client().sign_up()
+    seen = []
+    for wanted in (taken.email, new_email("free")):
+        client = new_client()
+        person = client.sign_up()
+        assert ask(client, person, wanted) == "accepted"
+        results = expect(client.get("me/activity/", person.access), 200)["results"]
+        (event,) = (one for one in results if one["type"] == "address.request")
+        seen.append((event["outcome"], event["reason"], sorted(event["details"])))
+    assert seen[0] == seen[1]
+
+
 def test_one_address_wanted_by_many_is_one_accounts(server: Server, new_client: NewClient) -> None:
     """Both ends of all are confirmed at once; a registration of the address is confirmed meanwhile, too."""
     new = new_email("wanted")

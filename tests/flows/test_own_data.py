@@ -124,6 +124,18 @@ def test_the_address_may_come_and_go_again_at_once(service: Server, client: Clie
         wait_until_erased(service, user)
 
 
+def test_no_admin_acts_on_an_account_that_was_deleted(service: Server, client: Client) -> None:
+    """Enabled again, it would be passed over by its erasure for ever."""
+    admin, person = client.create_person(role="admin"), client.create_person()
+    user = expect(client.me(person.access), 200)["id"]
+    leave(client, person)
+    for action in ("enable", "unlock", "revoke-sessions", "reset-mfa", "require-password-change"):
+        answer = client.post(f"admin/users/{user}/{action}/", {"reason": "a test"}, admin.access)
+        assert code_of(answer) == "not_found", action
+    assert user not in client.get("admin/users/", admin.access).text
+    wait_until_erased(service, user)
+
+
 def test_a_deletion_needs_the_password_and_a_fresh_factor(service: Server, client: Client) -> None:
     person = client.create_person()
     user = expect(client.me(person.access), 200)["id"]

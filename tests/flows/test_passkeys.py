@@ -95,9 +95,10 @@ def test_authenticators_of_both_kinds_are_renamed(client: Client) -> None:
     person = client.sign_up()
     passkey = passkeys.add_passkey(client, person, "Laptop")
     passkeys.sign_in(client, person, passkey)
-    for row, name in zip(listed(client, person), ("Phone", ""), strict=True):
+    for row, name in zip(listed(client, person), ("\u202ePhone\u200b", ""), strict=True):
         answer = expect(client.request("PATCH", f"mfa/{row['id']}/", person.access, json={"name": name}), 200)
-        assert (answer["id"], answer["name"], answer["type"]) == (row["id"], name, row["type"])
+        assert (answer["id"], answer["name"]) == (row["id"], "Phone" if name else "")
+        assert answer["type"] == row["type"]
     assert [row["name"] for row in listed(client, person)] == ["Phone", ""]
 
 

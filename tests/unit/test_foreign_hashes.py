@@ -40,6 +40,21 @@ def test_a_foreign_hash_verifies_and_is_replaced(password: str, hash_: str) -> N
     assert not passwords.check_password(f"{password}x", stored).matches
 
 
+@pytest.mark.parametrize(
+    ("encoded", "tells"),
+    [
+        ("!unusable", False),
+        ("pbkdf2_sha256$1000$salt$digest", True),
+        ("argon2$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA", False),
+        ("argon2$argon2id$v=19$m=131072,t=9,p=8$c2FsdHNhbHQ$aGFzaA", True),
+    ],
+)
+def test_only_what_takes_longer_or_works_otherwise_tells_its_account_by_time(
+    encoded: str, tells: bool
+) -> None:
+    assert hashers.takes_other_time(encoded) is tells
+
+
 @pytest.mark.parametrize(("password", "hash_"), OTHERS, ids=[NAMES[EVERY.index(one)] for one in OTHERS])
 def test_a_wrapped_hash_holds_no_digest_of_the_old_one(password: str, hash_: str) -> None:
     stored = foreign_hashes.recognize(hash_)

@@ -54,6 +54,22 @@ def test_a_wrong_filter_is_named_on_the_page(auditor: Person, look_in: LookIn) -
     assert "<code>ip</code>" in answer.text
 
 
+@pytest.mark.parametrize(
+    "span",
+    [
+        "until=0001-01-01T00:00", "until=0001-01-01T00:00:00%2B14:00", "until=9999-12-31T23:59:59Z",
+        "until=9999-12-31", "since=9999-12-31T23:00&until=9999-12-31T23:59",
+        "since=9998-01-01T00:00&until=9999-12-31T23:59",
+    ],
+)  # fmt: skip
+def test_a_span_at_the_edge_of_time_is_refused_on_the_page(
+    auditor: Person, look_in: LookIn, span: str
+) -> None:
+    answer = look_in(auditor).get(f"/console/events/?{span}")
+    assert answer.status_code == 400
+    assert 'class="faults"' in answer.text
+
+
 def test_admins_act_with_a_reason(server: Server, client: Client, admin: Person, look_in: LookIn) -> None:
     target, watcher = client.create_person(), look_in(admin)
     user = expect(client.me(target.access), 200)["id"]

@@ -25,7 +25,8 @@ FIELDS: Final = (
     ("source.user_agent", _("User agent"), ""),
     ("source.request_id", _("Request"), "request_id"),
 )
-REMOVABLE: Final = {"ip": "source.ip", "user_agent": "source.user_agent"}  # commitments by another name than fields
+# What commitments call another name than the fields of the page do.
+REMOVABLE: Final = {"ip": "source.ip", "user_agent": "source.user_agent"}
 OF_DETAIL: Final = "text."
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 

@@ -68,6 +68,11 @@ class Chart:
     top: int
 
     @property
+    def seconds(self) -> int:
+        """How long a bar is."""
+        return BUCKETS[self.bucket]
+
+    @property
     def plain(self) -> int:
         """All that is not marked."""
         return sum(bar.plain for bar in self.bars)

@@ -58,7 +58,7 @@ def _fields(event: dict[str, Any], removed: set[str]) -> list[tuple[str, Promise
     return [(name, label, values[name], key, name in removed) for name, label, key in FIELDS]
 
 
-@console("GET")
+@console("GET", is_file=True)
 def proof(request: SignedRequest, event_id: str) -> HttpResponse:
     """The proof as a file: JSON, or with `form=text` a C2SP tlog-proof."""
     signed, source = who(request)

@@ -10,6 +10,7 @@ Times are those of the events, in UTC; a bucket is named by its first second (Un
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -20,6 +21,9 @@ from audit.queries import LOG_SHIFT
 BUCKETS: Final = {"minute": 60, "hour": 3600, "day": 86_400}
 SPANS: Final = {"minute": 3600, "hour": 86_400, "day": 30 * 86_400}  # seconds, where `since` is not told
 MAX_BUCKETS: Final = 1_500
+# A span around them stays within what a date can tell, whatever its buckets.
+EARLIEST: Final = int(datetime(1971, 1, 1, tzinfo=UTC).timestamp() * 1000)
+BEYOND: Final = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1000)
 BATCH: Final = 5_000
 LOOKED_AT: Final = 1_000  # latest failures, for those who caused most of them
 TOP: Final = 10
@@ -114,8 +118,11 @@ def parse_span(since: int | None, until: int | None, bucket: str) -> tuple[int, 
     """Whole buckets around a span: the first second, and the first one after it. Times in Unix milliseconds.
 
     Raises:
-        BadFilter: `bucket` is none, or there would be more than MAX_BUCKETS.
+        BadFilter: `bucket` is none, there would be more than MAX_BUCKETS, or a bound is outside the years 1971 to 9998.
     """
+    for name, bound in (("since", since), ("until", until)):
+        if bound is not None and not EARLIEST <= bound <= BEYOND:
+            raise BadFilter(name, "must be in the years 1971 to 9998")
     if bucket not in BUCKETS:
         raise BadFilter("bucket", "must be one of: " + ", ".join(BUCKETS))
     seconds = BUCKETS[bucket]

@@ -5,6 +5,7 @@ Each is an event that names who did it and why; the reason is free text and kept
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -177,8 +178,10 @@ ACTIONS: dict[str, Callable[..., object]] = {
 }
 
 
-def act(action: str, *, user_id: str, actor: Actor) -> None:
+def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
     """What an admin does over HTTP. Admins reset no admin's factor: that would let one of them become another.
+
+    Returns when it will take effect, where it waits; None when it has.
 
     Raises:
         Problem: not_found, permission_denied, or validation_failed where the state forbids it.
@@ -191,6 +194,7 @@ def act(action: str, *, user_id: str, actor: Actor) -> None:
             append(refusal_event(recovery.kind_of_request(), user.pk, actor, Reason.OTHER_ADMIN))
         raise Problem(Code.PERMISSION_DENIED)
     try:
-        ACTIONS[action](user=user, actor=actor)
+        done = ACTIONS[action](user=user, actor=actor)
     except Refused as error:
         raise Problem(Code.VALIDATION_FAILED, detail=f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+    return done if isinstance(done, datetime) else None

@@ -54,3 +54,8 @@ def is_own_origin(request: Request | HttpRequest) -> bool:
         return True
     here = f"{request.scheme}://{request.get_host()}"
     return not settings.PRODUCTION and is_loopback(origin) and origin == here
+
+
+def is_led_by_another_site(request: Request | HttpRequest) -> bool:
+    """Whether a page of another site, or of a sibling of this host, led a browser here: the query is its own."""
+    return request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none")

@@ -7,19 +7,19 @@ from django.utils import timezone
 from audit.events import Reason, Source
 from audit.vocabulary import View
 from mfa import recovery_codes
-from secure_auth import devices, inventory, lockouts, review, sessions
+from secure_auth import devices, inventory, lockouts, recovery, review, sessions
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem
 from secure_auth.inventory import Held
 from secure_auth.lockouts import Standing
-from secure_auth.models import KnownDevice, Session, User
+from secure_auth.models import FactorReset, KnownDevice, Session, User
 
 MOST = 50
 
 
 @dataclass(frozen=True)
 class PersonRecord:
-    """An account. `locks` are the limits that refuse it now."""
+    """An account. `locks` are the limits that refuse it now, `reset` the reset of its second factor that waits."""
 
     user: User
     authenticators: list[Held]
@@ -27,6 +27,7 @@ class PersonRecord:
     sessions: list[Session]
     devices: list[KnownDevice]
     locks: list[Standing]
+    reset: FactorReset | None
 
 
 def show_person(*, signed: Signed, user_id: str, source: Source) -> PersonRecord:
@@ -47,4 +48,5 @@ def show_person(*, signed: Signed, user_id: str, source: Source) -> PersonRecord
         sessions=list(sessions.live_sessions(user.pk, now)[:MOST]),
         devices=list(devices.live_devices(now).filter(user=user).order_by("-created_at")[:MOST]),
         locks=[one for one in lockouts.show(user.email) if one.locked_until or one.stays_closed],
+        reset=recovery.open_reset(user.pk),
     )

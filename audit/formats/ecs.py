@@ -32,7 +32,8 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
     ),
     (("authentication",), ("start",)): (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.REAUTHENTICATION),
     (("authentication",), ("info",)): (
-        Type.LOGIN_ENROLL_TOKEN, Type.MFA_WEBAUTHN_CHALLENGE, Type.MFA_RECOVERY_CODES_USE, Type.TOKEN_REFUSED, Type.TOKEN_INTROSPECT,
+        Type.LOGIN_ENROLL_TOKEN, Type.MFA_WEBAUTHN_CHALLENGE, Type.MFA_RECOVERY_CODES_USE,
+        Type.TOKEN_REFUSED, Type.TOKEN_INTROSPECT,
     ),
     (("authentication", "session"), ("start",)): (Type.SESSION_OPEN,),
     (("session",), ("end",)): (Type.SESSION_REVOKE, Type.SESSION_END, Type.TOKEN_REVOKE),

@@ -1,7 +1,4 @@
-"""What the console's templates say of values: short ids, and links that narrow a list by one more value."""
-
-from typing import Any
-from urllib.parse import urlencode
+"""What the console's templates say of values."""
 
 from django import template
 
@@ -13,9 +10,3 @@ SHOWN = 8
 def shortened(value: str) -> str:
     """The end of an id, which differs where the beginning is a time."""
     return f"…{value[-SHOWN:]}" if value and len(value) > SHOWN + 4 else value or ""
-
-
-@register.simple_tag(takes_context=True)
-def narrow(context: Any, name: str, value: str) -> str:
-    """The query of the list with one filter more, without its cursor; escaped where it is written."""
-    return urlencode({**(context.get("filters") or {}), name: value or ""})

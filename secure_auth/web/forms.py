@@ -198,3 +198,15 @@ class ChangePasswordForm(PageForm):
 
     current_password = Text()
     new_password = Text()
+
+
+class ReasonForm(PageForm):
+    """Why an admin acts on an account."""
+
+    reason = Text(max_length=500, strip=True)
+
+
+class NoteForm(PageForm):
+    """What somebody found who looked into a detection."""
+
+    note = Text(max_length=1000, strip=True)

@@ -24,7 +24,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from secure_auth import demands
-from secure_auth.browsers import SAFE_METHODS, read_cookie, set_cookie
+from secure_auth.browsers import SAFE_METHODS, is_led_by_another_site, read_cookie, set_cookie
 from secure_auth.errors import Code, Problem, service_unavailable
 from secure_auth.plain_views import at_origin
 from secure_auth.web import guard, person, words
@@ -112,13 +112,20 @@ def render_page(
         "language": translation.get_language(),
         "languages": settings.LANGUAGES,
         "registration": settings.REGISTRATION,
-        "here": request.get_full_path(),
+        "here": _address(request),
         "notice": words.NOTICES.get(notice),
     }
     response = render(request, f"web/{template}.html", {**shared, **(context or {})}, status=status)
     if notice:
         response.delete_cookie(NOTICE, samesite="Lax")
     return response
+
+
+def _address(request: PageRequest) -> str:
+    """Where a form of every page leads back to."""
+    if is_led_by_another_site(request):
+        return with_next(request.path, next_path(request))
+    return request.get_full_path()
 
 
 def render_form(
@@ -169,8 +176,10 @@ def with_next(path: str, then: str) -> str:
 
 
 def next_path(request: PageRequest) -> str:
-    """Where the person wanted to go: a path of this service, or empty."""
+    """Where the person wanted to go: a path of this service, or empty. Without a query where another site says so."""
     wanted = request.GET.get("next", "")
+    if is_led_by_another_site(request):
+        wanted = wanted.partition("?")[0]
     is_path = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
     return wanted if is_path and len(wanted) <= 1024 else ""
 

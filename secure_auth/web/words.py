@@ -45,10 +45,19 @@ NOTICES: Final[dict[str, Promise]] = {
     "did-unlock": gettext_lazy("The account is unlocked."),
     "did-revoke-sessions": gettext_lazy("All sessions of the account are over."),
     "did-reset-mfa": gettext_lazy("The second factor is reset. Its owner enrols again at the next sign-in."),
+    "reset-mfa-waits": gettext_lazy(
+        "Nothing is removed yet: the reset waits, as this page shows. Its owner was told by mail and can cancel it."
+    ),
+    "did-cancel-reset-mfa": gettext_lazy(
+        "The reset is cancelled. The second factor stays; its owner is told."
+    ),
+    "did-require-password-change": gettext_lazy(
+        "The account must change its password before it does anything else. Its owner is told."
+    ),
     "did-disable": gettext_lazy("The account is disabled."),
     "did-enable": gettext_lazy("The account is enabled."),
     "not-done": gettext_lazy(
-        "Nothing was done: the account is in that state already, or it is the last admin."
+        "Nothing was done: the account is in that state already, there is nothing to cancel, or it is the last admin."
     ),
     "verification-asked": gettext_lazy("The verification begins in a moment."),
     "verification-under-way": gettext_lazy("A verification is under way already."),

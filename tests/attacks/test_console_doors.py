@@ -1,7 +1,10 @@
-"""Attacker: somebody signed in without the role, an auditor, or whoever found an unlocked screen.
-Move: opens the console's pages, sends its forms, keeps it open by other pages or a live tail.
-Refusal: a role is missing; an idle console and every action want a second factor proved anew; nothing is done.
+"""Attacker: somebody signed in without the role, an auditor, whoever found an unlocked screen, or another site.
+Move: opens the console's pages, sends its forms, keeps it open by other pages or a live tail, leads an auditor there.
+Refusal: a role is missing; an idle console and every action want a second factor proved anew; nothing is done. No other
+site's words are asked, or told to the log.
 """
+
+import pytest
 
 from tests.client import Client, expect
 from tests.server import Server
@@ -107,3 +110,27 @@ def test_a_form_from_elsewhere_does_nothing(client: Client, look_in: LookIn) -> 
     watcher.token = ""
     assert watcher.post(f"/console/people/{user}/disable/", reason="x").status_code == 403
     assert client.me(target.access).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_no_other_site_puts_words_into_the_log(
+    server: Server, client: Client, look_in: LookIn, site: str
+) -> None:
+    watcher = look_in(client.create_person(role="admin"))
+    watcher.get("/console/")
+    before = events_of(server, watcher.session)
+    plain = {
+        "events/?q=planted": "events/", "events/export/?q=planted": "events/", "events/export/": "events/",
+        f"events/{NOBODY}/proof/": f"events/{NOBODY}/", "detections/?rule=planted": "detections/",
+        "people/?q=planted": "people/", "?span=planted": "",
+    }  # fmt: skip
+    for path, wanted in plain.items():
+        answer = watcher.ask("GET", f"/console/{path}", headers={"Sec-Fetch-Site": site}).response
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"/console/{wanted}"), path
+    assert events_of(server, watcher.session) == before
+    plain_page = watcher.ask("GET", "/console/events/", headers={"Sec-Fetch-Site": site}).response
+    assert plain_page.status_code == 200
+    watcher.cookies.pop("__Host-web")
+    for path in ("/console/events/?q=planted", "/sign-in/?next=/console/events/%3Fq%3Dplanted"):
+        answer = watcher.ask("GET", path, headers={"Sec-Fetch-Site": site}).response
+        assert "planted" not in answer.text + answer.headers.get("Location", "")

@@ -1,5 +1,7 @@
 """Who gets into the console, for how long, and what it tells the log. Without a browser."""
 
+from urllib.parse import unquote
+
 import pytest
 
 from tests.client import Client, Person, expect
@@ -52,6 +54,37 @@ def test_a_wrong_filter_is_named_on_the_page(auditor: Person, look_in: LookIn) -
     answer = look_in(auditor).get("/console/events/?ip=nowhere")
     assert answer.status_code == 400
     assert "<code>ip</code>" in answer.text
+
+
+def test_a_click_on_a_value_or_bar_leads_to_a_plain_address(auditor: Person, look_in: LookIn) -> None:
+    watcher = look_in(auditor)
+    begin, end = "2026-01-15T09:00Z", "2026-01-15T09:59:59.999Z"
+    for sent, wanted in (
+        ("q=old&ip=10.0.0.1&q=new", "q=new&ip=10.0.0.1"),
+        (
+            f"type=token.reuse&since=2026-01-01&span={begin}/{end}",
+            f"type=token.reuse&since={begin}&until={end}",
+        ),
+    ):
+        answer = watcher.get(f"/console/events/?{sent}")
+        assert answer.status_code == 303
+        assert unquote(answer.headers["Location"]) == f"/console/events/?{wanted}"
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        "until=0001-01-01T00:00", "until=0001-01-01T00:00:00%2B14:00", "until=9999-12-31T23:59:59Z",
+        "until=9999-12-31", "since=9999-12-31T23:00&until=9999-12-31T23:59",
+        "since=9998-01-01T00:00&until=9999-12-31T23:59",
+    ],
+)  # fmt: skip
+def test_a_span_at_the_edge_of_time_is_refused_on_the_page(
+    auditor: Person, look_in: LookIn, span: str
+) -> None:
+    answer = look_in(auditor).get(f"/console/events/?{span}")
+    assert answer.status_code == 400
+    assert 'class="faults"' in answer.text
 
 
 def test_admins_act_with_a_reason(server: Server, client: Client, admin: Person, look_in: LookIn) -> None:

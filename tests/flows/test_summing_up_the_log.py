@@ -52,6 +52,10 @@ def test_what_happened_is_counted_within_seconds(auditor: tuple[Client, Person],
         "limit=5",
         "since=2020-01-01",
         "until=x",
+        "until=0001-01-01T00:00:00Z",
+        "until=1970-06-30",
+        "until=9999-12-31T23:59:59Z",
+        "since=9999-12-31T23:00:00Z",
     ],
 )
 def test_bad_spans_are_refused_by_name(auditor: tuple[Client, Person], query: str) -> None:

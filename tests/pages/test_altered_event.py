@@ -1,7 +1,9 @@
 """Attacker: owns the database or stands between service and browser.
-Move: alters a stored event, its personal data, or the proof that a page brings.
-Refusal: the page's own check turns red; nothing that it shows is called verified.
+Move: alters a stored event, alters or removes its personal data, or meddles with the proof that a page brings.
+Refusal: the page's own check turns red, or amber where one event cannot tell; nothing that it shows is called verified.
 """
+
+import re
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -33,12 +35,16 @@ def new_event(server: Server) -> str:
 
 
 def alter(server: Server, table: str, change: str, event: str) -> None:
-    """Change a row as whoever owns the database can: without its triggers."""
+    """Change a row as whoever owns the database can."""
+    key = "id" if table == "audit_event" else "event"
+    run_without_triggers(server, table, f"UPDATE {table} SET {change} WHERE {key} = %s", event)
+
+
+def run_without_triggers(server: Server, table: str, statement: str, event: str) -> None:
     triggers = server.rows(OF_EVENT, [table])
     for name, _ in triggers:
         server.rows(f'DROP TRIGGER "{name}"')
-    key = "id" if table == "audit_event" else "event"
-    server.rows(f"UPDATE {table} SET {change} WHERE {key} = %s", [event])
+    server.rows(statement, [event])
     for _, sql in triggers:
         server.rows(sql)
 
@@ -60,6 +66,33 @@ def test_altered_personal_data_turns_red(server: Server, page: Page) -> None:
     event = new_event(server)
     alter(server, "audit_personaldata", "ip = '203.0.113.66'", event)
     assert failed_steps(page, event) == {"told"}
+
+
+def test_removed_personal_data_is_named_and_never_green(server: Server, page: Page) -> None:
+    event = new_event(server)
+    statement = "DELETE FROM audit_personaldata WHERE event = %s"
+    run_without_triggers(server, "audit_personaldata", statement, event)
+    page.goto(f"/console/events/{event}/")
+    expect(page.locator("[data-verdict]")).to_have_attribute("data-state", "erased")
+    expect(page.locator("[data-verdict]")).to_contain_text("verification of the whole log")
+    expect(page.locator('[data-step="openings"]')).to_have_attribute("data-state", "none")
+    expect(page.locator("[data-removed]")).to_contain_text("ip, user, user_agent")
+    for field in ("user", "source.ip", "source.user_agent"):
+        expect(page.locator(f'[data-field="{field}"]')).to_have_text("removed")
+
+
+def test_a_proof_without_a_leaf_is_never_green(server: Server, page: Page) -> None:
+    event = new_event(server)
+
+    def meddle(route: Route) -> None:
+        body = re.sub(r"(&quot;leaf&quot;: ).*", r"\1null,", route.fetch().text())
+        route.fulfill(body=body, content_type="text/html")
+
+    page.route("**/console/events/*/", meddle)
+    page.goto(f"/console/events/{event}/")
+    expect(page.locator("[data-verdict]")).to_have_attribute("data-state", "unable")
+    expect(page.locator('[data-step="told"]')).to_have_attribute("data-state", "none")
+    expect(page.locator('[data-step="path"]')).to_have_attribute("data-state", "pass")
 
 
 @pytest.mark.parametrize(

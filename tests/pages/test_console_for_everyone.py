@@ -1,8 +1,12 @@
 """The console for everyone: axe-core finds nothing, in both themes, narrow and wide; each page is light."""
 
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
 import pytest
 from playwright.sync_api import Page
 
+from tests.pages.seeding import seed
 from tests.pages.test_console import SignedIn, event_of
 from tests.pages.test_everyone import MOST_BYTES, Judge, load
 from tests.server import Server
@@ -43,3 +47,18 @@ def test_each_page_of_the_console_is_light(signed_in: SignedIn, server: Server) 
         page.context.new_cdp_session(page).send("Network.clearBrowserCache")
         sizes = load(page, f"/console/{path}")
         assert sum(sizes.values()) <= MOST_BYTES, sizes
+
+
+def test_filters_weigh_little(signed_in: SignedIn, server: Server) -> None:
+    seed(server)
+    page, _ = signed_in(role="admin")
+    filters = {
+        "type": "login.password",
+        "severity": "low",
+        "q": "wrong_password Seed/1.0 10.0. 1",
+        "since": f"{datetime.now(UTC) - timedelta(days=7):%Y-%m-%dT%H:%M}",
+        "until": f"{datetime.now(UTC):%Y-%m-%dT%H:%M}",
+    }
+    sizes = load(page, f"/console/events/?{urlencode(filters)}")
+    assert page.locator("[data-events] tr").count() == 50
+    assert sum(sizes.values()) <= MOST_BYTES, sizes

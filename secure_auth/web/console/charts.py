@@ -14,7 +14,8 @@ from audit.validation import rfc3339
 WIDTH, HEIGHT, GAP = 1000, 200, 0.16  # of the view box; the part of a bar's place that stays free
 MINUTES_UP_TO: Final = timedelta(hours=2)
 HOURS_UP_TO: Final = timedelta(days=8)
-LABELS: Final = 4
+LABELS: Final = 3
+LAST_LABEL: Final = 0.75  # of the width: one that begins later would end outside
 
 Count = Mapping[str, Any]
 Choose = Callable[[Count], bool]
@@ -48,15 +49,28 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """When a bar begins, told below its left edge; `percent` of the width."""
+
+    moment: datetime
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Bars over a span; `top` is what the full height stands for."""
 
     bars: list[Bar]
-    labels: list[datetime]
+    labels: list[Label]
     bucket: str
     since: str
     until: str
     top: int
+
+    @property
+    def seconds(self) -> int:
+        """How long a bar is."""
+        return BUCKETS[self.bucket]
 
     @property
     def plain(self) -> int:
@@ -102,8 +116,15 @@ def draw(summary: Mapping[str, Any], plain: Choose, marked: Choose = lambda _: F
         _bar(start, length, number * place, place, parts, top)
         for number, (start, parts) in enumerate(zip(starts, counted, strict=True))
     ]
-    step = max(1, -(-len(starts) // LABELS))
-    return Chart(bars, starts[::step], summary["bucket"], summary["since"], summary["until"], top)
+    return Chart(bars, _labels(bars), summary["bucket"], summary["since"], summary["until"], top)
+
+
+def _labels(bars: Sequence[Bar]) -> list[Label]:
+    """Labels of a few bars, evenly apart, each where its bar is drawn."""
+    step = max(1, -(-len(bars) // LABELS))
+    return [
+        Label(bar.start, round(100 * bar.x / WIDTH, 2)) for bar in bars[::step] if bar.x <= WIDTH * LAST_LABEL
+    ]
 
 
 def _split(counts: Sequence[Count], plain: Choose, marked: Choose) -> tuple[int, int]:

@@ -8,12 +8,10 @@ from audit.detections.reading import STATES
 from audit.events import Severity
 from audit.vocabulary import DetectionRule
 from secure_auth import detections
-from secure_auth.errors import validation_failed
 from secure_auth.web.console.entrance import console, is_fresh, query_of, show, who
+from secure_auth.web.forms import NoteForm
 from secure_auth.web.page import lead_to
 from secure_auth.web.person import SignedRequest
-
-LONGEST_NOTE = 1000
 
 
 @console("GET")
@@ -38,17 +36,32 @@ def listed(request: SignedRequest) -> HttpResponse:
 @console("GET")
 def shown(request: SignedRequest, detection_id: str) -> HttpResponse:
     """One detection with the events that show it."""
+    return _show_detection(request, detection_id, NoteForm(request))
+
+
+def _show_detection(request: SignedRequest, detection_id: str, form: NoteForm) -> HttpResponse:
     signed, source = who(request)
     found = detections.show_detection(signed=signed, detection_id=detection_id, source=source)
-    return show(request, "detection", {"detection": found, "is_fresh": is_fresh(request)})
+    context = {
+        "form": form,
+        "here": _page_of(detection_id),
+        "detection": found,
+        "is_fresh": is_fresh(request),
+    }
+    return show(request, "detection", context, status=form.status)
+
+
+def _page_of(detection_id: str) -> str:
+    return f"/console/detections/{detection_id}/"
 
 
 @console("POST", fresh=True)
 def acknowledge(request: SignedRequest, detection_id: str) -> HttpResponseBase:
     """Note that somebody looked into it."""
     signed, source = who(request)
-    note = request.POST.get("note", "").strip()
-    if not note or len(note) > LONGEST_NOTE or "\x00" in note:
-        raise validation_failed("note", "invalid", f"1 to {LONGEST_NOTE} characters are needed.")
-    detections.acknowledge(signed=signed, detection_id=detection_id, note=note, source=source)
-    return lead_to(f"/console/detections/{detection_id}/", notice="acknowledged")
+    form = NoteForm(request)
+    with form:
+        note = form.fields_sent()["note"]
+        detections.acknowledge(signed=signed, detection_id=detection_id, note=note, source=source)
+        return lead_to(_page_of(detection_id), notice="acknowledged")
+    return _show_detection(request, detection_id, form)

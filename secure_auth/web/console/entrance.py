@@ -11,6 +11,7 @@ from django.http import HttpResponse, HttpResponseBase
 from audit.events import Source
 from secure_auth import demands, visits
 from secure_auth.access import Signed
+from secure_auth.browsers import SAFE_METHODS, is_led_by_another_site
 from secure_auth.errors import Problem
 from secure_auth.web.page import (
     REAUTHENTICATE,
@@ -26,9 +27,12 @@ from secure_auth.web.person import SignedRequest
 
 
 def console(
-    *methods: str, role: str = "auditor", fresh: bool = False, is_use: bool = True
+    *methods: str, role: str = "auditor", fresh: bool = False, is_use: bool = True, is_file: bool = False
 ) -> Callable[[View], View]:
     """Make a page of the console. `is_use`: whether it counts against the idle limit; what asks by itself does not.
+
+    Every look goes into the log with its query: what another site asks leads to the page without one, before anybody
+    signs in for it. Of a file (`is_file`), to the page that offers it.
 
     A refused action leads to the proof of a second factor and then to the page that its form was on.
     """
@@ -45,16 +49,26 @@ def console(
                 return lead_to(REAUTHENTICATE, then=_way_back(request))
             return view(request, *args, **kwargs)
 
-        guarded = asks_for(entered, "fresh") if fresh else entered
-        return page(*methods)(signed_in(has_role(role)(guarded)))
+        guarded = signed_in(has_role(role)(asks_for(entered, "fresh") if fresh else entered))
+
+        @wraps(guarded)
+        def asked(request: SignedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            is_look = request.method in SAFE_METHODS and (is_file or request.GET)
+            if is_look and is_led_by_another_site(request):
+                return lead_to(_above(request) if is_file else request.path)
+            return guarded(request, *args, **kwargs)
+
+        return page(*methods)(asked)
 
     return decorate
 
 
 def _way_back(request: SignedRequest) -> str:
     """The page itself; of an action, that which its path stands below."""
-    if request.method in ("GET", "HEAD"):
-        return request.get_full_path()
+    return request.get_full_path() if request.method in SAFE_METHODS else _above(request)
+
+
+def _above(request: SignedRequest) -> str:
     return request.path.rstrip("/").rpartition("/")[0] + "/"
 
 

@@ -25,6 +25,9 @@ FIELDS: Final = (
     ("source.user_agent", _("User agent"), ""),
     ("source.request_id", _("Request"), "request_id"),
 )
+# What commitments call another name than the fields of the page do.
+REMOVABLE: Final = {"ip": "source.ip", "user_agent": "source.user_agent"}
+OF_DETAIL: Final = "text."
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 
 
@@ -34,9 +37,11 @@ def event(request: SignedRequest, event_id: str) -> HttpResponse:
     signed, source = who(request)
     found = dossier.show_dossier(signed=signed, event_id=event_id, source=source)
     proof = json.dumps(found.proof.as_dict(), indent=1) if found.proof else ""
+    removed = found.proof.erased if found.proof else []
     context = {
         "event": found.event,
-        "fields": _fields(found.event),
+        "fields": _fields(found.event, {REMOVABLE.get(name, name) for name in removed}),
+        "removed_details": [name.removeprefix(OF_DETAIL) for name in removed if name.startswith(OF_DETAIL)],
         "details": [(name, value, json.dumps(value)) for name, value in found.event["details"].items()],
         "timeline": found.timeline,
         "proof": found.proof,
@@ -46,14 +51,14 @@ def event(request: SignedRequest, event_id: str) -> HttpResponse:
     return show(request, "event", context)
 
 
-def _fields(event: dict[str, Any]) -> list[tuple[str, Promise, str, str]]:
-    """Name, label, value and filter of each."""
+def _fields(event: dict[str, Any], removed: set[str]) -> list[tuple[str, Promise, str, str, bool]]:
+    """Name, label, value and filter of each, and whether it was removed."""
     source = {f"source.{name}": value for name, value in event["source"].items()}
     values = {**event, **source}
-    return [(name, label, values[name], key) for name, label, key in FIELDS]
+    return [(name, label, values[name], key, name in removed) for name, label, key in FIELDS]
 
 
-@console("GET")
+@console("GET", is_file=True)
 def proof(request: SignedRequest, event_id: str) -> HttpResponse:
     """The proof as a file: JSON, or with `form=text` a C2SP tlog-proof."""
     signed, source = who(request)

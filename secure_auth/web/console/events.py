@@ -20,9 +20,11 @@ from secure_auth.review import Page
 from secure_auth.web.console import charts
 from secure_auth.web.console.charts import Chart
 from secure_auth.web.console.entrance import console, query_of, show, who
+from secure_auth.web.page import lead_to
 from secure_auth.web.person import SignedRequest
 
 _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)
+PATH: Final = "/console/events/"
 DAY: Final = timedelta(days=1)
 COUNTED: Final = ("type", "outcome", "severity")  # what the chart can be narrowed by
 QUICK: Final = (
@@ -35,8 +37,10 @@ QUICK: Final = (
 
 
 @console("GET")
-def events(request: SignedRequest) -> HttpResponse:
+def events(request: SignedRequest) -> HttpResponseBase:
     """A page of the log, newest first."""
+    if wanted := _written_plainly(request):
+        return lead_to(wanted)
     signed, source = who(request)
     query = _with_offsets(query_of(request))
     problem: Problem | None = None
@@ -69,6 +73,19 @@ def events(request: SignedRequest) -> HttpResponse:
         "quick": [(words, urlencode(wanted)) for words, wanted in QUICK],
     }
     return show(request, "events", context, status=400 if problem else 200)
+
+
+def _written_plainly(request: SignedRequest) -> str:
+    """The address that a click on a value means; empty where the present one is it.
+
+    A form sends what was in force and then, once more, what is to take its place; a bar's span as `span`.
+    """
+    if "span" not in request.GET and all(len(values) == 1 for _, values in request.GET.lists()):
+        return ""
+    query = query_of(request)
+    if span := query.pop("span", ""):
+        query["since"], _, query["until"] = span.partition("/")
+    return f"{PATH}?{urlencode(query)}"
 
 
 def _without(filters: Mapping[str, str], *names: str) -> dict[str, str]:
@@ -110,7 +127,7 @@ def _chart(counted: Mapping[str, Any], query: Mapping[str, str]) -> Chart:
     return charts.draw(counted, is_wanted, lambda it: is_wanted(it) and it["outcome"] == Outcome.FAILURE)
 
 
-@console("GET")
+@console("GET", is_file=True)
 def export(request: SignedRequest) -> HttpResponseBase:
     """What the filters show, as a file, streamed."""
     signed, source = who(request)

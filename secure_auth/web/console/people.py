@@ -7,12 +7,11 @@ from django.http import HttpResponse, HttpResponseBase
 from secure_auth import administration, people, review
 from secure_auth.acting import Actor
 from secure_auth.agents import describe_agent
-from secure_auth.errors import Code, Problem, validation_failed
+from secure_auth.errors import Code, Problem
 from secure_auth.web.console.entrance import console, query_of, show, who
+from secure_auth.web.forms import ReasonForm
 from secure_auth.web.page import lead_to
 from secure_auth.web.person import SignedRequest
-
-LONGEST_REASON = 500
 
 
 @console("GET", role="admin", fresh=True)
@@ -28,31 +27,45 @@ def listed(request: SignedRequest) -> HttpResponse:
 @console("GET", role="admin", fresh=True)
 def shown(request: SignedRequest, user_id: str) -> HttpResponse:
     """One account."""
+    return _show_person(request, user_id, ReasonForm(request))
+
+
+def _show_person(request: SignedRequest, user_id: str, form: ReasonForm) -> HttpResponse:
     signed, source = who(request)
     found = people.show_person(signed=signed, user_id=user_id, source=source)
     context = {
+        "form": form,
+        "here": _page_of(user_id),
         "found": found,
         "sessions": [(one, describe_agent(one.user_agent).words) for one in found.sessions],
         "devices": [(one, describe_agent(one.user_agent).words) for one in found.devices],
         "is_self": found.user.pk == signed.user.pk,
-        "longest_reason": LONGEST_REASON,
     }
-    return show(request, "person", context)
+    return show(request, "person", context, status=form.status)
+
+
+def _page_of(user_id: str) -> str:
+    return f"/console/people/{user_id}/"
 
 
 @console("POST", role="admin", fresh=True)
 def act(request: SignedRequest, user_id: str, action: str) -> HttpResponseBase:
-    """Unlock, end sessions, reset the second factor, disable or enable, with the reason in the log."""
+    """Any of `administration.ACTIONS`, with the reason in the log."""
+    form = ReasonForm(request)
+    with form:
+        reason = form.fields_sent()["reason"]
+        return lead_to(_page_of(user_id), notice=_act(request, user_id, action, reason))
+    return _show_person(request, user_id, form)
+
+
+def _act(request: SignedRequest, user_id: str, action: str, reason: str) -> str:
+    """Do it; the notice that tells what came of it."""
     signed, source = who(request)
-    reason = request.POST.get("reason", "").strip()
-    if not reason or len(reason) > LONGEST_REASON or "\x00" in reason:
-        raise validation_failed("reason", "invalid", f"1 to {LONGEST_REASON} characters are needed.")
     actor = Actor(source=source, user_id=signed.user.pk, session_id=signed.session.id, reason=reason)
-    back = f"/console/people/{user_id}/"
     try:
-        administration.act(action, user_id=user_id, actor=actor)
+        effective_at = administration.act(action, user_id=user_id, actor=actor)
     except Problem as problem:
         if problem.code is not Code.VALIDATION_FAILED:
             raise
-        return lead_to(back, notice="not-done")
-    return lead_to(back, notice=f"did-{action}")
+        return "not-done"
+    return f"{action}-waits" if effective_at else f"did-{action}"

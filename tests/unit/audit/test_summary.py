@@ -12,12 +12,13 @@ from audit.filters import BadFilter
 from audit.integrate import Integrator, start_log
 from audit.models import Event
 from audit.records import NewEvent
-from audit.summary import BUCKETS, advance, parse_span, read_counts, read_reach, read_top
+from audit.summary import BEYOND, BUCKETS, EARLIEST, advance, parse_span, read_counts, read_reach, read_top
 from tests.unit.audit.conftest import Log, only
 from tests.unit.audit.says import committed, failure
 
 pytestmark = pytest.mark.usefixtures("log")
 DAY = 86_400
+YEAR_2000 = 946_684_800_000
 
 
 def start(number: int = 1) -> None:
@@ -132,10 +133,14 @@ def test_the_latest_failures_name_their_sources_until_they_are_erased() -> None:
 @pytest.mark.parametrize(
     ("since", "until", "bucket", "field"),
     [
-        (0, None, "day", "bucket"),
-        (0, 1_501 * 60_000, "minute", "bucket"),
+        (YEAR_2000, YEAR_2000 + 1_501 * DAY * 1000, "day", "bucket"),
+        (YEAR_2000, YEAR_2000 + 1_501 * 60_000, "minute", "bucket"),
+        (EARLIEST - 1, None, "day", "since"),
+        (None, EARLIEST - 1, "day", "until"),
+        (BEYOND + 1, None, "minute", "since"),
+        (None, BEYOND + 1, "minute", "until"),
         (None, None, "week", "bucket"),
-        (5 * DAY * 1000, DAY * 1000, "hour", "since"),
+        (YEAR_2000 + 5 * DAY * 1000, YEAR_2000 + DAY * 1000, "hour", "since"),
     ],
 )
 def test_spans_that_make_no_chart_are_refused(
@@ -147,6 +152,7 @@ def test_spans_that_make_no_chart_are_refused(
 
 
 def test_a_span_of_the_most_buckets_is_answered() -> None:
-    assert parse_span(0, 1_500 * 60_000, "minute") == (0, 1_500 * 60)
+    begin, end = parse_span(YEAR_2000, YEAR_2000 + 1_500 * 60_000, "minute")
+    assert (begin * 1000, end - begin) == (YEAR_2000, 1_500 * 60)
     begin, end = parse_span(None, None, "hour")
     assert (end - begin, begin % 3600) == (DAY, 0)

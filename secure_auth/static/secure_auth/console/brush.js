@@ -1,7 +1,7 @@
 // A span of time is chosen by drawing over the bars: the page of that span follows. A click leads to one bar's span.
 
 const chart = document.querySelector("[data-bars]");
-const bars = chart ? Array.from(chart.querySelectorAll("a")) : [];
+const bars = chart ? Array.from(chart.children) : [];
 let begun = -1;
 
 function barAt(event) {
@@ -14,18 +14,42 @@ function mark(from, to) {
   bars.forEach((bar, index) => bar.classList.toggle("brushed", index >= from && index <= to));
 }
 
+/** The first and last millisecond of a bar. */
+function spanOf(index) {
+  const length = chart.dataset.seconds * 1000;
+  const start = Date.parse(chart.dataset.begin) + index * length;
+  return [start, start + length - 1].map((moment) => new Date(moment).toISOString());
+}
+
+/** What can be pointed at: bars that are no links of their own, the empty ones too, get their place here. */
+function makePlace(bar, index) {
+  const place = document.createElementNS(chart.namespaceURI, "rect");
+  const width = 1000 / bars.length;
+  for (const [name, value] of Object.entries({ class: "place", x: index * width, width, height: 200 })) {
+    place.setAttribute(name, value);
+  }
+  bar.prepend(place);
+}
+
+function open(from, to) {
+  const wanted = new URL(chart.dataset.target, location.href);
+  wanted.search = chart.dataset.query;
+  wanted.searchParams.set("since", spanOf(from)[0]);
+  wanted.searchParams.set("until", spanOf(to)[1]);
+  location.assign(wanted);
+}
+
 function finish(event) {
   if (begun < 0) return;
   const [from, to] = [begun, barAt(event)].sort((one, other) => one - other);
   begun = -1;
-  if (from === to) return mark(1, 0);
-  const wanted = new URL(bars[from].getAttribute("href"), location.href);
-  wanted.searchParams.set("until", new URL(bars[to].getAttribute("href"), location.href).searchParams.get("until"));
-  location.assign(wanted);
+  if (from !== to || !bars[from].hasAttribute("href")) return open(from, to);
+  mark(1, 0);
 }
 
 if (bars.length) {
   chart.classList.add("can-brush");
+  bars.forEach((bar, index) => bar.hasAttribute("href") || makePlace(bar, index));
   chart.addEventListener("dragstart", (event) => event.preventDefault());
   chart.addEventListener("pointerdown", (event) => {
     begun = event.button === 0 ? barAt(event) : -1;

@@ -13,26 +13,22 @@ let timer = 0;
 const formOf = () => new URLSearchParams({ form_token: button.dataset.token });
 const addressOf = (more = "") => `/console/events/tail/${more}`;
 
-function narrowed(name, value) {
-  const query = new URLSearchParams(button.dataset.tail);
-  query.set(name, value);
-  return `?${query}`;
-}
-
 function fill(row, event) {
-  const values = { ...event, ip: event.source.ip };
-  for (const cell of row.querySelectorAll("[data-cell]")) {
-    const name = cell.dataset.cell;
+  const values = { ...event, ip: event.source.ip, q: event.reason };
+  for (const cell of row.querySelectorAll(".time, button")) {
+    const name = cell.name || "time";
     const value = values[name];
     if (!value) {
       cell.remove();
       continue;
     }
-    cell.textContent = cell.classList.contains("id") && value.length > 12 ? `…${value.slice(-8)}` : value;
+    const told = cell.firstElementChild ?? cell;
+    told.textContent = cell.classList.contains("id") && value.length > 12 ? `…${value.slice(-8)}` : value;
     cell.title = value;
-    cell.href = name === "time" ? `/console/events/${event.id}/` : narrowed(name === "reason" ? "q" : name, value);
+    if (name === "time") cell.href = `/console/events/${event.id}/`;
+    else cell.value = value;
     if (name === "outcome") cell.className = `outcome-${value}`;
-    if (name === "severity") cell.className = `tag severity-${value}`;
+    if (name === "severity") told.className = `tag severity-${value}`;
   }
   return row;
 }

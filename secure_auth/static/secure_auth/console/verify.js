@@ -104,6 +104,7 @@ async function isSigned(checkpoint, vkey) {
   return crypto.subtle.verify({ name: "Ed25519" }, imported, own.bytes.slice(4), bytesOf(checkpoint.text));
 }
 
+/** Whether salts and values open the commitments; undefined where some were removed, which no single event can judge. */
 async function areOpened(leaf, openings, erased) {
   const named = [...Object.keys(openings), ...erased].sort();
   if (!isSame(named, Object.keys(leaf.commitments).sort())) return false;
@@ -112,7 +113,7 @@ async function areOpened(leaf, openings, erased) {
     const found = await sha256(bytes, bytesOf(canonical({ [name]: value })));
     if (bytes.length !== 16 || toBase64(found) !== leaf.commitments[name]) return false;
   }
-  return true;
+  return erased.length ? undefined : true;
 }
 
 /** Whether it is the key that this browser met first for this log; it remembers the first one. */
@@ -143,7 +144,15 @@ async function judge(proof, shown, vkey) {
   };
 }
 
-function showSteps(section, found) {
+/** Only what was judged wholly passes: a step without a result must never look like one that succeeded. */
+function verdictOn(found, erased) {
+  const open = Object.keys(found).filter((name) => found[name] !== true);
+  if (open.some((name) => found[name] === false)) return "fail";
+  if (open.length === 0) return "pass";
+  return erased.length && open.every((name) => name === "openings") ? "erased" : "unable";
+}
+
+function showSteps(section, found, erased) {
   const words = section.querySelector(".checks").dataset;
   for (const line of section.querySelectorAll("[data-step]")) {
     const state = { true: "pass", false: "fail" }[found[line.dataset.step]] ?? "none";
@@ -152,22 +161,26 @@ function showSteps(section, found) {
     told.textContent = words[state];
   }
   const verdict = section.querySelector("[data-verdict]");
-  const results = Object.values(found);
-  const state = results.includes(false) ? "fail" : found.signature === undefined ? "unable" : "pass";
+  const state = verdictOn(found, erased);
   verdict.dataset.state = state;
   verdict.textContent = verdict.dataset[state];
+  const removed = section.querySelector("[data-removed]");
+  removed.hidden = erased.length === 0;
+  removed.querySelector("b").textContent = erased.join(", ");
 }
 
 async function check(section) {
   const steps = Array.from(section.querySelectorAll("[data-step]"), (line) => line.dataset.step);
   let found = Object.fromEntries(steps.map((step) => [step, false]));
+  let erased = [];
   try {
     const proof = JSON.parse(document.getElementById("proof").textContent);
     found = await judge(proof, shownEvent(document.querySelector("[data-fields]")), section.querySelector("[data-vkey]").value);
+    erased = proof.erased;
   } catch {
     // What cannot even be read fits nothing: every step has failed.
   }
-  showSteps(section, found);
+  showSteps(section, found, erased);
 }
 
 const section = document.querySelector("[data-verify]");

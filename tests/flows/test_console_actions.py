@@ -1,0 +1,105 @@
+"""What admins do by the pages of the console: each action has a button, and true words for what came of it."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.client import Client, expect
+from tests.conftest import CHEAP_HASHES
+from tests.detecting import wait_for_detection
+from tests.server import TESTED_BACKENDS, Server, running_server
+from tests.watcher import LookIn, Watcher, events_of
+
+EVERY_ACTION = {
+    "unlock", "revoke-sessions", "reset-mfa", "cancel-reset-mfa", "disable", "enable", "require-password-change",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=TESTED_BACKENDS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """In place of the shared one, where a reset takes effect at once."""
+    environment = CHEAP_HASHES | {"RESET_MFA_DELAY_SECONDS": "7200"}
+    directory = tmp_path_factory.mktemp("actions")
+    with running_server(request.param, directory, environment=environment) as running:
+        yield running
+
+
+@pytest.fixture
+def watcher(client: Client, look_in: LookIn) -> Watcher:
+    return look_in(client.create_person(role="admin"))
+
+
+@pytest.fixture
+def user(client: Client) -> str:
+    return str(expect(client.me(client.create_person().access), 200)["id"])
+
+
+def do(watcher: Watcher, user: str, action: str) -> str:
+    """Act by the form of the account's page, and the page that follows."""
+    watcher.get(f"/console/people/{user}/")
+    answer = watcher.post(f"/console/people/{user}/{action}/", reason=f"why {action}")
+    assert answer.headers["Location"] == f"/console/people/{user}/"
+    return watcher.get(f"/console/people/{user}/").text
+
+
+def buttons(page: str) -> set[str]:
+    return set(re.findall(r'formaction="/console/people/[^/]+/([a-z-]+)/"', page))
+
+
+def test_every_action_has_its_button(watcher: Watcher, user: str) -> None:
+    found = buttons(watcher.get(f"/console/people/{user}/").text)
+    found |= buttons(do(watcher, user, "reset-mfa"))
+    found |= buttons(do(watcher, user, "disable"))
+    assert found == EVERY_ACTION
+
+
+def test_a_reset_that_waits_is_shown_and_cancelled(server: Server, watcher: Watcher, user: str) -> None:
+    page = do(watcher, user, "reset-mfa")
+    assert "Nothing is removed yet: the reset waits" in page
+    assert "The second factor is reset" not in page
+    ((asked, due),) = server.rows(
+        "SELECT created_at, effective_at FROM secure_auth_factorreset WHERE user_id = %s", [user]
+    )
+    assert f"waits, since {str(asked)[:16]}, until {str(due)[:16]}" in page
+    page = do(watcher, user, "cancel-reset-mfa")
+    assert "The reset is cancelled." in page
+    assert "cancel-reset-mfa" not in buttons(page)
+    assert ("mfa.reset_cancel", "success", "by_admin") in events_of(server, watcher.session)
+    assert "Nothing was done" in do(watcher, user, "cancel-reset-mfa")
+
+
+def test_a_required_change_of_the_password_is_shown(watcher: Watcher, user: str) -> None:
+    page = do(watcher, user, "require-password-change")
+    assert "The account must change its password" in page
+    assert "must be changed, since 20" in page
+    assert "require-password-change" not in buttons(page)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\0b"])
+def test_a_reason_that_is_not_taken_keeps_the_page(watcher: Watcher, user: str, reason: str) -> None:
+    watcher.get(f"/console/people/{user}/")
+    answer = watcher.post(f"/console/people/{user}/unlock/", reason=reason)
+    assert answer.status_code == 400
+    assert buttons(answer.text)
+    assert re.search(
+        r'<textarea id="reason"[^>]* aria-invalid="true"[^>]*aria-describedby="reason-told"', answer.text
+    )
+    assert re.search(r'id="reason-told"><p class="fault">', answer.text)
+    assert (
+        f'next=/console/people/{user}/"' in answer.text
+    )  # the choice of a language leads to what can be opened
+
+
+def test_an_empty_note_keeps_the_page(client: Client, look_in: LookIn) -> None:
+    auditor, person = client.create_person(role="auditor"), client.create_person()
+    stolen = person.refresh
+    expect(client.refresh(stolen), 200)
+    assert client.refresh(stolen).status_code == 401
+    found = wait_for_detection(client, auditor, "refresh_reuse", session=person.session_id)
+    watcher, path = look_in(auditor), f"/console/detections/{found['id']}/"
+    watcher.get(path)
+    answer = watcher.post(f"{path}acknowledge/", note=" ")
+    assert answer.status_code == 400
+    assert re.search(r'id="note-told"><p class="fault">', answer.text)
+    assert f'action="{path}acknowledge/"' in answer.text

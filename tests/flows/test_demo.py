@@ -35,7 +35,9 @@ class TestDemo:
                 assert event in told
             assert max(len(line) for line in told.splitlines()) <= 80
             assert "…  " not in told[told.index("Read the log") :]  # no cell of the table is cut off
-            assert not re.search(r"eyJ[A-Za-z0-9_-]{6}|#token=|[A-Z2-7]{4}-[A-Z2-7]{4}|[A-Za-z0-9_-]{24}", told)
+            assert not re.search(
+                r"eyJ[A-Za-z0-9_-]{6}|#token=|[A-Z2-7]{4}-[A-Z2-7]{4}|[A-Za-z0-9_-]{24}", told
+            )
 
     def test_its_accounts_are_disabled_at_the_end(self, fresh: Server) -> None:
         assert fresh.rows("SELECT count(*) FROM secure_auth_user WHERE disabled_at IS NULL") == [(0,)]

@@ -19,7 +19,7 @@ from mfa.models import TotpAuthenticator
 from secure_auth import factors, grants, letters, links, outbox, pending, refusals, second_step
 from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.grants import Grant
-from secure_auth.models import MailToken, PendingLogin, User
+from secure_auth.models import MailToken, PendingLogin
 from secure_auth.pending import LoginCompleted
 from throttling import lockout
 from throttling.reservations import Reservation
@@ -212,9 +212,3 @@ def _bind(
     outbox.queue_mail("authenticator_bound", to=grant.user.email, name=row.name or "Authenticator app")
     append(*events, *locks)
     return TotpConfirmed(codes, completed)
-
-
-def bump_and_tell(user: User, template: str, *, name: str = "") -> None:
-    """A change of the factors: logins under way die, the owner is told by mail."""
-    pending.bump_credentials(user.pk)
-    outbox.queue_mail(template, to=user.email, name=name)

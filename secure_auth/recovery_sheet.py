@@ -7,8 +7,7 @@ from django.utils import timezone
 from audit.append import append
 from audit.events import EventType, Reason, Source
 from mfa import recovery_codes
-from secure_auth import factors, grants
-from secure_auth.authenticators import bump_and_tell
+from secure_auth import factors, grants, outbox, pending
 from secure_auth.grants import Grant
 
 
@@ -27,7 +26,8 @@ def replace_recovery_codes(*, grant: Grant, source: Source) -> list[str]:
             append(grants.failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, reason, source))
         else:
             codes = recovery_codes.replace_codes(user.pk, digest=factors.digest_recovery_code(user.pk))
-            bump_and_tell(user, "recovery_codes")
+            pending.bump_credentials(user.pk)
+            outbox.queue_mail("recovery_codes", to=user.email)
             append(grants.success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, "", source))
     if refusal:
         raise refusal

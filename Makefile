@@ -43,8 +43,10 @@ screenshots: install-dev ## draw the pages for docs/images/ anew (needs chromium
 	@$(BIN)/python -m tests.pages.screenshots
 
 messages: install-dev ## collect and compile the words of the pages (needs gettext)
-	@cd secure_auth && ../$(BIN)/python ../manage.py makemessages --locale de --no-location --no-wrap --no-obsolete
-	@msgfmt --check-format -o secure_auth/locale/de/LC_MESSAGES/django.mo secure_auth/locale/de/LC_MESSAGES/django.po
+	@for app in secure_auth audit; do \
+		(cd $$app && ../$(BIN)/python ../manage.py makemessages --locale de --no-location --no-wrap --no-obsolete) && \
+		msgfmt --check-format -o $$app/locale/de/LC_MESSAGES/django.mo $$app/locale/de/LC_MESSAGES/django.po || exit 1; \
+	done
 
 lock: ## pin the newest fitting versions with their hashes (needs uv)
 	@sh deploy/lock.sh

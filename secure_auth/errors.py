@@ -7,109 +7,119 @@ input, and never says which of several reasons led to a refusal where that would
 from dataclasses import dataclass, field
 from enum import Enum
 
+from django.utils.translation import gettext_noop as _
+
 
 class Code(Enum):
     """code = (status, title, what it means to a person who opens the problem's page)."""
 
     VALIDATION_FAILED = (
         400,
-        "The request is not valid",
-        "A field is missing, malformed, too long or not known here.",
+        _("The request is not valid"),
+        _("A field is missing, malformed, too long or not known here."),
     )
     INVALID_LINK = (
         400,
-        "The link is not valid",
-        "A mailed link was mistyped, used before or is too old. Ask for a new one.",
+        _("The link is not valid"),
+        _("A mailed link was mistyped, used before or is too old. Ask for a new one."),
     )
     INVALID_CREDENTIALS = (
         401,
-        "The address or the password is wrong",
-        "No account, a wrong password, an unconfirmed address or a disabled account: the answer is the same.",
+        _("The address or the password is wrong"),
+        _(
+            "No account, a wrong password, an unconfirmed address or a disabled account: the answer is the same."
+        ),
     )
     INVALID_CODE = (
         401,
-        "The code is wrong",
-        (
+        _("The code is wrong"),
+        _(
             "The code is wrong, was used before or is outside its time window; or what the passkey answered does not "
             "fit the challenge of this login."
         ),
     )
     INVALID_TOKEN = (
         401,
-        "The token is not valid",
-        "The token is missing, malformed, expired, revoked or of another kind.",
+        _("The token is not valid"),
+        _("The token is missing, malformed, expired, revoked or of another kind."),
     )
     REAUTHENTICATION_REQUIRED = (
         401,
-        "A fresh login is required",
-        "Prove a second factor again at reauthenticate/ and repeat the request (RFC 9470).",
+        _("A fresh login is required"),
+        _("Prove a second factor again at reauthenticate/ and repeat the request (RFC 9470)."),
     )
-    PERMISSION_DENIED = 403, "Not allowed", "Your account lacks the role that this needs."
+    PERMISSION_DENIED = 403, _("Not allowed"), _("Your account lacks the role that this needs.")
     PASSWORD_CHANGE_REQUIRED = (
         403,
-        "The password must be changed",
-        (
+        _("The password must be changed"),
+        _(
             "Change the password at password/change/ first. Until then your session opens that, me/, "
             "reauthenticate/, token/refresh/ and logout/."
         ),
     )
     REGISTRATION_CLOSED = (
         403,
-        "Registration is closed",
-        "Accounts are made by the operators of this service only.",
+        _("Registration is closed"),
+        _("Accounts are made by the operators of this service only."),
     )
     CSRF_FAILED = (
         403,
-        "Cross-site request refused",
-        "The CSRF token is missing or the request came from another origin.",
+        _("Cross-site request refused"),
+        _("The CSRF token is missing or the request came from another origin."),
     )
-    NOT_FOUND = 404, "Not found", "Nothing is here, or it belongs to somebody else."
+    NOT_FOUND = 404, _("Not found"), _("Nothing is here, or it belongs to somebody else.")
     METHOD_NOT_ALLOWED = (
         405,
-        "Method not allowed",
-        "The Allow header names the methods that this address takes.",
+        _("Method not allowed"),
+        _("The Allow header names the methods that this address takes."),
     )
-    NOT_ACCEPTABLE = 406, "Not acceptable", "The service answers in JSON."
+    NOT_ACCEPTABLE = 406, _("Not acceptable"), _("The service answers in JSON.")
     LAST_AUTHENTICATOR = (
         409,
-        "The last authenticator stays",
-        "Add another authenticator before you remove this one.",
+        _("The last authenticator stays"),
+        _("Add another authenticator before you remove this one."),
     )
     TOO_MANY_AUTHENTICATORS = (
         409,
-        "Too many authenticators",
-        "Your account has as many authenticators as it may. Remove one that you no longer use, then add this one.",
+        _("Too many authenticators"),
+        _(
+            "Your account has as many authenticators as it may. Remove one that you no longer use, then add this one."
+        ),
     )
-    EVENT_PENDING = 409, "Not integrated yet", "No checkpoint covers this event yet. Ask again in a moment."
-    GONE = 410, "Gone", "The body of this event was pruned. Its entry and its proof are still here."
+    EVENT_PENDING = (
+        409,
+        _("Not integrated yet"),
+        _("No checkpoint covers this event yet. Ask again in a moment."),
+    )
+    GONE = 410, _("Gone"), _("The body of this event was pruned. Its entry and its proof are still here.")
     PAYLOAD_TOO_LARGE = (
         413,
-        "The request is too large",
-        "Nothing that this service takes is larger than 64 KiB.",
+        _("The request is too large"),
+        _("Nothing that this service takes is larger than 64 KiB."),
     )
     UNSUPPORTED_MEDIA_TYPE = (
         415,
-        "Unsupported media type",
-        "Send JSON with the content type application/json.",
+        _("Unsupported media type"),
+        _("Send JSON with the content type application/json."),
     )
-    RATE_LIMITED = 429, "Too many requests", "Wait as long as Retry-After says, then try again."
+    RATE_LIMITED = 429, _("Too many requests"), _("Wait as long as Retry-After says, then try again.")
     TEMPORARILY_LOCKED = (
         429,
-        "Too many failures",
-        (
+        _("Too many failures"),
+        _(
             "This account is locked from where you are. Wait as long as Retry-After says, use a device that you "
             "signed in on before, or reset the password by mail."
         ),
     )
     INTERNAL_ERROR = (
         500,
-        "Something went wrong",
-        "The error was recorded. Name the request id when you report it.",
+        _("Something went wrong"),
+        _("The error was recorded. Name the request id when you report it."),
     )
     SERVICE_UNAVAILABLE = (
         503,
-        "Try again in a moment",
-        "A part of the service is busy or away. Nothing was decided or lost.",
+        _("Try again in a moment"),
+        _("A part of the service is busy or away. Nothing was decided or lost."),
     )
 
     @property

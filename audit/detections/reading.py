@@ -4,12 +4,13 @@ Whom a detection is about is read from the personal data of the events that show
 here. Cursors name a detection: new ones neither repeat nor hide a row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop
 
 from audit.detections.entries import time_of
 from audit.detections.rules import RULES
@@ -24,8 +25,8 @@ from audit.vocabulary import DetectionRule
 STATES: Final = ("open", "acknowledged")
 FILTERS: Final = ("rule", "severity", "state", "since", "until")
 FLOOD: Final = (
-    "Detections come faster than they are told",
-    (
+    gettext_noop("Detections come faster than they are told"),
+    gettext_noop(
         "More detections of the rule {rule} were raised within an hour than are told: the others are listed only, "
         "neither in the log nor sent."
     ),
@@ -86,7 +87,7 @@ def acknowledge(one: Detection, *, event: str, now: datetime) -> None:
 
 def summarize(one: Detection) -> dict[str, Any]:
     """A detection without anything personal: what goes to the log's followers and to webhooks."""
-    title, why = _words(one)
+    title, why = explain(one.rule, one.figures)
     return {
         "id": one.id,
         "rule": one.rule,
@@ -141,11 +142,16 @@ def _acknowledged(one: Detection, event: Record | None) -> dict[str, Any]:
     }
 
 
-def _words(one: Detection) -> tuple[str, str]:
-    if one.rule == DetectionRule.DETECTION_FLOOD:
-        return FLOOD[0], FLOOD[1].format(**one.figures)
-    rule = _RULES[DetectionRule(one.rule)]
-    return rule.title, rule.explain(one.figures)
+def explain(
+    rule: str, figures: Mapping[str, Any], translate: Callable[[str], str] = lambda text: text
+) -> tuple[str, str]:
+    """A detection's title and why it was raised, in plain words: English, or what `translate` makes of it."""
+    if rule == DetectionRule.DETECTION_FLOOD:
+        title, why = FLOOD
+    else:
+        raised = _RULES[DetectionRule(rule)]
+        title, why, figures = raised.title, raised.why, raised.figures(figures)
+    return translate(title), translate(why).format(**figures)
 
 
 def _evidence(one: Detection) -> list[str]:

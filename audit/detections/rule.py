@@ -101,7 +101,6 @@ class Rule:
         )
         return [(name, value) for name, value in found if value]
 
-    def explain(self, figures: Mapping[str, Any]) -> str:
-        """Why, in plain words."""
-        known = dict.fromkeys([*self.counts, *self.distinct], 0)
-        return self.why.format(**{**known, **figures})
+    def figures(self, counted: Mapping[str, Any]) -> dict[str, Any]:
+        """What fills `why`: each figure, 0 where nothing was counted."""
+        return {**dict.fromkeys([*self.counts, *self.distinct], 0), **counted}

@@ -5,6 +5,8 @@ A threshold lies above what the limits let one honest person do and below what t
 
 from typing import Final
 
+from django.utils.translation import gettext_noop as _
+
 from audit.detections import predicates as saw
 from audit.detections.rule import Kind, Rule
 from audit.events import EventType as Type
@@ -19,8 +21,10 @@ RULES: Final = (
     Rule(
         id=DetectionRule.BRUTE_FORCE,
         severity=Severity.MEDIUM,
-        title="Password guessing at one account",
-        why="{guesses} wrong passwords or refused attempts at one account within an hour, from {sources} sources.",
+        title=_("Password guessing at one account"),
+        why=_(
+            "{guesses} wrong passwords or refused attempts at one account within an hour, from {sources} sources."
+        ),
         by=Kind.ACCOUNT,
         window_seconds=HOUR,
         types=_GUESSES | {Type.LIMIT_EXCEEDED},
@@ -31,8 +35,8 @@ RULES: Final = (
     Rule(
         id=DetectionRule.PASSWORD_SPRAYING,
         severity=Severity.MEDIUM,
-        title="Password spraying from one source",
-        why="Wrong passwords for {accounts} different accounts from one source within an hour.",
+        title=_("Password spraying from one source"),
+        why=_("Wrong passwords for {accounts} different accounts from one source within an hour."),
         by=Kind.SOURCE,
         window_seconds=HOUR,
         types=_GUESSES,
@@ -43,9 +47,11 @@ RULES: Final = (
     Rule(
         id=DetectionRule.CREDENTIAL_STUFFING,
         severity=Severity.HIGH,
-        title="Credential stuffing with success from one source",
-        why="{opened} passwords were right amid wrong ones for {accounts} accounts, {unknown} of which do not exist, "
-        "from one source within an hour: a list of stolen passwords is being tried.",
+        title=_("Credential stuffing with success from one source"),
+        why=_(
+            "{opened} passwords were right amid wrong ones for {accounts} accounts, {unknown} of which do not exist, "
+            "from one source within an hour: a list of stolen passwords is being tried."
+        ),
         by=Kind.SOURCE,
         window_seconds=HOUR,
         types=frozenset({Type.LOGIN_PASSWORD}),
@@ -60,9 +66,11 @@ RULES: Final = (
     Rule(
         id=DetectionRule.DISTRIBUTED_GUESSING,
         severity=Severity.HIGH,
-        title="Passwords tried for unknown accounts from many sources",
-        why="Passwords for {accounts} accounts that do not exist from {sources} sources within an hour: "
-        "a list is being tried by many machines.",
+        title=_("Passwords tried for unknown accounts from many sources"),
+        why=_(
+            "Passwords for {accounts} accounts that do not exist from {sources} sources within an hour: "
+            "a list is being tried by many machines."
+        ),
         by=Kind.SERVICE,
         window_seconds=HOUR,
         types=frozenset({Type.LOGIN_PASSWORD}),
@@ -76,9 +84,11 @@ RULES: Final = (
     Rule(
         id=DetectionRule.SECOND_FACTOR_GUESSING,
         severity=Severity.HIGH,
-        title="Second factor guessing at one account",
-        why="{codes} wrong codes or refused attempts at the second step of one account within an hour: somebody knows "
-        "its password.",
+        title=_("Second factor guessing at one account"),
+        why=_(
+            "{codes} wrong codes or refused attempts at the second step of one account within an hour: somebody knows "
+            "its password."
+        ),
         by=Kind.ACCOUNT,
         window_seconds=HOUR,
         types=frozenset({Type.LOGIN_SECOND_FACTOR, Type.REAUTHENTICATION, Type.LIMIT_EXCEEDED}),
@@ -89,9 +99,11 @@ RULES: Final = (
     Rule(
         id=DetectionRule.REFRESH_REUSE,
         severity=Severity.HIGH,
-        title="Refresh token used again",
-        why="A refresh token came back after its successor was issued ({reuses} times): two parties hold it. The "
-        "session was ended.",
+        title=_("Refresh token used again"),
+        why=_(
+            "A refresh token came back after its successor was issued ({reuses} times): two parties hold it. The "
+            "session was ended."
+        ),
         by=Kind.SESSION,
         window_seconds=HOUR,
         types=frozenset({Type.TOKEN_REUSE}),
@@ -101,9 +113,11 @@ RULES: Final = (
     Rule(
         id=DetectionRule.LOCKOUT_WEAPON,
         severity=Severity.MEDIUM,
-        title="An account is locked again and again from elsewhere",
-        why="One account was locked {locks} times from {sources} sources within a day, {everywhere} times for every "
-        "source: the lock itself may be the aim.",
+        title=_("An account is locked again and again from elsewhere"),
+        why=_(
+            "One account was locked {locks} times from {sources} sources within a day, {everywhere} times for every "
+            "source: the lock itself may be the aim."
+        ),
         by=Kind.ACCOUNT,
         window_seconds=DAY,
         types=frozenset({Type.ACCOUNT_LOCK}),
@@ -114,9 +128,11 @@ RULES: Final = (
     Rule(
         id=DetectionRule.NEW_DEVICE_AFTER_RESET,
         severity=Severity.MEDIUM,
-        title="A new device after a reset",
-        why="{resets} resets of the password or second factor of one account, then {logins} logins from sources that "
-        "were not familiar, within a day.",
+        title=_("A new device after a reset"),
+        why=_(
+            "{resets} resets of the password or second factor of one account, then {logins} logins from sources that "
+            "were not familiar, within a day."
+        ),
         by=Kind.ACCOUNT,
         window_seconds=DAY,
         types=frozenset({Type.PASSWORD_RESET, Type.MFA_RESET, Type.SESSION_OPEN}),
@@ -127,8 +143,8 @@ RULES: Final = (
     Rule(
         id=DetectionRule.MANY_RESETS,
         severity=Severity.LOW,
-        title="Many resets asked for one account",
-        why="{requests} reset links were asked for one account within a day, from {sources} sources.",
+        title=_("Many resets asked for one account"),
+        why=_("{requests} reset links were asked for one account within a day, from {sources} sources."),
         by=Kind.ACCOUNT,
         window_seconds=DAY,
         types=frozenset({Type.PASSWORD_RESET_REQUEST}),
@@ -139,8 +155,8 @@ RULES: Final = (
     Rule(
         id=DetectionRule.RESETS_FROM_ONE_SOURCE,
         severity=Severity.LOW,
-        title="Resets of many accounts from one source",
-        why="Reset links for {accounts} accounts were asked for from one source within a day.",
+        title=_("Resets of many accounts from one source"),
+        why=_("Reset links for {accounts} accounts were asked for from one source within a day."),
         by=Kind.SOURCE,
         window_seconds=DAY,
         types=frozenset({Type.PASSWORD_RESET_REQUEST}),
@@ -151,8 +167,8 @@ RULES: Final = (
     Rule(
         id=DetectionRule.PARTIAL_TOKEN_ELSEWHERE,
         severity=Severity.MEDIUM,
-        title="A partial token used elsewhere than its password",
-        why="The password and the second step of one login came from {sources} different sources.",
+        title=_("A partial token used elsewhere than its password"),
+        why=_("The password and the second step of one login came from {sources} different sources."),
         by=Kind.LOGIN,
         window_seconds=HOUR,
         types=frozenset({Type.LOGIN_PASSWORD, *saw.STEPS}),
@@ -163,8 +179,10 @@ RULES: Final = (
     Rule(
         id=DetectionRule.MANY_NEW_DEVICES,
         severity=Severity.MEDIUM,
-        title="New devices of many accounts on one source",
-        why="{accounts} accounts were signed in to as from a new device, all from one source, within a day.",
+        title=_("New devices of many accounts on one source"),
+        why=_(
+            "{accounts} accounts were signed in to as from a new device, all from one source, within a day."
+        ),
         by=Kind.SOURCE,
         window_seconds=DAY,
         types=frozenset({Type.SESSION_OPEN}),

@@ -84,6 +84,23 @@ _WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
         "Something was refused that needs more rights"
     ),
     (EventType.AUDIT_READ, Outcome.SUCCESS): gettext_lazy("You read the audit log"),
+    (EventType.AUDIT_READ, Outcome.FAILURE): gettext_lazy("A look into the audit log failed"),
+    (EventType.AUDIT_VERIFY, Outcome.SUCCESS): gettext_lazy("You had the audit log verified"),
+    (EventType.AUDIT_VERDICT, Outcome.SUCCESS): gettext_lazy("The audit log was found unaltered"),
+    (EventType.AUDIT_VERDICT, Outcome.FAILURE): gettext_lazy("The audit log was found altered"),
+    (EventType.DETECTION_ACKNOWLEDGE, Outcome.SUCCESS): gettext_lazy("You noted what a detection was"),
+    (EventType.DETECTION_ACKNOWLEDGE, Outcome.FAILURE): gettext_lazy("A note on a detection was refused"),
+    (EventType.INVITATION_CREATE, Outcome.SUCCESS): gettext_lazy("You invited somebody"),
+    (EventType.INVITATION_CREATE, Outcome.FAILURE): gettext_lazy("An invitation was refused"),
+    (EventType.INVITATION_REVOKE, Outcome.SUCCESS): gettext_lazy("You withdrew an invitation"),
+    (EventType.INVITATION_REVOKE, Outcome.FAILURE): gettext_lazy("An invitation could not be withdrawn"),
+    (EventType.ACCOUNT_REGISTER, Outcome.SUCCESS): gettext_lazy(
+        "Somebody asked for an account at your address"
+    ),
+    (EventType.MAIL_SEND, Outcome.SUCCESS): gettext_lazy("We sent you a mail"),
+    (EventType.MAIL_FAIL, Outcome.FAILURE): gettext_lazy("A mail to you could not be sent"),
+    (EventType.LOG_COLLAPSED, Outcome.SUCCESS): gettext_lazy("The same happened many times"),
+    (EventType.LOG_COLLAPSED, Outcome.FAILURE): gettext_lazy("The same was refused many times"),
 }
 _ALARMING: Final = frozenset({"medium", "high", "critical"})
 

@@ -1,10 +1,13 @@
 """/console/detections/: attacks recognised in the log, and what somebody found when looking into one."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpResponse, HttpResponseBase
+from django.utils.translation import gettext
 
-from audit.detections.reading import STATES
+from audit.detections import reading
 from audit.events import Severity
 from audit.vocabulary import DetectionRule
 from secure_auth import detections
@@ -22,9 +25,9 @@ def listed(request: SignedRequest) -> HttpResponse:
     page = detections.list_detections(signed=signed, query=query, source=source)
     filters = {name: value for name, value in query.items() if name not in ("cursor", "limit")}
     context = {
-        "detections": page.results,
+        "detections": in_words(page.results),
         "filters": filters,
-        "states": STATES,
+        "states": reading.STATES,
         "rules": list(DetectionRule),
         "severities": list(Severity),
         "next": urlencode({**filters, "cursor": page.next}) if page.next else "",
@@ -45,10 +48,16 @@ def _show_detection(request: SignedRequest, detection_id: str, form: NoteForm) -
     context = {
         "form": form,
         "here": _page_of(detection_id),
-        "detection": found,
+        "detection": in_words([found])[0],
         "is_fresh": is_fresh(request),
     }
     return show(request, "detection", context, status=form.status)
+
+
+def in_words(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Detections as an auditor reads them: title and reason in the language of the page."""
+    told = [reading.explain(one["rule"], one["figures"], gettext) for one in found]
+    return [{**one, "title": title, "why": why} for one, (title, why) in zip(found, told, strict=True)]
 
 
 def _page_of(detection_id: str) -> str:

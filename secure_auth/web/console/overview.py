@@ -16,6 +16,7 @@ from audit.validation import rfc3339
 from secure_auth import detections, integrity, summary
 from secure_auth.web.console import charts
 from secure_auth.web.console.charts import Chart, Choose
+from secure_auth.web.console.detections import in_words
 from secure_auth.web.console.entrance import console, show, who
 from secure_auth.web.person import SignedRequest
 
@@ -86,7 +87,7 @@ def overview(request: SignedRequest) -> HttpResponse:
         "totals": counted["totals"],
         "failures": counted["failures"],
         "since": counted["since"],
-        "detections": found.results,
+        "detections": in_words(found.results),
         "more_detections": found.next is not None,
         "health": integrity.show_health(signed=signed, source=source),
     }

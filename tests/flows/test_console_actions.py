@@ -98,6 +98,10 @@ def test_an_empty_note_keeps_the_page(client: Client, look_in: LookIn) -> None:
     assert client.refresh(stolen).status_code == 401
     found = wait_for_detection(client, auditor, "refresh_reuse", session=person.session_id)
     watcher, path = look_in(auditor), f"/console/detections/{found['id']}/"
+    assert "two parties hold it" in watcher.get(path).text
+    german = watcher.ask("GET", path, headers={"Accept-Language": "de"}).text
+    assert "Refresh-Token noch einmal benutzt" in german
+    assert "Zwei Seiten haben es" in german
     watcher.get(path)
     answer = watcher.post(f"{path}acknowledge/", note=" ")
     assert answer.status_code == 400

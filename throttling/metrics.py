@@ -7,6 +7,7 @@ with its labels.
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -40,7 +41,13 @@ def count(counted: Counter, *labels: str) -> None:
     if _stopped:
         return
     with contextlib.suppress(Exception):
-        counted.labels(*labels).inc()
+        _value(counted, labels).inc()
+
+
+@cache
+def _value(counted: Counter, labels: tuple[str, ...]) -> Counter:
+    """Finding it takes longer than counting."""
+    return counted.labels(*labels)
 
 
 def stop_counting() -> None:

@@ -19,6 +19,51 @@ if server ~= identity then
 end
 if now < tonumber(since) then return 'wait,' .. string.format('%.0f', since - now) end
 
+local text = redis.call('GET', KEYS[2])
+local owner = text and cmsgpack.unpack(text) or {}
+local rules = cjson.decode(ARGV[5])
+
+local function save()
+  local last = 0
+  for name, kept in pairs(owner) do
+    if kept[1] * 1000 <= now then owner[name] = nil else last = math.max(last, kept[1]) end
+  end
+  if last == 0 then return redis.call('DEL', KEYS[2]) end
+  redis.call('SET', KEYS[2], cmsgpack.pack(owner), 'PXAT', last * 1000)
+end
+
+-- What nearly every call asks for, in a third of the time: rates only, whose buckets hold nothing but slots, all granted.
+-- It says what the functions below say of it; nil leaves the decision to them.
+local function grant_rates()
+  local kept, answer = {}, {}
+  for i, rule in ipairs(rules) do
+    local bucket, size, span = owner[rule.name], rule.slot, rule.span
+    if not rule.attempts or rule.member or bucket and (bucket[4] or bucket[2] ~= size) then return nil end
+    local slot, slots, count, place = math.floor(now / size), {}, 0, nil
+    local latest, last = slot, 0
+    if bucket then
+      local before, dead_until = bucket[3], (now - span) / size - 1
+      for j = 1, #before, 2 do
+        local at, n = before[j], before[j + 1]
+        if at > dead_until then
+          slots[last + 1], slots[last + 2] = at, n
+          last, count = last + 2, count + n
+          if at == slot then place = last elseif at > latest then latest = at end
+        end
+      end
+    end
+    if count >= rule.allowed then return nil end
+    if place then slots[place] = slots[place] + 1 else slots[last + 1], slots[last + 2] = slot, 1 end
+    kept[i] = {math.ceil(((latest + 1) * size + span) / 1000), size, slots}
+    answer[i] = count .. ',0,1'
+  end
+  for i, rule in ipairs(rules) do owner[rule.name] = kept[i] end
+  save()
+  return '1,' .. now .. ';' .. table.concat(answer, ';')
+end
+local granted_rates = call == 'reserve' and grant_rates()
+if granted_rates then return granted_rates end
+
 local NONE = {}  -- stands for every empty table that nothing is written to
 
 local function used(state)
@@ -187,18 +232,6 @@ local function keep(state, rule)
   return {expires, rule.slot, state.slots}
 end
 
-local text = redis.call('GET', KEYS[2])
-local owner = text and cmsgpack.unpack(text) or {}
-
-local function save()
-  local last = 0
-  for name, kept in pairs(owner) do
-    if kept[1] * 1000 <= now then owner[name] = nil else last = math.max(last, kept[1]) end
-  end
-  if last == 0 then return redis.call('DEL', KEYS[2]) end
-  redis.call('SET', KEYS[2], cmsgpack.pack(owner), 'PXAT', last * 1000)
-end
-
 local function wipe(name)
   local kept = owner[name]
   local flights = kept and kept[4] or {}
@@ -216,7 +249,7 @@ local function clear(rule)
   end
 end
 
-local rules, answer = cjson.decode(ARGV[5]), {}
+local answer = {}
 if call == 'settle' then
   for _, rule in ipairs(rules) do
     if rule.act == 'clear' then

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.mmap_dict import MmapedDict
@@ -79,6 +79,9 @@ def share(directory: Path) -> None:
         old.unlink(missing_ok=True)
     _allocate(directory, THE_DEAD)
     env.hand_down(DIRECTORY, str(directory))
+    values.ValueClass = (
+        values.get_value_class()
+    )  # chosen when it was imported, before the directory had a name
 
 
 def begin() -> None:

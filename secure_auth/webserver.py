@@ -39,6 +39,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from secure_auth import agents, keys, metrics, passwords
 from secure_auth.errors import Code
 from secure_auth.supervisor import end_with_parent
+from throttling.stores import redis
 
 HEAD_BYTES = 16 * 1024
 BODY_BYTES = 1024 * 1024
@@ -160,6 +161,7 @@ class WaitressWorker(Worker):
         with contextlib.suppress(DatabaseError):  # it is away: requests will say so
             keys.read_rings()
             connection.close()
+        redis.greet()
         sockets: dict[int, Any] = {}
         threads = ThreadedTaskDispatcher()
         threads.set_thread_count(settings.SERVER_THREADS)

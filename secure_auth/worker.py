@@ -5,6 +5,7 @@ It may run on every node; exactly one leads at a time. Each duty has a thread of
 does not answer keeps no event from its place in the log, and a fault of one duty keeps no other from its work.
 """
 
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,6 +93,14 @@ def duties(publisher: Publisher) -> list[Duty]:
         Duty("retention", retention.prune_due, RETENTION_SECONDS),
         Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
     ]
+
+
+def work() -> None:
+    """Work until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(stop)
 
 
 def run(stop: threading.Event) -> None:

@@ -6,6 +6,7 @@ Refusal: a sealed secret opens in its own row of its own owner only, and not aft
 Nothing else of the account is touched by it, and a rotation says that somebody wrote there.
 """
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def test_sealed_secret_of_before_a_rotation_opens_nothing(
         assert new[0] != old[0]
         assert server.rows("SELECT state FROM secure_auth_key WHERE kid = %s", [old[0]]) == [("gone",)]
         put(server, victim, *old)
+        time.sleep(1.1)  # until each process has read the rings again
         expect_refusal(client, victim, victim.code())
 
         put(server, victim, *sealed(server, other))

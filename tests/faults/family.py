@@ -12,20 +12,18 @@ def children_of(pid: int) -> list[int]:
     return []
 
 
-def command_of(pid: int) -> str:
+def name_of(pid: int) -> str:
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     return ""
 
 
 def web_workers(node: Node) -> list[int]:
     """The processes that answer requests."""
-    web = [child for child in children_of(node.process.pid) if "--listener" in command_of(child)]
+    web = [child for child in children_of(node.process.pid) if name_of(child) == "auth-web"]
     return [worker for child in web for worker in children_of(child)]
 
 
 def background_workers(node: Node) -> list[int]:
     """The process that integrates, mails and prunes; none while it waits to be started again."""
-    return [
-        child for child in children_of(node.process.pid) if command_of(child).rstrip().endswith(" worker")
-    ]
+    return [child for child in children_of(node.process.pid) if name_of(child) == "auth-worker"]

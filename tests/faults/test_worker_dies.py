@@ -16,24 +16,12 @@ from tests.attacks.evidence import events
 from tests.client import Client, Person, expect
 from tests.conftest import new_address, scaled
 from tests.detecting import wait_until_followed
+from tests.faults.family import background_workers
 from tests.receiver import running_receiver
 from tests.server import TESTED_BACKENDS, Server, running_server
 
 pytestmark = pytest.mark.xdist_group("worker")
 SECRET = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-
-
-def worker_of(server: Server) -> int | None:
-    """The process of the background worker."""
-    parent = server.nodes[0].process.pid
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            status, command = path.read_text(), (path.parent / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if int(status.rpartition(")")[2].split()[1]) == parent and b"worker" in command.split(b"\0"):
-            return int(path.parent.name)
-    return None
 
 
 def attack(client: Client, person: Person) -> str:
@@ -56,7 +44,7 @@ def test_killed_worker_neither_loses_nor_doubles_a_detection(backend: str, tmp_p
                     person = client.create_person()
                     attacked |= {attack(client, person) for _ in range(3)}
                 time.sleep(secrets.randbelow(100) / 250)
-                worker = worker_of(server)
+                worker = next(iter(background_workers(server.nodes[0])), None)
                 if worker and number < 10:  # restarts come with growing pauses
                     os.kill(worker, signal.SIGKILL)
                 with closing(Client(server, new_address())) as client:

@@ -55,6 +55,19 @@ def clear(what: Clear) -> None:
     _call("settle", [(what.owner, json.dumps(rules))], "", 0)
 
 
+def greet() -> None:
+    """Connect at the start of a process: it shall know which servers it began with before another takes their place.
+
+    A server that is away is left to the first decision.
+    """
+    if not settings.REDIS_URL:
+        return
+    servers = _servers()
+    with contextlib.suppress(*servers.ERRORS):
+        for server in _topology().servers():
+            server.greet()
+
+
 def ping() -> None:
     """Raise StoreUnavailable unless every server answers."""
     servers = _servers()

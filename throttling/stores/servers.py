@@ -74,6 +74,14 @@ class Server:
             self._identity = identity
         return identity == self._identity
 
+    def greet(self) -> None:
+        """Connect, and know this server from now on, where none is known yet."""
+        connection = self._connect()
+        if self._is_the_known_one(connection.server_identity):
+            self._idle.append(connection)
+        else:
+            connection.disconnect()
+
     def ask(self, *command: Any) -> Any:
         """The answer to one plain command, on a connection of its own."""
         connection = self._connect()

@@ -5,17 +5,13 @@ import errno
 import http.client
 import socket
 import sys
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 
-from secure_auth import logging_config, metrics, startup, webserver
-from secure_auth.supervisor import Child, Supervisor
-
-MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
+from secure_auth import logging_config, metrics, startup, webserver, worker
+from secure_auth.supervisor import Child, Supervisor, do_apart
 
 
 class Command(BaseCommand):
@@ -26,13 +22,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-worker", action="store_true", help="leave the background worker to other nodes"
         )
-        parser.add_argument("--listener", type=int, help=argparse.SUPPRESS)
 
-    def handle(self, *, listener: int | None = None, no_worker: bool = False, **options: Any) -> None:
+    def handle(self, *, no_worker: bool = False, **options: Any) -> None:
         logging_config.write_to_standard_output()
-        if listener is not None:
-            webserver.serve(listener)
-            return
         try:
             status = self._serve(with_worker=not no_worker)
         except KeyboardInterrupt:
@@ -41,10 +33,9 @@ class Command(BaseCommand):
 
     def _serve(self, *, with_worker: bool) -> int:
         with _listen() as listener:
-            startup.prepare()
+            do_apart(startup.prepare)
             _share_metrics()
-            _close_database()
-            supervisor = Supervisor(_children(listener.fileno(), with_worker), _is_ready, self._announce)
+            supervisor = Supervisor(_children(listener, with_worker), _is_ready, self._announce)
             status = supervisor.run()
         if not supervisor.ready and status:
             raise CommandError("The service did not come up; the lines above say why.")
@@ -82,19 +73,14 @@ def _share_metrics() -> None:
         raise CommandError(f"DATA_DIR is not usable: {error.strerror}: {error.filename}") from error
 
 
-def _close_database() -> None:
-    """With the pool's threads: children are forked from here, and the supervisor needs no database."""
-    for connection in connections.all():
-        connection.close()
-        if hasattr(connection, "close_pool"):
-            connection.close_pool()
+def _children(listener: socket.socket, with_worker: bool) -> list[Child]:
+    def work() -> None:
+        listener.close()
+        worker.work()
 
-
-def _children(socket_number: int, with_worker: bool) -> list[Child]:
-    web = [sys.executable, MANAGE, "serve", "--listener", str(socket_number)]
-    children = [Child("web", web, pass_fds=(socket_number,))]
+    children = [Child("auth-web", lambda: webserver.serve(listener.fileno()))]
     if with_worker:
-        children.append(Child("worker", [sys.executable, MANAGE, "worker"]))
+        children.append(Child("auth-worker", work))
     return children
 
 

@@ -1,7 +1,5 @@
 """manage.py worker."""
 
-import signal
-import threading
 from typing import Any
 
 from secure_auth import logging_config, worker
@@ -16,7 +14,4 @@ class Command(OperatorCommand):
     def act(self, **options: Any) -> None:
         """Work until SIGTERM or SIGINT."""
         logging_config.write_to_standard_output()
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        worker.run(stop)
+        worker.work()

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.detections.counting import LATENESS_MS
+from audit.detections.reading import explain
 from audit.detections.rule import SLOTS, Rule, Sighting
 from audit.detections.rules import RULES
 from audit.detections.slot import EVIDENCE, MOST_DISTINCT
@@ -133,7 +134,7 @@ def test_what_has_no_account_or_source_left_is_not_grouped() -> None:
 def test_every_rule_is_well_made(rule: Rule) -> None:
     known = {*rule.counts, *rule.distinct}
     assert all(minima.keys() <= known and max(minima.values()) < MOST_DISTINCT for minima in rule.reached)
-    assert rule.explain({}).count("0") == rule.why.count("{"), "why names figures only"
+    assert explain(rule.id, {})[1].count("0") == rule.why.count("{"), "why names figures only"
     assert rule.window_seconds % SLOTS == 0
 
 

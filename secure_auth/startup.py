@@ -5,12 +5,12 @@ node never makes a master key where a ring exists: it could not open it, and a s
 """
 
 import base64
+import contextlib
 import fcntl
 import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -77,12 +77,13 @@ def _make_directories() -> None:
     for name in ("outbox", "hash-slots", "metrics", "static"):
         (settings.DATA_DIR / name).mkdir(mode=0o700, exist_ok=True)
     for path in settings.DATA_DIR.iterdir():  # `manage.py` sets the umask; what was made before it
-        mode = path.lstat().st_mode
-        if stat.S_ISREG(mode) and mode & 0o077:
-            path.chmod(stat.S_IMODE(mode) & 0o700)
+        with contextlib.suppress(FileNotFoundError):  # a draft that another process has just renamed
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode) and mode & 0o077:
+                path.chmod(stat.S_IMODE(mode) & 0o700)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _start_lock() -> Iterator[None]:
     """One node at a time: a session lock in PostgreSQL, a flock in the data directory else. A crash frees both."""
     if connection.vendor == "postgresql":

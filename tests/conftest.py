@@ -1,8 +1,8 @@
 """Fixtures: a running service on each backend, and clients that each come from an address of their own.
 
 Tests that use `server` run once a backend, as [sqlite], [postgres+redis] and, in the long run, [postgres]. pytest-xdist
-keeps the tests of one backend in one process, so that each backend's server starts once. What needs the whole machine
-is marked `alone` and runs after all others.
+keeps the tests of one backend in one process, so that each backend's server starts once; so it does with the tests of
+one file that share a service or a database of their own. What needs the whole machine is marked `alone` and runs after all others.
 """
 
 import itertools
@@ -23,6 +23,8 @@ _addresses = itertools.count(1)
 # A third of the tests' CPU time went into passwords. Where the time of a hash matters, and in the long run, it is what
 # it is in production.
 CHEAP_HASHES = {} if LONG else {"ARGON2_MEMORY_KIB": "1024", "ARGON2_TIME_COST": "1"}
+# Fixtures that a file's tests share, by their parameter: made in one process, not in each.
+MADE_ONCE = ("service", "busy", "migrated", "original", "store", "database")
 MISSING = re.compile("server answers|is not installed")  # what tests.services says of what it wants
 
 
@@ -109,8 +111,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = getattr(item, "callspec", None)
         named = parameters.params if parameters else {}
         backend = named.get("server") or named.get("fleet") or named.get("unled")
+        store = next((named[name] for name in MADE_ONCE if name in named), None)
         if backend:
             item.add_marker(pytest.mark.xdist_group(str(backend)))
+        elif store and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {store}"))
         if "fleet" in named:
             item.add_marker(pytest.mark.alone)
 

@@ -143,7 +143,7 @@ def test_a_live_tail_is_one_event_at_its_start_and_one_at_its_end(
 ) -> None:
     watcher = look_in(auditor)
     watcher.get("/console/events/")
-    tail = watcher.post("/console/events/tail/?type=login.password").json()
+    tail = watcher.post("/console/events/tail/?type=login.password&outcome=failure").json()
     client.login(Person("nobody@example.org"), "a wrong passphrase")
     seen: list[str] = []
 

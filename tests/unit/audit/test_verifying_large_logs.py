@@ -23,6 +23,9 @@ ENTRIES = 4 * RANGE + 1_000  # one node of the second level, and a rest
 KEY = parse_key(notes.verifier_key(ORIGIN, SIGNER.public))
 
 
+pytestmark = pytest.mark.xdist_group("large logs")  # that are made once
+
+
 @pytest.fixture(scope="module")
 def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ledger.Owner]:
     with ledger.database("postgres", tmp_path_factory.mktemp("large")) as owner:

@@ -2,7 +2,8 @@
 
 Tests that use `server` run once a backend, as [sqlite], [postgres+redis] and, in the long run, [postgres]. pytest-xdist
 keeps the tests of one backend in one process, so that each backend's server starts once; so it does with the tests of
-one file that share a service or a database of their own. What needs the whole machine is marked `alone` and runs after all others.
+one file that share a service or a database of their own. What needs the whole machine is marked `alone` and runs after
+all others.
 """
 
 import itertools

@@ -188,6 +188,7 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
     options = dict(parsed.get("OPTIONS") or {})  # type: ignore[call-overload]
     options.setdefault("prepare_threshold", 5)
     options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}
+    parsed["ENGINE"] = "secure_auth.postgresql"
     return {**parsed, "OPTIONS": options, "CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True}
 
 

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.attacks.evidence import events
 from tests.attacks.volley import fire
 from tests.client import Client, code_of, expect
 from tests.conftest import new_address, scaled
+from tests.faults.outages import database_away
 from tests.redis_processes import RedisProcess, one_redis, wait_until
 from tests.server import Server, running_server
-from tests.services import believe, postgres_url, private_database, require
+from tests.services import believe, private_database, require
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("redis-dies")]
 ALLOWED = 20
@@ -190,16 +190,3 @@ def test_both_stores_away_is_503_and_nothing_is_evaluated(tmp_path: Path) -> Non
         wait_until(lambda: client.get("/readyz").status_code == 200)
         expect(client.login(person), 200)
         client.close()
-
-
-@contextmanager
-def database_away(server: Server) -> Iterator[None]:
-    """No connection to the service's database, old or new."""
-    name = server.environment["DATABASE_URL"].rsplit("/", 1)[1]
-    with psycopg.connect(postgres_url(), autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
-        connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-        )
-        yield
-        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())

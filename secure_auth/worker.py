@@ -51,14 +51,12 @@ from throttling import limiter
 
 log = structlog.get_logger(__name__)
 
-IDLE_SECONDS = 0.3
+SOON_SECONDS = 0.3  # what somebody waits for
+IDLE_SECONDS = 1
 PRUNE_SECONDS = 300
 RETENTION_SECONDS = 3600
-COURIER_SECONDS = 1
-DELETION_SECONDS = 1
 TAIL_SECONDS = 5
 FOLLOW_SECONDS = 5
-RESET_SECONDS = 1
 STOP_SECONDS = 5  # then what waits for a mail server is left
 KEEP_ENDED = timedelta(days=1)
 
@@ -76,17 +74,17 @@ class Duty:
 def duties(publisher: Publisher) -> list[Duty]:
     """All that the worker does."""
     return [
-        Duty("integrate", Logbook().advance),
-        Duty("mail", outbox.send_due),
-        Duty("factor_resets", recovery.act_due, RESET_SECONDS),
+        Duty("integrate", Logbook().advance, SOON_SECONDS),
+        Duty("mail", outbox.send_due, SOON_SECONDS),
+        Duty("factor_resets", recovery.act_due),
         Duty("tallies", close_tallies),
         Duty("summary", advance_summary),
         Duty("text_index", textindex.advance),
         Duty("witnesses", publisher.publish_due),
-        Duty("couriers", Dispatch().bring_newest, COURIER_SECONDS),
+        Duty("couriers", Dispatch().bring_newest),
         Duty("detections", detections.advance),
         Duty("webhooks", webhooks.send_due),
-        Duty("deletions", erasure.finish_deletions, DELETION_SECONDS),
+        Duty("deletions", erasure.finish_deletions),
         Duty("tails", tailing.end_lost, TAIL_SECONDS),
         Duty("verifications", verifications.Runner().advance),
         Duty("prune", prune, PRUNE_SECONDS),
@@ -129,7 +127,7 @@ def run(stop: threading.Event) -> None:
 def _repeat(duty: Duty, lead: Lead, stop: threading.Event) -> None:
     while not stop.is_set():
         if lead.is_held != duty.led:
-            stop.wait(IDLE_SECONDS)
+            stop.wait(SOON_SECONDS)
             continue
         busy = attempt(duty)
         close_old_connections()

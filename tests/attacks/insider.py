@@ -79,6 +79,8 @@ class Insider:
 def snapshot(server: Server) -> list[tuple[Any, ...]]:
     """How much of everything there is."""
     counts = [server.rows(f"SELECT count(*) FROM {table}")[0] for table in TABLES]
-    # The worker counts what floods were like before at its own time.
-    events = server.rows("SELECT count(*) FROM audit_event WHERE type <> 'log.collapsed'")[0]
+    # What the worker tells, it tells at its own time, and of no request.
+    events = server.rows(
+        "SELECT count(*) FROM audit_event WHERE request_id <> '' AND type <> 'log.collapsed'"
+    )[0]
     return [*counts, events, server.rows("SELECT sum(credential_version) FROM secure_auth_user")[0]]

@@ -1,7 +1,7 @@
 """Every page for everyone: axe-core finds nothing (WCAG 2.2 AA), in both themes, narrow and wide; each is light."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,10 +10,13 @@ from playwright.sync_api import BrowserContext, Page, Response
 from tests.client import PASSWORD, Person
 from tests.pages.doing import GO, enrol, prove_password, register
 from tests.pages.keys import Key, bind
-from tests.server import Server
+from tests.server import LONG, Server
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 MOST_BYTES = 100 * 1024
+SEEN: dict[Literal["light", "dark"], tuple[int, ...]] = {"light": (360, 1280), "dark": (1280, 360)}
+if not LONG:
+    SEEN = {scheme: widths[:1] for scheme, widths in SEEN.items()}
 OWN = (
     "/",
     "/activity/",
@@ -30,7 +33,7 @@ NewContext = Callable[..., BrowserContext]
 
 
 class Judge:
-    """Looks at a page as four people see it: light and dark, on a phone and on a large screen."""
+    """Looks at a page as people see it: light on a phone, dark on a large screen; in the long run each on both."""
 
     def __init__(self, axe: str) -> None:
         self.axe = axe
@@ -40,9 +43,9 @@ class Judge:
     def look(self, page: Page, name: str) -> None:
         self.seen.append(name)
         page.evaluate(self.axe)
-        for scheme in ("light", "dark"):
+        for scheme, widths in SEEN.items():
             page.emulate_media(color_scheme=scheme)
-            for width in (360, 1280):
+            for width in widths:
                 page.set_viewport_size({"width": width, "height": 800})
                 found = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
                 where = f"{name} {scheme} {width}px"

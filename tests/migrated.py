@@ -48,7 +48,7 @@ def postgres_name() -> str:
 
 def copy_sqlite(data_dir: Path) -> None:
     """Give a data directory that does not exist yet its database."""
-    data_dir.mkdir(mode=0o700)
+    data_dir.mkdir(mode=0o700, parents=True)
     shutil.copy(sqlite_file(), data_dir / SQLITE_FILE)
     (data_dir / SQLITE_FILE).chmod(0o600)
 

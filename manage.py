@@ -18,5 +18,7 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"{error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         gc.freeze()  # what is left dies with the process: to take it apart took a quarter of a second

@@ -13,6 +13,7 @@ import ctypes
 import gc
 import logging
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
+ORPHAN_SECONDS = 7.0  # longer than a web worker takes to notice that it is one, and to finish what it began
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 FORK = multiprocessing.get_context("fork")
@@ -41,32 +43,6 @@ def end_with_parent(parent: int) -> None:
         _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
         if os.getppid() != parent:
             os._exit(1)
-
-
-def do_apart(work: Callable[[], None]) -> None:
-    """Do something in a process of its own, so that what it leaves behind is no child's. Raises what it raises."""
-    receiver, sender = FORK.Pipe(duplex=False)
-
-    def act() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C breaks off no migration
-        try:
-            work()
-        except Exception as error:  # noqa: BLE001 - the parent raises it
-            sender.send(error)
-        else:
-            sender.send(None)
-
-    process = FORK.Process(target=act)
-    process.start()
-    sender.close()
-    try:
-        error = receiver.recv()
-    except EOFError:
-        raise RuntimeError("the process that prepares the start was killed") from None
-    finally:
-        process.join()
-    if error is not None:
-        raise error
 
 
 @contextlib.contextmanager
@@ -89,9 +65,12 @@ class Child:
     started_at: float = field(default=0.0, init=False)
     start_at: float = field(default=0.0, init=False)
     pause_seconds: float = field(default=0.0, init=False)
+    orphans: dict[int, float] = field(
+        default_factory=dict, init=False
+    )  # sessions of dead ones, and until when
 
     def start(self) -> None:
-        """In a session of its own, so that Ctrl-C on the terminal reaches the supervisor only."""
+        """Fork. In a session of its own, so that Ctrl-C on the terminal reaches the supervisor only."""
         self.process = FORK.Process(target=self._live, args=(os.getpid(),), name=self.name)
         with _signals_held():
             self.process.start()
@@ -110,23 +89,40 @@ class Child:
     def is_running(self) -> bool:
         return self.process is not None and self.process.is_alive()
 
-    def plan_restart(self) -> None:
+    def plan_restart(self, why: str) -> None:
         """Pauses double while the child keeps dying young."""
         now = time.monotonic()
         if now - self.started_at > STEADY_SECONDS:
             self.pause_seconds = 0.0
         self.start_at = now + self.pause_seconds
         self.pause_seconds = min(LONGEST_PAUSE_SECONDS, self.pause_seconds * 2 or 1.0)
-        status = self.process.exitcode if self.process else None
-        logger.error("%s process ended with status %s; it is started again", self.name, status)
+        logger.error("%s process %s; it is started again", self.name, why)
+        if self.process and self.process.pid:
+            self.orphans[self.process.pid] = now + ORPHAN_SECONDS
         self.process = None
+
+    def end_orphans(self, now: float) -> None:
+        """Kill what children of this one left behind that does not end by itself: it would keep the port bound."""
+        for session in [one for one, since in self.orphans.items() if since <= now]:
+            del self.orphans[session]
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(session, 0)
+                continue  # the id is somebody else's by now
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(session, signal.SIGKILL)
+
+    def end(self) -> str:
+        """How it ended, in words."""
+        status = self.process.exitcode if self.process else None
+        return f"ended with status {status}"
 
     def send(self, number: int) -> None:
         if self.is_running() and self.process and self.process.pid:
             os.kill(self.process.pid, number)
 
     def kill(self) -> None:
-        """The whole session of the child: what it forked goes with it."""
+        """The whole session of the child, and of those before it: what they forked goes with them."""
+        self.end_orphans(float("inf"))
         if self.process and self.process.pid:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -145,9 +141,26 @@ class Supervisor:
         self.ready = False
         self.stop_wanted = threading.Event()
 
-    def run(self) -> int:
+    def heed_signals(self) -> None:
+        """From now on a signal asks for a stop, and nothing else."""
         for number in STOP_SIGNALS:
             signal.signal(number, lambda *_: self.stop_wanted.set())
+
+    def do_apart(self, work: Callable[[], None]) -> int | None:
+        """Do something in a process of its own, so that no child has what it leaves behind: connections, threads.
+
+        Its exit status, negative for a signal; None when it was broken off, since a stop was asked for.
+        """
+        child = Child("auth-start", work)
+        child.start()
+        while child.is_running() and child.process and not self.stop_wanted.is_set():
+            multiprocessing.connection.wait([child.process.sentinel], POLL_SECONDS)
+        if child.process and not child.is_running():
+            return child.process.exitcode
+        child.kill()
+        return None
+
+    def run(self) -> int:
         gc.collect()
         gc.freeze()  # what is loaded now stays in pages that all children share
         try:
@@ -164,17 +177,26 @@ class Supervisor:
                 if self.is_ready():
                     self.ready = True
                     self.announce()
-                elif time.monotonic() > give_up_at or not all(child.is_running() for child in self.children):
+                elif dead := [child for child in self.children if not child.is_running()]:
+                    logger.error("%s process %s", dead[0].name, dead[0].end())
+                    return 1
+                elif time.monotonic() > give_up_at:
+                    logger.error("no answer from the web server within %d seconds", READY_SECONDS)
                     return 1
             self._restart_dead()
         return 0
 
     def _restart_dead(self) -> None:
         for child in self.children:
+            child.end_orphans(time.monotonic())
             if child.process and not child.is_running():
-                child.plan_restart()
+                child.plan_restart(child.end())
             if child.process is None and time.monotonic() >= child.start_at:
-                child.start()
+                try:
+                    child.start()
+                except OSError as error:  # short of memory: later, and the others live on
+                    child.process = None
+                    child.plan_restart(f"could not be forked ({error.strerror})")
 
     def _stop(self) -> None:
         for child in self.children:

@@ -39,6 +39,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from secure_auth import agents, keys, metrics, passwords
 from secure_auth.errors import Code
 from secure_auth.supervisor import end_with_parent
+from secure_auth.threads import LastIn
 from throttling.stores import redis
 
 HEAD_BYTES = 16 * 1024
@@ -164,6 +165,7 @@ class WaitressWorker(Worker):
         redis.greet()
         sockets: dict[int, Any] = {}
         threads = ThreadedTaskDispatcher()
+        threads.queue_cv = LastIn(threads.lock)
         threads.set_thread_count(settings.SERVER_THREADS)
         servers = [self._server(listener.sock, sockets, threads) for listener in self.sockets]
         while self.alive and self.ppid == os.getppid():

@@ -58,6 +58,7 @@ RETENTION_SECONDS = 3600
 TAIL_SECONDS = 5
 FOLLOW_SECONDS = 5
 STOP_SECONDS = 5  # then what waits for a mail server is left
+END_SECONDS = 12  # then the process ends, whatever hangs
 KEEP_ENDED = timedelta(days=1)
 
 
@@ -94,10 +95,15 @@ def duties(publisher: Publisher) -> list[Duty]:
 
 
 def work() -> None:
-    """Work until SIGTERM or SIGINT."""
+    """Work until SIGTERM or SIGINT; what hangs then ends by SIGALRM."""
     stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        signal.alarm(END_SECONDS)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     run(stop)
 
 

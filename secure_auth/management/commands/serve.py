@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from secure_auth import logging_config, metrics, startup, webserver, worker
-from secure_auth.supervisor import Child, Supervisor, do_apart
+from secure_auth.supervisor import Child, Supervisor
 
 
 class Command(BaseCommand):
@@ -33,9 +33,16 @@ class Command(BaseCommand):
 
     def _serve(self, *, with_worker: bool) -> int:
         with _listen() as listener:
-            do_apart(startup.prepare)
-            _share_metrics()
             supervisor = Supervisor(_children(listener, with_worker), _is_ready, self._announce)
+            supervisor.heed_signals()
+            prepared = supervisor.do_apart(lambda: _prepare(listener))
+            if prepared is None:
+                return 0
+            if prepared < 0:
+                raise CommandError(f"The process that prepares the start was killed by signal {-prepared}.")
+            if prepared:
+                return prepared  # it has said why
+            _share_metrics()
             status = supervisor.run()
         if not supervisor.ready and status:
             raise CommandError("The service did not come up; the lines above say why.")
@@ -73,6 +80,14 @@ def _share_metrics() -> None:
         raise CommandError(f"DATA_DIR is not usable: {error.strerror}: {error.filename}") from error
 
 
+def _prepare(listener: socket.socket) -> None:
+    listener.close()
+    try:
+        startup.prepare()
+    except CommandError as error:
+        sys.exit(f"CommandError: {error}")
+
+
 def _children(listener: socket.socket, with_worker: bool) -> list[Child]:
     def work() -> None:
         listener.close()
@@ -85,7 +100,7 @@ def _children(listener: socket.socket, with_worker: bool) -> list[Child]:
 
 
 def _listen() -> socket.socket:
-    """The listening socket of this node, kept open here: a restart of the web server loses no connection."""
+    """The listening socket of this node, kept open here: while the web server restarts, none is refused."""
     where = f"{settings.HOST}:{settings.PORT}"
     try:
         found = socket.getaddrinfo(

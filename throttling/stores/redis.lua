@@ -32,7 +32,7 @@ local function save()
   redis.call('SET', KEYS[2], cmsgpack.pack(owner), 'PXAT', last * 1000)
 end
 
--- What nearly every call asks for, in a third of the time: rates only, whose buckets hold nothing but slots, all granted.
+-- What nearly every call asks for, in half the time: rates only, whose buckets hold nothing but slots, all granted.
 -- It says what the functions below say of it; nil leaves the decision to them.
 local function grant_rates()
   local kept, answer = {}, {}

@@ -65,16 +65,15 @@ class Child:
     started_at: float = field(default=0.0, init=False)
     start_at: float = field(default=0.0, init=False)
     pause_seconds: float = field(default=0.0, init=False)
-    orphans: dict[int, float] = field(
-        default_factory=dict, init=False
-    )  # sessions of dead ones, and until when
+    # Sessions of dead ones, and until when what is left of them may go on.
+    orphans: dict[int, float] = field(default_factory=dict, init=False)
 
     def start(self) -> None:
         """Fork. In a session of its own, so that Ctrl-C on the terminal reaches the supervisor only."""
         self.process = FORK.Process(target=self._live, args=(os.getpid(),), name=self.name)
+        self.started_at = time.monotonic()  # before it: a fork that fails died young
         with _signals_held():
             self.process.start()
-        self.started_at = time.monotonic()
 
     def _live(self, parent: int) -> None:
         os.setsid()

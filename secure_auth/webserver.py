@@ -121,18 +121,42 @@ class RequestParser(HTTPRequestParser):
 
 
 class Channel(HTTPChannel):
-    """A connection that knows since when a request has been arriving on it."""
+    """A connection that knows since when a request has been arriving on it, and whether the loop must look at it."""
 
     parser_class = RequestParser
     task_class = Task
     error_task_class = ProblemTask
     arriving_since = 0.0
 
+    def __init__(self, server: "Server", *arguments: Any, **named: Any) -> None:
+        super().__init__(server, *arguments, **named)
+        self.server = ServerOf(self, server)
+
     def received(self, data: bytes) -> bool:
         """Note the beginning of each request."""
         if self.request is None:
             self.arriving_since = time.time()
         return bool(super().received(data))
+
+
+class ServerOf:
+    """The server as a channel sees it: its loop is woken for what it does not wait for already.
+
+    The loop waits for the next request of a channel while one is served. To wake it after each answer costs more than
+    reading a request does.
+    """
+
+    def __init__(self, channel: Channel, server: "Server") -> None:
+        self._channel, self._server = channel, server
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def pull_trigger(self) -> None:
+        """Something is left to send, to close, or to read after a second request."""
+        channel = self._channel
+        if channel.total_outbufs_len or channel.requests or channel.will_close or channel.close_when_flushed:
+            self._server.pull_trigger()
 
 
 class Server(TcpWSGIServer):
@@ -168,8 +192,11 @@ class WaitressWorker(Worker):
         threads.queue_cv = LastIn(threads.lock)
         threads.set_thread_count(settings.SERVER_THREADS)
         servers = [self._server(listener.sock, sockets, threads) for listener in self.sockets]
+        notify_at = 0.0
         while self.alive and self.ppid == os.getppid():
-            self.notify()
+            if time.monotonic() >= notify_at:
+                self.notify()
+                notify_at = time.monotonic() + POLL_SECONDS
             wasyncore.poll2(POLL_SECONDS, sockets)
         for server in servers:
             server.accepting = False

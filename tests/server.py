@@ -19,6 +19,7 @@ import psycopg
 
 from tests import migrated, services
 from tests.commands import Commands
+from tests.forks import Forked, Forks
 
 ROOT = Path(__file__).resolve().parent.parent
 LONG = bool(os.environ.get("TEST_LONG"))
@@ -32,6 +33,9 @@ STOP_SECONDS = 12
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONWARNINGS")
 
 
+LIBRARIES = Forks({name: os.environ[name] for name in INHERITED if name in os.environ})
+
+
 class ServerFailed(Exception):
     """A node did not come up; the message ends with its last lines."""
 
@@ -42,7 +46,7 @@ class Node:
 
     port: int
     log: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
 
     @property
     def url(self) -> str:
@@ -78,6 +82,7 @@ class Server:
     directory: Path
     environment: dict[str, str]
     nodes: list[Node] = field(default_factory=list)
+    is_forked: bool = True
     _commands: Commands | None = field(default=None, repr=False)
 
     @property
@@ -96,15 +101,17 @@ class Server:
         """One node more, ready to answer. `arguments` are those of `serve`."""
         port = int(self.environment["PORT"]) if not self.nodes else free_port()
         log = self.directory / f"node{len(self.nodes)}.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", *arguments],
-                cwd=ROOT,
-                env={**self.environment, "PORT": str(port)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        environment = {**self.environment, "PORT": str(port)}
+        with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
+            process: subprocess.Popen[bytes] | Forked
+            if self.is_forked:
+                files = (nothing.fileno(), output.fileno(), output.fileno())
+                process = LIBRARIES.start(["serve", *arguments], files, environment)
+            else:
+                command = [sys.executable, "manage.py", "serve", *arguments]
+                process = subprocess.Popen(
+                    command, cwd=ROOT, env=environment, stdin=nothing, stdout=output, stderr=output
+                )
         node = Node(port, log, process)
         self.nodes.append(node)
         node.wait_until_ready()
@@ -129,30 +136,13 @@ class Server:
     ) -> subprocess.CompletedProcess[str]:
         """Run a management command in the service's environment; a failure raises with its output.
 
-        With variables of its own it is a whole process, else one of those that `Commands` forks.
+        With variables of its own it loads the service anew.
         """
-        if environment:
-            done = self._whole_process(*arguments, stdin=stdin, **environment)
-        else:
-            self._commands = self._commands or Commands(self.environment)
-            done = self._commands.run(*arguments, stdin=stdin)
+        self._commands = self._commands or Commands(self.environment, LIBRARIES)
+        done = self._commands.run(*arguments, stdin=stdin, environment=environment)
         if check and done.returncode:
             raise AssertionError(f"{arguments[0]}: status {done.returncode}\n{done.stdout}{done.stderr}")
         return done
-
-    def _whole_process(
-        self, *arguments: str, stdin: str, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env={**self.environment, **environment},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
 
     def create_user(self, email: str, password: str, *, role: str = "", verified: bool = True) -> None:
         """A user without mail and without a second factor yet."""
@@ -204,7 +194,7 @@ def running_server(
     """A service that answers on every node, stopped afterwards; its logs stay in `directory`.
 
     Without the background `worker`, which nobody needs who reads no mail, it starts a third faster; a `first_start`
-    makes the tables too.
+    is a whole process and makes the tables too.
     """
     with stores(backend, with_tables=not first_start) as variables:
         port = free_port()
@@ -218,7 +208,8 @@ def running_server(
             "DATABASE_POOL_SIZE": "4",
             "REDIS_TIMEOUT_MILLISECONDS": "3000",  # a busy test machine is no outage
         }
-        server = Server(backend, directory, {**inherited, **ours, **variables, **(environment or {})})
+        settings = {**inherited, **ours, **variables, **(environment or {})}
+        server = Server(backend, directory, settings, is_forked=not first_start)
         if not first_start and backend == "sqlite" and not server.data_dir.exists():
             migrated.copy_sqlite(server.data_dir)
         try:

@@ -159,7 +159,7 @@ from secure_auth import recovery
 while not Path({str(stop)!r}).exists():
     recovery.act_due()
 """
-    run = partial(server._whole_process, "shell", "--no-imports", "-c", restless, stdin="")
+    run = partial(server.manage, "shell", "--no-imports", "-c", restless, check=False)
     workers = [threading.Thread(target=run) for _ in range(2)]
     for worker in workers:
         worker.start()

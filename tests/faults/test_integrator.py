@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +105,12 @@ def check(server: Server, key: str) -> Head:
     return head
 
 
+def make_event(server: Server) -> None:
+    """A failed login, from an address of its own: one address may fail so often only."""
+    with closing(Client(server, new_address())) as client:
+        client.login(Person(new_email()), "a wrong phrase")
+
+
 def wait_until_stopped(pid: int) -> bool:
     """Whether it stopped itself; False when it ended without."""
     deadline = time.monotonic() + 60
@@ -125,9 +132,8 @@ def points(turns: Turns) -> list[int]:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="stopped processes are found in /proc")
 def test_a_stopped_integrator_that_wakes_changes_nothing(unled: Server, turns: Turns, key: str) -> None:
-    client = Client(unled, new_address())
     for at in points(turns):
-        client.login(Person(new_email()), "a wrong phrase")
+        make_event(unled)
         stopped = turns.start("stop", at)
         if wait_until_stopped(stopped):
             other = turns.start()
@@ -141,30 +147,25 @@ def test_a_stopped_integrator_that_wakes_changes_nothing(unled: Server, turns: T
         turns.finish(stopped)
         turns.finish(turns.start())
         check(unled, key)
-    client.close()
 
 
 def test_a_killed_integrator_is_made_good(unled: Server, turns: Turns, key: str) -> None:
-    client = Client(unled, new_address())
     for at in points(turns):
-        client.login(Person(new_email()), "a wrong phrase")
+        make_event(unled)
         assert turns.finish(turns.start("kill", at)) == 0
         turns.finish(turns.start())
         check(unled, key)
-    client.login(Person(new_email()), "a wrong phrase")
+    make_event(unled)
     assert turns.finish(turns.start("keep")) == 0
     turns.finish(turns.start())
     check(unled, key)
-    client.close()
 
 
 def test_many_integrators_at_once_make_one_tree(unled: Server, turns: Turns, key: str) -> None:
-    client = Client(unled, new_address())
     for _ in range(scaled(3, 20)):
-        client.login(Person(new_email()), "a wrong phrase")
+        make_event(unled)
         racing = [turns.start() for _ in range(4)]
         for pid in racing:
             turns.finish(pid)
     turns.finish(turns.start())
     check(unled, key)
-    client.close()

@@ -1,40 +1,56 @@
 -- Counting attempts, quicker than bucket_functions.sql does: what it answers and keeps is the same.
 
--- Attempts alone, as each request makes one: load, judge, take and save in one breath, for none of them is ever in
--- flight or locks anything. The caller holds the locks.
+-- Attempts alone, as each request makes one: lock, load, judge, take and save in one breath, for none of them is ever in
+-- flight or locks anything. Assignments in place of queries: each query in a function takes as long as a row's reading.
 CREATE OR REPLACE FUNCTION throttling_count(rules jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
-    now_ms bigint := throttling_now();
-    rule record; marks jsonb; used bigint; soonest bigint; latest bigint; until bigint; slot text;
-    kept jsonb[] := '{}'; lasts bigint[] := '{}'; verdicts jsonb := '[]'; granted boolean := true; i int := 0;
+    now_ms bigint; last int := jsonb_array_length(rules) - 1; done boolean; is_rate boolean := true;
+    rule jsonb; owner_of text; span bigint; size bigint; allowed bigint; slot text; until bigint;
+    marks jsonb; used bigint; soonest bigint; latest bigint;
+    kept jsonb[] := '{}'; lasts bigint[] := '{}'; verdicts jsonb := '[]'; granted boolean := true;
 BEGIN
-    FOR rule IN SELECT * FROM jsonb_to_recordset(rules)
-                AS r(owner text, purpose text, key text, allowed bigint, span bigint, slot bigint) LOOP
+    FOR i IN 0 .. last LOOP
+        rule := rules->i;
+        owner_of := rule->>'owner';
+        done := pg_advisory_xact_lock(hashtextextended(
+            concat_ws(E'\x1f', owner_of, rule->>'purpose', rule->>'key'), 6238)) IS NULL;
+        is_rate := is_rate AND (starts_with(owner_of, 'source:') OR starts_with(owner_of, 'session:'));
+    END LOOP;
+    -- Seen by all at once, on the disk a moment later: after a crash of the database the rate of a source or of a
+    -- session may forget what it granted in the last 0.6 s, as a Redis would. No guess is counted so.
+    IF is_rate THEN
+        done := set_config('synchronous_commit', 'off', true) IS NULL;
+    END IF;
+    now_ms := throttling_now();
+    FOR i IN 0 .. last LOOP
+        rule := rules->i;
+        allowed := (rule->>'allowed')::bigint;
         SELECT coalesce(jsonb_object_agg(m.key, m.value), '{}'), coalesce(sum((m.value->>1)::bigint), 0),
                min((m.value->>0)::bigint), coalesce(max((m.value->>0)::bigint), now_ms)
           INTO marks, used, soonest, latest
           FROM throttling_bucket b, jsonb_each(b.state->'marks') m
-         WHERE b.owner = rule.owner AND b.purpose = rule.purpose AND b.key = rule.key
+         WHERE b.owner = rule->>'owner' AND b.purpose = rule->>'purpose' AND b.key = rule->>'key'
            AND (m.value->>0)::bigint > now_ms;
-        granted := granted AND used < rule.allowed;
+        granted := granted AND used < allowed;
         kept := kept || marks;
         lasts := lasts || latest;
         verdicts := verdicts || jsonb_build_object(
             'used', used, 'pending', 0, 'need', 1, 'reset', latest - now_ms, 'level', 0, 'locked', 0,
-            'wait', CASE WHEN used < rule.allowed THEN 0 ELSE soonest - now_ms END);
+            'wait', CASE WHEN used < allowed THEN 0 ELSE soonest - now_ms END);
     END LOOP;
     IF granted THEN
-        FOR rule IN SELECT * FROM jsonb_to_recordset(rules)
-                    AS r(owner text, purpose text, key text, span bigint, slot bigint) LOOP
-            i := i + 1;
-            slot := (now_ms / rule.slot)::text;
-            until := (now_ms / rule.slot + 1) * rule.slot + rule.span;
-            marks := kept[i] || jsonb_build_object(
-                slot, jsonb_build_array(until, 1 + coalesce((kept[i] #>> ARRAY[slot, '1'])::bigint, 0)));
+        FOR i IN 0 .. last LOOP
+            rule := rules->i;
+            size := (rule->>'slot')::bigint;
+            span := (rule->>'span')::bigint;
+            slot := (now_ms / size)::text;
+            until := (now_ms / size + 1) * size + span;
+            marks := kept[i + 1] || jsonb_build_object(
+                slot, jsonb_build_array(until, 1 + coalesce((kept[i + 1] #>> ARRAY[slot, '1'])::bigint, 0)));
             INSERT INTO throttling_bucket (owner, purpose, key, state, expires_at)
-            VALUES (rule.owner, rule.purpose, rule.key,
+            VALUES (rule->>'owner', rule->>'purpose', rule->>'key',
                     jsonb_build_object('marks', marks, 'flights', '{}'::jsonb, 'level', 0, 'locked', 0),
-                    to_timestamp((greatest(until, lasts[i]) / 900000 + 1) * 900))
+                    to_timestamp((greatest(until, lasts[i + 1]) / 900000 + 1) * 900))
             ON CONFLICT (owner, purpose, key) DO UPDATE
                SET state = excluded.state, expires_at = excluded.expires_at;
         END LOOP;
@@ -50,15 +66,10 @@ DECLARE
     states jsonb := '[]'; verdicts jsonb := '[]'; granted boolean := true; i int := 0;
 BEGIN
     IF id IS NOT NULL THEN
-        PERFORM throttling_lock(rules);
         IF NOT rules @> '[{"attempts": false}]' THEN
-            -- Seen by all at once, on the disk a moment later: after a crash of the database the rate of a source or of
-            -- a session may forget what it granted in the last 0.6 s, as a Redis would. No guess is counted so.
-            IF NOT EXISTS (SELECT FROM jsonb_array_elements(rules) r WHERE r->>'owner' !~ '^(source|session):') THEN
-                PERFORM set_config('synchronous_commit', 'off', true);
-            END IF;
             RETURN throttling_count(rules);
         END IF;
+        PERFORM throttling_lock(rules);
     END IF;
     now_ms := throttling_now();
     FOR rule IN SELECT jsonb_array_elements(rules) LOOP

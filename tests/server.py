@@ -78,6 +78,7 @@ class Server:
     directory: Path
     environment: dict[str, str]
     nodes: list[Node] = field(default_factory=list)
+    program: tuple[str, ...] = ("manage.py",)  # of the nodes
     _commands: Commands | None = field(default=None, repr=False)
 
     @property
@@ -98,7 +99,7 @@ class Server:
         log = self.directory / f"node{len(self.nodes)}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "manage.py", "serve", *arguments],
+                [sys.executable, *self.program, "serve", *arguments],
                 cwd=ROOT,
                 env={**self.environment, "PORT": str(port)},
                 stdin=subprocess.DEVNULL,

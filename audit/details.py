@@ -255,11 +255,16 @@ class Collapsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStart:
-    """The first entry of a log; a successor holds the last known checkpoint of the log before it."""
+    """The first entry of a log; a successor says of the log before it what is there, and what was ever known of it."""
 
     log: int
     origin: Origin
-    checkpoint: Note | None = None
+    checkpoint: Note | None = None  # the last one that is known
+    size: int | None = None  # entries that the log before has here
+    known_size: int | None = None  # entries that it is known to have had
+    known_by: vocabulary.Keeper | None = None
+    witness: Origin | None = None  # whose word `known_size` is, where a witness knew it
+    unanswered: int | None = None  # configured witnesses that said nothing of it, and may know more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

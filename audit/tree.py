@@ -37,6 +37,12 @@ def current_head() -> Head | None:
     return _head(f"{CURRENT} ORDER BY id DESC LIMIT 1", [])
 
 
+def hold_current_head() -> Head | None:
+    """The head of the current log, which nobody moves until this transaction ends."""
+    lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
+    return _head(f"{CURRENT} ORDER BY id DESC LIMIT 1 {lock}", [])
+
+
 def head_of(log: int) -> Head | None:
     """The head of a log."""
     return _head("id = %s", [log])

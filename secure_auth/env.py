@@ -187,6 +187,8 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
         raise refuse(name, "must name the database: postgres://host/name")
     options = dict(parsed.get("OPTIONS") or {})  # type: ignore[call-overload]
     options.setdefault("prepare_threshold", 5)
+    # A database that does not even refuse counts as away before who waits for it gives up.
+    options.setdefault("connect_timeout", 4)
     # What cannot be connected anew is given up soon: while it is tried, it takes the place of a connection.
     options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5, "reconnect_timeout": 2}
     parsed["ENGINE"] = "secure_auth.postgresql"

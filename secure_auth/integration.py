@@ -2,12 +2,14 @@
 
 In this order: entries and head are committed, the checkpoint is signed and stored, the newest one is kept outside the
 database, then told to others. A crash after any of them is made good at the next turn. A head that contradicts a known
-checkpoint (a restored or cut database) is neither continued nor signed; events wait until `new_log` starts a successor.
+checkpoint (a restored or cut database) is neither continued nor signed; events wait until `new_log` begins a successor.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -20,11 +22,10 @@ from audit.append import NewEvent, append_collapsed
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.integrate import Integrator, start_log
 from audit.kept import keep, read_kept
-from audit.notes import Checkpoint, Signer
+from audit.notes import Signer
 from audit.tree import Head, Torn
 from audit.vocabulary import Keeper
 from secure_auth import keys, witnesses
-from secure_auth.acting import Refused
 from secure_auth.keys import OpenKey
 from secure_auth.models import Key
 
@@ -146,45 +147,18 @@ def ensure_log() -> None:
     """Begin the first log where there is none. The caller holds the start-up lock."""
     with transaction.atomic():
         if tree.current_head() is None:
-            _start(1, None, SYSTEM, Reason.FIRST_START, "")
+            start(1, source=SYSTEM, reason=Reason.FIRST_START, before={})
 
 
-def new_log(*, reason: str, source: Source) -> Head:
-    """End the current log and begin its successor, whose first entry holds the last known checkpoint of the old one.
-
-    Raises:
-        Refused: a reason is missing.
-    """
-    if not reason.strip():
-        raise Refused("say why with --reason")
-    path = kept_path()
-    try:
-        read_kept(path)
-    except ValueError:
-        path.rename(path.with_name(f"{path.name}.unreadable"))
-    with transaction.atomic():
-        old = tree.current_head()
-        known = _last_known(old) if old else None
-        head = _start(old.log + 1 if old else 1, known, source, Reason.BY_COMMAND, reason)
-    keep(kept_path(), checkpoints.sign(head, signers()).note)
-    return head
-
-
-def _last_known(head: Head) -> Checkpoint | None:
-    """The largest checkpoint of a log that is known here."""
-    known = [checkpoints.newest(head.log), read_kept(kept_path())]
-    own = [one for one in known if one and one.origin == head.origin]
-    return max(own, key=lambda one: one.size, default=None)
-
-
-def _start(number: int, known: Checkpoint | None, source: Source, reason: Reason, note: str) -> Head:
+def start(number: int, *, source: Source, reason: Reason, note: str = "", before: Mapping[str, Any]) -> Head:
+    """Begin log `number`, whose first event also says what is known of the log `before`. Within a transaction."""
     origin = origin_of(number)
     event = NewEvent(
         type=EventType.LOG_START,
         outcome=Outcome.SUCCESS,
         reason=reason,
         source=source,
-        details={"log": number, "origin": origin, **({"checkpoint": known.note} if known else {})},
+        details={"log": number, "origin": origin, **before},
         text={"note": note} if note else {},
     )
     return start_log(origin, event, number=number)

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkProcess
+from pathlib import Path
 
 STOP_SECONDS = 8.0
 READY_SECONDS = 60.0
@@ -55,6 +56,27 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
+@contextlib.contextmanager
+def _no_descriptor_left() -> Iterator[None]:
+    """Close what a fork that fails leaves open: multiprocessing's pipes, which in hours would be all descriptors."""
+    before = _descriptors()
+    try:
+        yield
+    except OSError:
+        for left in _descriptors() - before:
+            os.close(left)
+        raise
+
+
+def _descriptors() -> set[int]:
+    found = set()
+    for path in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):  # that of the listing itself
+            os.fstat(int(path.name))
+            found.add(int(path.name))
+    return found
+
+
 @dataclass
 class Child:
     """One child process, what it does, and how its restarts go. `ps -o comm` shows its name."""
@@ -72,7 +94,7 @@ class Child:
         """Fork. In a session of its own, so that Ctrl-C on the terminal reaches the supervisor only."""
         self.process = FORK.Process(target=self._live, args=(os.getpid(),), name=self.name)
         self.started_at = time.monotonic()  # before it: a fork that fails died young
-        with _signals_held():
+        with _signals_held(), _no_descriptor_left():
             self.process.start()
 
     def _live(self, parent: int) -> None:

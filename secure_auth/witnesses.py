@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 STEP_SECONDS = 5.0  # to connect, and for each piece of an answer
 ANSWER_SECONDS = 10.0
 ANSWER_BYTES = 64 * 1024
+SIZE_DIGITS = 15  # what an event can say (53 bits)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 300.0
 TURN_SECONDS = 2.0
 SAY_SECONDS = 3600
@@ -140,11 +141,12 @@ class Publisher:
         return False
 
 
-def ask(client: httpx.Client, url: str, body: bytes) -> Answer:
-    """Post, and read an answer of bounded length in a bounded time."""
+def ask(client: httpx.Client, url: str, body: bytes | None = None) -> Answer:
+    """Post, or get where there is no body, and read an answer of bounded length in a bounded time."""
     deadline, read = time.monotonic() + ANSWER_SECONDS, b""
+    method, headers = ("GET", {}) if body is None else ("POST", {"Content-Type": "text/plain"})
     try:
-        with client.stream("POST", url, content=body, headers={"Content-Type": "text/plain"}) as response:
+        with client.stream(method, url, content=body, headers=headers) as response:
             for part in response.iter_bytes():
                 read += part
                 if len(read) > ANSWER_BYTES or time.monotonic() > deadline:
@@ -152,6 +154,11 @@ def ask(client: httpx.Client, url: str, body: bytes) -> Answer:
             return Answer(response.status_code, read.decode("utf-8", "replace"))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Answer(0, type(error).__name__)
+
+
+def size_told(body: str) -> int | None:
+    """The size in a witness's 409 (`text/x.tlog.size`); None where there is none, or one that no log has."""
+    return int(body) if body.strip().isdecimal() and len(body) <= SIZE_DIGITS + 1 else None
 
 
 def _keep(peer: Peer, posted: Signed, body: str) -> bool:
@@ -174,13 +181,13 @@ def _keep(peer: Peer, posted: Signed, body: str) -> bool:
 
 def _settle(peer: Peer, posted: Signed, body: str) -> bool:
     """The witness remembers another size than we thought: go on from there, if the log has been there."""
-    told = int(body) if body.strip().isdecimal() and len(body) < 20 else -1
+    told = size_told(body)
     if told == peer.old == posted.size:
         return _contradict(peer, posted, told, OTHER)
     head = tree.head_of(posted.log)
-    if head is not None and told > head.size:
+    if head is not None and told is not None and told > head.size:
         return _contradict(peer, posted, told, AHEAD)
-    if told in (-1, peer.old):
+    if told is None or told == peer.old:
         log.warning("witness.senseless", witness=peer.name, why=body[:200])
         peer.put_off()
         return False

@@ -82,7 +82,7 @@ class Server:
     directory: Path
     environment: dict[str, str]
     nodes: list[Node] = field(default_factory=list)
-    is_forked: bool = True
+    program: tuple[str, ...] = ()  # of nodes that are whole processes; else they are forked
     _commands: Commands | None = field(default=None, repr=False)
 
     @property
@@ -104,14 +104,14 @@ class Server:
         environment = {**self.environment, "PORT": str(port)}
         with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
             process: subprocess.Popen[bytes] | Forked
-            if self.is_forked:
-                files = (nothing.fileno(), output.fileno(), output.fileno())
-                process = LIBRARIES.start(["serve", *arguments], files, environment)
-            else:
-                command = [sys.executable, "manage.py", "serve", *arguments]
+            if self.program:
+                command = [sys.executable, *self.program, "serve", *arguments]
                 process = subprocess.Popen(
                     command, cwd=ROOT, env=environment, stdin=nothing, stdout=output, stderr=output
                 )
+            else:
+                files = (nothing.fileno(), output.fileno(), output.fileno())
+                process = LIBRARIES.start(["serve", *arguments], files, environment)
         node = Node(port, log, process)
         self.nodes.append(node)
         node.wait_until_ready()
@@ -209,7 +209,7 @@ def running_server(
             "REDIS_TIMEOUT_MILLISECONDS": "3000",  # a busy test machine is no outage
         }
         settings = {**inherited, **ours, **variables, **(environment or {})}
-        server = Server(backend, directory, settings, is_forked=not first_start)
+        server = Server(backend, directory, settings, program=("manage.py",) if first_start else ())
         if not first_start and backend == "sqlite" and not server.data_dir.exists():
             migrated.copy_sqlite(server.data_dir)
         try:

@@ -1,27 +1,89 @@
-"""Django's PostgreSQL backend, whose pool hands out no connection that the server has closed meanwhile.
+"""Django's PostgreSQL backend, whose pool hands out no dead connection, and holds no request up while there are none.
 
 After a restart or a fail-over every idle connection of a pool is dead. To ask each before its use would cost every
 request a round trip; without, each of them costs one request an error. A server that closes a connection says so on it,
 and else says nothing on one that is idle: whether there is something to read costs no round trip.
 """
 
+import contextlib
 import select
-from typing import Any
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 from django.db.backends.postgresql import base
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+AWAY_SECONDS = 0.5  # that the one which asks waits, while the database is known to be away
+
+
+class Outage:
+    """Whether this process knows a database to be away.
+
+    It does once somebody waited in vain for as long as the pool lets them (so a short fail-over passes unnoticed),
+    connecting failed meanwhile, and nobody else got a connection: a pool that is only busy is waited for as ever. From
+    then on one thread at a time asks, for AWAY_SECONDS, and all others are refused at once: threads that wait for
+    nothing are how an outage, and whoever sends many requests in it, takes the rest of the service along. The first
+    connection ends it.
+    """
+
+    def __init__(self) -> None:
+        self._is_known = False
+        self._had_at = 0.0
+        self._asking = threading.Lock()
+
+    @contextlib.contextmanager
+    def asking(self, pool: ConnectionPool[Any], patience_seconds: float) -> Iterator[None]:
+        """Around getting a connection from the pool, which is waited for that long while nothing is known.
+
+        Raises:
+            PoolTimeout: the database is known to be away, and another thread asks whether it is back.
+        """
+        is_known = self._is_known
+        # not the pool's max_waiting: it counts those who gave up too, and what is full of them connects no more
+        with self._turn() if is_known else contextlib.nullcontext():
+            pool.timeout = AWAY_SECONDS if is_known else patience_seconds
+            began, failures = time.monotonic(), _failures(pool)
+            try:
+                yield
+            except PoolTimeout:
+                self._is_known = is_known or (self._had_at < began and _failures(pool) > failures)
+                raise
+            self._is_known, self._had_at = False, time.monotonic()
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._asking.acquire(blocking=False):
+            raise PoolTimeout("the database is away")
+        try:
+            yield
+        finally:
+            self._asking.release()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that was open a moment ago."""
 
+    _outages: ClassVar[defaultdict[str, Outage]] = defaultdict(Outage)  # of each database, as the pools are
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """One of the pool's that still stands; those that do not are replaced."""
-        connection = super().get_new_connection(conn_params)
-        while self.pool and _has_news(connection):
-            connection.close()
-            self.pool.putconn(connection)
+        if not self.pool:
+            return super().get_new_connection(conn_params)
+        patience_seconds = self.settings_dict["OPTIONS"]["pool"]["timeout"]
+        with self._outages[self.alias].asking(self.pool, patience_seconds):
             connection = super().get_new_connection(conn_params)
+            while _has_news(connection):
+                connection.close()
+                self.pool.putconn(connection)
+                connection = super().get_new_connection(conn_params)
         return connection
+
+
+def _failures(pool: ConnectionPool[Any]) -> int:
+    return pool.get_stats().get("connections_errors", 0)
 
 
 def _has_news(connection: Any) -> bool:

@@ -1,7 +1,10 @@
 """A database that is away for a while."""
 
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
@@ -22,3 +25,62 @@ def database_away(server: Server) -> Iterator[None]:
             yield
         finally:
             connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+
+
+class Relay:
+    """A way to the test's PostgreSQL that can fall silent: connections are taken, and nothing is ever said on them."""
+
+    def __init__(self) -> None:
+        found = urlsplit(postgres_url())
+        self._beyond = (found.hostname or "127.0.0.1", found.port or 5432)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._open: list[socket.socket] = []
+        self._is_silent = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def url(self, of: str) -> str:
+        """That of the database, by this way."""
+        parts = urlsplit(of)
+        user = parts.netloc.rpartition("@")[0]
+        return urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{self._listener.getsockname()[1]}"))
+
+    @contextmanager
+    def silence(self) -> Iterator[None]:
+        """All connections end, and none is answered until it is over; those that wait then are closed."""
+        self._is_silent = True
+        self._end_all()
+        try:
+            yield
+        finally:
+            self._is_silent = False
+            self._end_all()
+
+    def close(self) -> None:
+        self._listener.close()
+        self._end_all()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                self._open.append(near)
+                if not self._is_silent:
+                    far = socket.create_connection(self._beyond)
+                    self._open.append(far)
+                    for source, sink in ((near, far), (far, near)):
+                        threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        for each in (source, sink):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _end_all(self) -> None:
+        while self._open:
+            one = self._open.pop()
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()

@@ -1,0 +1,146 @@
+"""Ends a log that cannot go on, and openly begins its successor.
+
+The successor's first event says what the log before has here and the most that anybody is known to have seen of it:
+this node's file, the database and every witness that answers. So an auditor sees how many entries a restore has cost,
+and whose word that is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from audit import checkpoints, cosignatures, tree
+from audit.events import Reason, Source
+from audit.kept import keep, read_kept
+from audit.notes import Checkpoint
+from audit.tree import Head
+from audit.verify.notes import ED25519, VerifierKey
+from audit.vocabulary import Keeper
+from secure_auth import integration, recollection
+from secure_auth.acting import Refused
+from secure_auth.recollection import Memory
+from secure_auth.verification import ring_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That a log had `size` entries; with a checkpoint it is proved."""
+
+    is_contradiction: bool  # the log, as it is here, does not continue it
+    size: int
+    keeper: Keeper
+    witness: str = ""
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def weight(self) -> tuple[bool, int, bool]:
+        """What is contradicted was lost, however large the log has grown since."""
+        return self.is_contradiction, self.size, self.checkpoint is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """A new log; the one that it follows, the most that is known of that, and what each witness said of it."""
+
+    head: Head
+    before: Head
+    last: Claim | None
+    memories: Sequence[Memory]
+
+
+def new_log(*, reason: str, source: Source) -> Succession:
+    """End the current log and begin its successor, whose first event holds the last known checkpoint of the old one.
+
+    Every configured witness is asked first. One that is away is passed over, after RECALL_SECONDS at last.
+
+    Raises:
+        Refused: a reason is missing, or another log began meanwhile.
+        OSError: DATA_DIR cannot be written.
+    """
+    if not reason.strip():
+        raise Refused("say why with --reason")
+    _set_unreadable_aside()
+    asked = tree.current_head()
+    kept = _kept(asked) if asked else None
+    memories = _ask_witnesses(asked, kept) if asked else []
+    with transaction.atomic():
+        old = tree.hold_current_head()
+        if old is None or asked is None or old.origin != asked.origin:
+            raise Refused("another log began meanwhile")
+        claims = _claims(old, kept, memories)
+        last = max(claims, key=lambda claim: claim.weight, default=None)
+        before = _told(old, last, claims, memories)
+        head = integration.start(
+            old.log + 1, source=source, reason=Reason.BY_COMMAND, note=reason, before=before
+        )
+    keep(integration.kept_path(), checkpoints.sign(head, integration.signers()).note)
+    return Succession(head, old, last, memories)
+
+
+def _set_unreadable_aside() -> None:
+    path = integration.kept_path()
+    try:
+        read_kept(path)
+    except ValueError:
+        path.rename(path.with_name(f"{path.name}.unreadable"))
+
+
+def _ask_witnesses(head: Head, kept: Checkpoint | None) -> list[Memory]:
+    """Ask, and keep a larger checkpoint than is kept before anything ends by it. No transaction is open meanwhile."""
+    known = [one for one in (checkpoints.newest(head.log), kept) if one]
+    memories = recollection.recall(
+        origin=head.origin,
+        known=max(known, key=lambda one: one.size, default=None),
+        keys=[VerifierKey(head.origin, ED25519, public) for public in ring_keys()],
+    )
+    for memory in memories:
+        if memory.checkpoint:
+            keep(integration.kept_path(), memory.checkpoint.note)
+    return memories
+
+
+def _kept(head: Head) -> Checkpoint | None:
+    kept = read_kept(integration.kept_path())
+    return kept if kept and kept.origin == head.origin else None
+
+
+def _claims(head: Head, kept: Checkpoint | None, memories: Sequence[Memory]) -> list[Claim]:
+    """Everything that is known of a log, proved or told."""
+    proved = [(Keeper.DATABASE, "", checkpoints.newest(head.log)), (Keeper.FILE, "", kept)]
+    proved += [(Keeper.WITNESS, memory.witness, memory.checkpoint) for memory in memories]
+    claims = [
+        Claim(checkpoints.contradiction(head, one) is not None, one.size, keeper, witness, one)
+        for keeper, witness, one in proved
+        if one
+    ]
+    claims += [
+        Claim(memory.size > head.size, memory.size, Keeper.WITNESS, memory.witness)
+        for memory in memories
+        if memory.size is not None
+    ]
+    names = [witness.key.name for witness in settings.WITNESSES]
+    claims += [
+        Claim(True, held.known_size, Keeper.WITNESS, held.witness)
+        for held in cosignatures.contradictions(head.log, names)
+    ]
+    return claims
+
+
+def _told(
+    old: Head, last: Claim | None, claims: Sequence[Claim], memories: Sequence[Memory]
+) -> dict[str, Any]:
+    """What the first event says of the log before."""
+    proved = [claim for claim in claims if claim.checkpoint]
+    best = max(proved, key=lambda claim: claim.weight, default=None)
+    silent = sum(memory.size is None for memory in memories)
+    return {
+        "checkpoint": best.checkpoint.note if best and best.checkpoint else None,
+        "size": old.size,
+        "known_size": last.size if last else None,
+        "known_by": last.keeper if last else None,
+        "witness": last.witness or None if last else None,
+        "unanswered": silent or None,
+    }

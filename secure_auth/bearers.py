@@ -74,5 +74,6 @@ def _codes_of(kid: str) -> QuerySet[RecoveryCode]:
 
 
 def _is_oldest(kid: str) -> bool:
-    ring = Key.objects.filter(purpose=Key.Purpose.DIGEST).exclude(state__in=(Key.State.GONE, Key.State.NEXT))
-    return ring.order_by(F("activated_at").asc(nulls_first=True)).values_list("kid", flat=True).first() == kid
+    used = Key.objects.filter(purpose=Key.Purpose.DIGEST).exclude(state__in=(Key.State.GONE, Key.State.NEXT))
+    in_order = used.order_by(F("activated_at").asc(nulls_first=True), "created_at")
+    return in_order.values_list("kid", flat=True).first() == kid

@@ -265,7 +265,8 @@ def test_key_is_destroyed_when_nothing_bears_it_and_not_before(
     service.rows("UPDATE secure_auth_key SET retired_at = %s WHERE kid = %s", [LONG_AGO, old])
     prune(service)
     assert old in ring(service)["retired"], "recovery codes, a device and a client bear it"
-    for table in ("mfa_recoverycode", "secure_auth_knowndevice", "secure_auth_mailtoken"):
+    service.rows("UPDATE secure_auth_mailtoken SET used_at = %s", [LONG_AGO])
+    for table in ("mfa_recoverycode", "secure_auth_knowndevice"):
         others = f"DELETE FROM {table} WHERE user_id <> %s"
         service.rows(others, [claims(person.access)["sub"]])
     for _ in range(2):

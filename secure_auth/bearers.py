@@ -2,6 +2,7 @@
 
 Rows with a key id are asked for it. Sessions and familiar sources have none: those of a retired key are older than its
 retirement. A node whose copy of the ring is old makes a few with it for a little longer, so the time is taken wider.
+What the oldest key tells of addresses (decoys, erasures under way) bears the oldest one.
 """
 
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 from mfa.models import Passkey, RecoveryCode
 from secure_auth import decoys, devices, familiar, relying_party
 from secure_auth.browsers import FORM_SECONDS
-from secure_auth.models import Client, Key, KnownDevice, MailToken, Session
+from secure_auth.models import Client, Key, KnownDevice, MailToken, Session, User
 from secure_auth.tokens import CLOCK_SKEW_SECONDS
 
 
@@ -34,7 +35,7 @@ def is_borne(key: Key, now: datetime) -> bool:
         or _mail_tokens_of(key.kid, alive).exists()
         or _clients_of(key.kid).exists()
         or relying_party.has_sealed(key.kid)
-        or (_is_oldest(key.kid) and decoys.are_needed())
+        or (_is_oldest(key.kid) and (decoys.are_needed() or _begun_erasures().exists()))
         or _codes_of(key.kid).exists()
     )
 
@@ -71,6 +72,12 @@ def _codes_of(kid: str) -> QuerySet[RecoveryCode]:
     """Codes that are older than the column of the key's id were made by the first key."""
     own = Q(key_id=kid) | Q(key_id="") if _is_oldest(kid) else Q(key_id=kid)
     return RecoveryCode.objects.filter(own, used_at=None)
+
+
+def _begun_erasures() -> QuerySet[User]:
+    """Accounts that an erasure left half-way: the next finds them by the opaque id of the address."""
+    erased, deleted = (Q(email_key__startswith=mark) for mark in User.GONE)
+    return User.objects.filter(erased | deleted)
 
 
 def _is_oldest(kid: str) -> bool:

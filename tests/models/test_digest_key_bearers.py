@@ -164,10 +164,16 @@ def hashes_of_another_system() -> Callable[[], object]:
     return UserImport.objects.all().delete
 
 
+def an_erasure_that_was_interrupted() -> Callable[[], object]:
+    User.objects.create(email_key="erased:0123456789abcdef", mailbox_proved_at=timezone.now())
+    return User.objects.all().delete
+
+
 BEARERS = [
     *(a_session, a_device, a_device_seen_once_since, a_familiar_source, a_mailed_token),
     *(a_recovery_code, a_recovery_code_of_an_older_version),
-    *(a_client, a_client_that_never_comes, a_passkey, hashes_of_another_system),
+    *(a_client, a_client_that_never_comes, a_passkey),
+    *(hashes_of_another_system, an_erasure_that_was_interrupted),
 ]
 
 

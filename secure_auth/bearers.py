@@ -29,14 +29,14 @@ def is_borne(key: Key, now: datetime) -> bool:
         return True
     alive = now - stale
     return (
-        _sessions_before(last_use, alive).exists()
+        _codes_of(key.kid).exists()  # first: for years it is what answers, and at once
+        or _sessions_before(last_use, alive).exists()
         or _devices_of(key.kid, alive).exists()
         or familiar.has_seen_before(last_use, now=alive)
         or _mail_tokens_of(key.kid, alive).exists()
         or _clients_of(key.kid).exists()
         or relying_party.has_sealed(key.kid)
         or (_is_oldest(key.kid) and (decoys.are_needed() or _begun_erasures().exists()))
-        or _codes_of(key.kid).exists()
     )
 
 

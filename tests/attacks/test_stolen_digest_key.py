@@ -54,9 +54,9 @@ def attack(client: Client, person: Person, stolen: bytes, kid: str, pem: str) ->
         assert code_of(client.refresh(forged)) == "invalid_token"
         assert code_of(client.refresh(forged, key="thief" * 5)) == "invalid_token"
     device = person.device_token.partition(".")[0]
-    generation = client.server.rows("SELECT generation FROM secure_auth_knowndevice WHERE id = %s", [device])
+    found = client.server.rows("SELECT generation FROM secure_auth_knowndevice WHERE id = %s", [device])
     thief = Person(person.email, person.password)
-    for number in range(int(generation[0][0]) + 1):
+    for number in range(int(found[0][0]) + 1):
         thief.device_token = f"{device}.{digest(stolen, 'device', device, str(number))[:43]}"
         partial = expect(client.login(thief), 200)["partial_token"]
         login = claims(partial)["jti"]

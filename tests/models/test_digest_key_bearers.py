@@ -109,7 +109,7 @@ def a_device_seen_once_since() -> Callable[[], object]:
     def remember() -> None:
         devices.remember_device(user, known_id=known, user_agent="", now=timezone.now())
 
-    return lambda: (remember(), remember())
+    return remember
 
 
 def a_familiar_source() -> Callable[[], object]:

@@ -188,9 +188,10 @@ def test_rotations_under_load_lose_nothing(service: Server, on: Callable[..., Cl
     assert {kept.session_id, refreshing.session_id} == sessions
     assert all(one.reason == "rotation" for one in events(service, type="key.rotate"))
     assert not [one for one in events(service, type="session.open") if one.details.get("new_device")]
-    rows = service.rows("SELECT key_id FROM secure_auth_knowndevice")
-    rows += service.rows("SELECT key_id FROM secure_auth_client")
-    assert rows == [(now["active"][0],)] * 2, "what was used since has moved on"
+    device, used = known.device_token.partition(".")[0], now["active"][0]
+    assert service.rows("SELECT key_id FROM secure_auth_knowndevice WHERE id = %s", [device]) == [(used,)]
+    own = [credentials["client_id"]]
+    assert service.rows("SELECT key_id FROM secure_auth_client WHERE id = %s", own) == [(used,)]
 
 
 def test_device_whose_answer_was_lost_is_known_after_a_rotation(

@@ -189,7 +189,9 @@ class Key:
     key_id: Id
     purpose: vocabulary.KeyPurpose
     sessions: int | None = None  # how many ended with it
-    secrets: int | None = None  # that it sealed: to be sealed anew, sealed anew by now, or that do not open
+    secrets: int | None = (
+        None  # that it sealed or digested: at a rotation, made anew since, or that do not open
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

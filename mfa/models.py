@@ -41,12 +41,16 @@ class TotpAuthenticator(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """One recovery code: a keyed digest, spent by a conditional UPDATE."""
+    """One recovery code: a digest by the key `key_id`, spent by a conditional UPDATE.
+
+    Of codes that are older than that column it is empty: the first key made them.
+    """
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="recovery_codes"
     )
     digest = models.CharField(max_length=64)
+    key_id = models.CharField(max_length=64, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(null=True)
 

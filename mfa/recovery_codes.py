@@ -3,7 +3,7 @@
 import base64
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from mfa.models import RecoveryCode
@@ -15,6 +15,7 @@ GROUP = 4
 CODE = re.compile(r"[A-Z2-7]{24}", re.ASCII)
 
 Digest = Callable[[str], str]
+Digests = Callable[[str], Sequence[str]]
 
 
 def create_codes() -> list[str]:
@@ -32,21 +33,23 @@ def normalize_code(code: str) -> str | None:
     return bare if CODE.fullmatch(bare) else None
 
 
-def replace_codes(user_id: str, *, digest: Digest) -> list[str]:
-    """Ten new codes for an account; the old ones are dead."""
+def replace_codes(user_id: str, *, digest: Digest, key_id: str) -> list[str]:
+    """Ten new codes for an account, by a digest with the key `key_id`; the old ones are dead."""
     RecoveryCode.objects.filter(user_id=user_id).delete()
     codes = create_codes()
     digests = [digest(normalize_code(code) or "") for code in codes]
-    RecoveryCode.objects.bulk_create(RecoveryCode(user_id=user_id, digest=value) for value in digests)
+    RecoveryCode.objects.bulk_create(
+        RecoveryCode(user_id=user_id, digest=value, key_id=key_id) for value in digests
+    )
     return codes
 
 
-def spend_code(user_id: str, code: str, *, digest: Digest, now: datetime) -> bool:
-    """Use up a code: one conditional UPDATE, so that it is spent exactly once."""
+def spend_code(user_id: str, code: str, *, digests: Digests, now: datetime) -> bool:
+    """Use up a code, known by any of its digests: one conditional UPDATE, so that it is spent exactly once."""
     bare = normalize_code(code)
     if bare is None:
         return False
-    unused = RecoveryCode.objects.filter(user_id=user_id, digest=digest(bare), used_at=None)
+    unused = RecoveryCode.objects.filter(user_id=user_id, digest__in=digests(bare), used_at=None)
     return bool(unused.update(used_at=now))
 
 

@@ -1,9 +1,9 @@
 """What the holder of a token may do with it: authenticate a request, refresh, log out, see and end sessions."""
 
-import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -111,7 +111,8 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
         claims = RefreshToken.read(refresh)
         session_id, generation = str(claims["sid"]), int(claims["gen"])
         # Who has the signing key alone can write every claim but this one, which the digest ring makes.
-        if not hmac.compare_digest(str(claims["jti"]), tokens.refresh_jti(session_id, generation)):
+        digest_key = sessions.find_digest_key(str(claims["jti"]), session_id, generation)
+        if digest_key is None:
             raise InvalidToken("forged")
     except (InvalidToken, KeyError, ValueError, TypeError) as error:
         with refusals.limits_refused(source=source):
@@ -130,23 +131,27 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
             "Idempotency-Key", "invalid", "22 to 128 characters of A-Z a-z 0-9 _ - are needed."
         )
     now = timezone.now()
-    rotation = _rotate(claims, generation, idempotency_key or "", now=now, source=source)
+    asked = {
+        "generation": generation,
+        "kid": claims["kid"],
+        "digest_key": digest_key,
+        "idempotency_key": idempotency_key or "",
+        "now": now,
+    }
+    rotation = _rotate(claims, asked, source=source)
     if rotation.session and rotation.verdict in (Verdict.ROTATED, Verdict.REPLAYED):
-        return tokens.issue_pair(rotation.session, rotation.session.user, now=now)
+        return tokens.issue_pair(rotation.session, rotation.session.user, digest_key=digest_key, now=now)
     if rotation.verdict is Verdict.KEY_REPEATED:
         raise validation_failed("Idempotency-Key", "repeated", "Each refresh needs a new key.")
     raise invalid_token()
 
 
-def _rotate(
-    claims: RefreshToken, generation: int, idempotency_key: str, *, now: datetime, source: Source
-) -> Rotation:
+def _rotate(claims: RefreshToken, asked: dict[str, Any], *, source: Source) -> Rotation:
     """Rotate and record it, in one statement where the database can; what was no rotation is judged under a lock.
 
     It is tried again under that lock: a token is reused only where a rotation failed in the same transaction.
     """
     user, session_id = claims["sub"], claims["sid"]
-    asked = {"generation": generation, "kid": claims["kid"], "idempotency_key": idempotency_key, "now": now}
     rotated = NewEvent(
         type=EventType.TOKEN_REFRESH, outcome=Outcome.SUCCESS, source=source, user=user, session=session_id
     )

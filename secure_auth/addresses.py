@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
 
-from secure_auth import keys
+from secure_auth import digest_ring
 
 MAX_LENGTH = 254
+ID_LENGTH = 32
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,17 @@ class Address:
         return account_id(self.key)
 
 
-def account_id(key: str, *, kid: str | None = None) -> str:
-    """The opaque id of a typed identifier, the same whether or not an account has it: keys limits and events."""
-    return keys.digest("account", key, kid=kid)[:32]
+def account_id(key: str) -> str:
+    """The opaque id of a typed identifier, the same whether or not an account has it: keys limits and events.
+
+    By the oldest digest key: a rotation lifts no lock, and gives nobody a fresh budget.
+    """
+    return digest_ring.lasting_digest("account", key)[:ID_LENGTH]
+
+
+def account_ids(key: str) -> list[str]:
+    """All ids that account_id() has told, and will tell, of an identifier with the digest keys that there are."""
+    return [digest[:ID_LENGTH] for digest in digest_ring.digests("account", key)]
 
 
 def parse_address(typed: str) -> Address:

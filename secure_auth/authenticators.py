@@ -196,7 +196,7 @@ def _bind(
     TotpAuthenticator.objects.filter(user_id=user_id, confirmed_at=None).exclude(pending_login="").delete()
     codes = []
     if not recovery_codes.count_left(user_id):
-        codes = recovery_codes.replace_codes(user_id, digest=factors.digest_recovery_code(user_id))
+        codes = factors.replace_recovery_codes(user_id)
     pending.bump_credentials(user_id, had_second_factor=True)
     links.kill_links(user_id, MailToken.Purpose.ENROL, now=now)
     events = [grants.success(EventType.MFA_TOTP_CONFIRM, grant, row.id, source)]

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from secure_auth.env import is_loopback
 
 DEVICE: Final = "__Host-device"
+FORM_SECONDS: Final = 86400  # how long a page's form can be sent after the last page of its browser
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import keys, refusals
+from secure_auth import digest_ring, keys, refusals
 from secure_auth.acting import Actor, Refused
 from secure_auth.models import Client, is_id
 
@@ -64,6 +64,14 @@ def _digest(client_id: str, secret: str, key_id: str) -> str:
     return keys.digest("client", client_id, secret, kid=key_id)
 
 
+def _move_on(client: Client, secret: str) -> None:
+    """Digest a secret that was right anew where its key is retired; one that was replaced meanwhile stays dead."""
+    kid = digest_ring.successor_of(client.key_id)
+    if kid != client.key_id:
+        same = Client.objects.filter(pk=client.pk, secret_digest=client.secret_digest)
+        same.update(key_id=kid, secret_digest=_digest(client.pk, secret, kid))
+
+
 def _event(kind: EventType, client: Client, actor: Actor, **details: Any) -> NewEvent:
     return NewEvent(
         type=kind,
@@ -107,6 +115,7 @@ def authenticate_client(client_id: str, client_secret: str, *, source: Source) -
     if client is not None:
         expected = _digest(client.id, client_secret, client.key_id)
         if hmac.compare_digest(expected, client.secret_digest):
+            _move_on(client, client_secret)
             return client
     refused = NewEvent(
         type=EventType.TOKEN_INTROSPECT,

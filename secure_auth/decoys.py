@@ -4,6 +4,9 @@ Such a hash takes another time than ours. Were it only accounts that answer in t
 of the addresses without an account the same share does the work of an old hash, always the same ones: that an address
 takes the old time makes it no likelier to have an account. As accounts sign in and get hashes of ours, that share
 falls with theirs. Exact only where one kind of old hash was imported; each node counts anew every COUNT_SECONDS.
+
+Which ones tells the oldest digest key, which stays as long as there are such hashes: an address that went over to the
+old time with a new key would be known to have no account.
 """
 
 import hashlib
@@ -15,7 +18,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db.models import Q
 
-from secure_auth import hashers, keys
+from secure_auth import digest_ring, hashers
 from secure_auth.models import User, UserImport
 
 COUNT_SECONDS = 300
@@ -44,7 +47,8 @@ def find_decoy(email_key: str) -> str:
     old = _current()
     if not old.encoded:
         return ""
-    digest = hashlib.sha256(keys.digest("decoy", email_key).encode()).digest()
+    keyed = digest_ring.lasting_digest("decoy", email_key)
+    digest = hashlib.sha256(keyed.encode()).digest()
     place = int.from_bytes(digest[:8]) / 2**64
     return old.encoded if place < old.share else ""
 
@@ -60,11 +64,16 @@ def _current() -> Old:
     return _old
 
 
+def are_needed() -> bool:
+    """Whether an import brought hashes that are not ours, and some may be left."""
+    return UserImport.objects.filter(has_foreign_hashes=True).exists()
+
+
 def _count() -> Old:
     """Nothing is counted where no import brought old hashes."""
     now = time.monotonic()
     brought = UserImport.objects.filter(has_foreign_hashes=True)
-    if not brought.exists():
+    if not are_needed():
         return Old(counted_at=now)
     foreign = User.objects.exclude(OURS | NONE)
     count = foreign.count()

@@ -10,7 +10,7 @@ from audit.append import NewEvent, append
 from audit.detections import engine, reading
 from audit.events import EventType, Outcome, Reason, Source
 from audit.filters import BadFilter
-from secure_auth import keys, refusals, webhooks
+from secure_auth import digest_ring, refusals, webhooks
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, validation_failed
 from secure_auth.review import PAGE, PAGING, Page, record_reading
@@ -22,8 +22,11 @@ def advance() -> bool:
 
 
 def _digest(text: str) -> str:
-    """What accounts and sources are known by in the windows: nothing that can be told back to them without the key."""
-    return keys.digest("detection", text)
+    """What accounts and sources are known by in the windows: nothing that can be told back to them without the key.
+
+    By the oldest digest key: a rotation empties no window.
+    """
+    return digest_ring.lasting_digest("detection", text)
 
 
 def list_detections(*, signed: Signed, query: Mapping[str, str], source: Source) -> Page:

@@ -15,7 +15,8 @@ from secure_auth.models import KnownDevice, PendingLogin, Session, User, is_id
 
 ROTATE = """
 UPDATE secure_auth_knowndevice
-   SET generation = generation + 1, user_agent = %s, last_used_at = %s, expires_at = %s
+   SET generation = generation + 1, key_before = key_id, key_id = %s,
+       user_agent = %s, last_used_at = %s, expires_at = %s
  WHERE id = %s AND user_id = %s AND revoked_at IS NULL AND expires_at > %s
 RETURNING {columns}
 """
@@ -29,7 +30,7 @@ def remember_device(user: User, *, known_id: str, user_agent: str, now: datetime
     expires_at = now + timedelta(seconds=settings.DEVICE_SECONDS)
     device = None
     if known_id:
-        values = [user_agent, now, expires_at, known_id, user.pk, now]
+        values = [keys.digest_kid(), user_agent, now, expires_at, known_id, user.pk, now]
         device = rows.fetch_row(KnownDevice, ROTATE.format(columns=rows.columns(KnownDevice)), values)
     if device is None:
         device = KnownDevice(
@@ -61,8 +62,9 @@ def identify_device(token: str, *, email_key: str, now: datetime) -> KnownDevice
 
 def _is_token_of(device: KnownDevice, token: str) -> bool:
     """Whether this is the last token or the one before it: the answer that carried the last one may be lost."""
-    generations = (device.generation, max(0, device.generation - 1))
-    tokens = [derive_token(device.id, device.key_id, generation) for generation in generations]
+    last = (device.key_id, device.generation)
+    before = (device.key_before or device.key_id, max(0, device.generation - 1))
+    tokens = [derive_token(device.id, kid, generation) for kid, generation in (last, before)]
     return any(hmac.compare_digest(one, token) for one in tokens)
 
 

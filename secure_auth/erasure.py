@@ -22,7 +22,7 @@ from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.validation import MAX_IDS
 from mfa.models import FACTORS
-from secure_auth import accounts, addresses, administration, covering, keys, pending, sessions, tailing
+from secure_auth import accounts, addresses, administration, covering, pending, sessions, tailing
 from secure_auth.acting import Actor, Refused, action_event
 from secure_auth.addresses import Address
 from secure_auth.models import (
@@ -30,7 +30,6 @@ from secure_auth.models import (
     FactorReset,
     FamiliarSource,
     Invitation,
-    Key,
     KnownDevice,
     MailToken,
     OutboxMessage,
@@ -123,7 +122,7 @@ def _settle() -> None:
 
 def _subjects(address: Address) -> list[str]:
     """What stands for the address where no account matched, under every digest key that there is."""
-    return [addresses.account_id(address.key, kid=kid) for kid in keys.ring(Key.Purpose.DIGEST).keys]
+    return addresses.account_ids(address.key)
 
 
 def _registrations(address: Address) -> list[str]:

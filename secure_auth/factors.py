@@ -12,7 +12,7 @@ from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Severity, Source
 from mfa import recovery_codes, totp
 from mfa.models import TotpAuthenticator
-from secure_auth import keys, outbox
+from secure_auth import digest_ring, keys, outbox
 from secure_auth.errors import Code, Problem
 from secure_auth.keys import OpenKey
 from secure_auth.models import Key, User
@@ -73,9 +73,18 @@ def count_sealed(kids: Iterable[str], *, but: Iterable[str] = ()) -> int:
     return TotpAuthenticator.objects.filter(key_id__in=kids).exclude(pk__in=but).count()
 
 
-def digest_recovery_code(user_id: str) -> recovery_codes.Digest:
-    """The keyed digest that an account's recovery codes are known by."""
-    return lambda code: keys.digest("recovery", user_id, code)
+def replace_recovery_codes(user_id: str) -> list[str]:
+    """Ten new recovery codes, known by a keyed digest; the old ones are dead."""
+    kid = keys.digest_kid()
+
+    def digest(code: str) -> str:
+        return keys.digest("recovery", user_id, code, kid=kid)
+
+    return recovery_codes.replace_codes(user_id, digest=digest, key_id=kid)
+
+
+def _digests_of_code(user_id: str) -> recovery_codes.Digests:
+    return lambda code: digest_ring.digests("recovery", user_id, code)
 
 
 def confirmed_totp(user_id: str) -> list[TotpAuthenticator]:
@@ -90,7 +99,7 @@ def accept(user: User, method: str, code: str, *, now: datetime) -> bool:
     if method == "totp":
         found = totp.accept_code(confirmed_totp(user.pk), code, unseal=unseal_totp, now=now)
         return found is not None
-    return recovery_codes.spend_code(user.pk, code, digest=digest_recovery_code(user.pk), now=now)
+    return recovery_codes.spend_code(user.pk, code, digests=_digests_of_code(user.pk), now=now)
 
 
 def wrong_first_code(row: TotpAuthenticator, code: str, *, now: datetime) -> Problem:

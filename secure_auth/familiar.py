@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Subquery
 
 from audit.events import Source
-from secure_auth import agents, keys
+from secure_auth import agents, digest_ring, keys
 from secure_auth.models import FamiliarSource, PendingLogin
 
 RENEW_AFTER = timedelta(days=1)  # so that the logins of a day cost one statement, not each its own
@@ -20,10 +20,17 @@ PREFIXES = {4: 24, 6: 48}
 
 
 def digest_source(user_id: str, source: Source) -> str:
-    """The keyed digest that an account's source is known by."""
-    return keys.digest(
-        "familiar", user_id, agents.describe_agent(source.user_agent).kind, _network(source.ip)
-    )
+    """The keyed digest that an account's source is known by from now on."""
+    return keys.digest("familiar", user_id, *_describe(source))
+
+
+def _known_digests(user_id: str, source: Source) -> list[str]:
+    """All digests that a source may be known by, of older keys too."""
+    return digest_ring.digests("familiar", user_id, *_describe(source))
+
+
+def _describe(source: Source) -> tuple[str, str]:
+    return agents.describe_agent(source.user_agent).kind, _network(source.ip)
 
 
 def _network(ip: str) -> str:
@@ -36,7 +43,8 @@ def _network(ip: str) -> str:
 
 def last_seen(user_id: str, source: Source) -> Subquery:
     """When a login from this source was completed last, for the statement that reads the pending login."""
-    return Subquery(FamiliarSource.objects.filter(pk=digest_source(user_id, source)).values("seen_at"))
+    known = FamiliarSource.objects.filter(pk__in=_known_digests(user_id, source))
+    return Subquery(known.order_by("-seen_at").values("seen_at")[:1])
 
 
 def is_new(login: PendingLogin, *, now: datetime) -> bool:
@@ -63,12 +71,17 @@ def note_source(login: PendingLogin, source: Source, *, now: datetime) -> None:
 def forget_sources(user_id: str, *, keep: Source | None = None) -> None:
     """After a change of what opens the account, every source is new, but the one that made the change."""
     sources = FamiliarSource.objects.filter(user_id=user_id)
-    (sources.exclude(pk=digest_source(user_id, keep)) if keep else sources).delete()
+    (sources.exclude(pk__in=_known_digests(user_id, keep)) if keep else sources).delete()
 
 
 def prune(now: datetime) -> None:
     """Drop what was not seen for so long that it counts as new."""
     FamiliarSource.objects.filter(seen_at__lte=now - _lifetime()).delete()
+
+
+def has_seen_before(moment: datetime, *, now: datetime) -> bool:
+    """Whether a source counts as familiar that was not seen since a moment."""
+    return FamiliarSource.objects.filter(seen_at__lte=moment, seen_at__gt=now - _lifetime()).exists()
 
 
 def _lifetime() -> timedelta:

@@ -15,6 +15,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -39,6 +40,7 @@ from secure_auth.models import Key
 from secure_auth.rows import fetch_values
 
 NONCE_BYTES = 12
+NEVER = datetime.min.replace(tzinfo=UTC)  # older than all: an installation noted no times with its first keys
 THUMBPRINT_MEMBERS = ("crv", "e", "kty", "n", "x", "y")  # RFC 7638 section 3.2, RFC 8037 section 2
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -98,7 +100,7 @@ def _public_key(der: bytes) -> ec.EllipticCurvePublicKey | ed25519.Ed25519Public
 
 @dataclass(frozen=True)
 class Ring:
-    """All keys of one purpose by kid, and the active one."""
+    """All keys of one purpose by kid, in the order in which they became active, and the active one."""
 
     active: OpenKey
     keys: dict[str, OpenKey]
@@ -179,8 +181,9 @@ def read_ring(purpose: str) -> Ring:
     Raises:
         ImproperlyConfigured: there is none, or the master key does not open it.
     """
-    live = Key.objects.filter(purpose=purpose).exclude(state=Key.State.GONE)
-    keys = {row.kid: _open(row) for row in live}
+    live = Key.objects.filter(purpose=purpose).exclude(state=Key.State.GONE).order_by("created_at")
+    in_order = sorted(live, key=lambda row: (row.state == Key.State.NEXT, row.activated_at or NEVER))
+    keys = {row.kid: _open(row) for row in in_order}
     active = [key for key in keys.values() if key.state == Key.State.ACTIVE]
     if len(active) != 1:
         raise ImproperlyConfigured(f"the {purpose} key ring has no active key")
@@ -269,10 +272,16 @@ def digest(label: str, *parts: str, kid: str | None = None) -> str:
     """Keyed digest of text under a label, hexadecimal: HMAC-SHA-256 with the digest ring's key `kid` (active: None).
 
     Raises:
-        KeyError: no such key.
+        KeyError: no such key, or it is gone.
     """
     keys = ring(Key.Purpose.DIGEST)
-    key = keys.active if kid is None else keys.keys[kid]
+    if kid is not None and kid not in keys.keys:  # perhaps one that another node read sooner
+        keys = read_ring(Key.Purpose.DIGEST)
+    return digest_with(keys.active if kid is None else keys.keys[kid], label, *parts)
+
+
+def digest_with(key: OpenKey, label: str, *parts: str) -> str:
+    """digest() with a key at hand, which may have moved on since it was read."""
     message = json.dumps([label, *parts], ensure_ascii=True).encode()
     return hmac.digest(key.secret, message, "sha256").hex()
 

@@ -162,11 +162,13 @@ class KnownDevice(models.Model):
     """A device that completed a full login and was asked to be remembered. It opens a lane of the limits, no door.
 
     Its token names a `generation`: each login that remembers it again advances that; the token before the last dies.
+    `key_id` made the last token, `key_before` the one before, where another key did.
     """
 
     id = models.CharField(primary_key=True, max_length=36, default=new_id)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="devices")
     key_id = models.CharField(max_length=64)
+    key_before = models.CharField(max_length=64, blank=True, default="", db_default="")
     generation = models.PositiveIntegerField(default=0)
     user_agent = models.CharField(max_length=256, blank=True)
     created_at = models.DateTimeField()

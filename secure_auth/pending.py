@@ -18,6 +18,7 @@ from audit.events import EventType, Outcome, Reason, Severity, Source
 from secure_auth import (
     agents,
     devices,
+    digest_ring,
     factors,
     familiar,
     keys,
@@ -192,13 +193,14 @@ def complete_login(
         events.append(
             factors.plain_event(EventType.DEVICE_REMEMBER, user.pk, source=source, device=device_id)
         )
-    amr = ["pwd", *proved, "mfa"]
+    amr, digest_key = ["pwd", *proved, "mfa"], digest_ring.active_key()
     session = sessions.open_session(
         user,
         amr=amr,
         ip=source.ip,
         user_agent=source.user_agent,
         device_id=device_id,
+        digest_key=digest_key,
         now=now,
     )
     new_device = familiar.is_new(login, now=now)
@@ -216,7 +218,8 @@ def complete_login(
     )
     if new_device:
         opened = replace(opened, severity=Severity.LOW)  # so that charts can count them
-    return LoginCompleted(tokens.issue_pair(session, user, now=now), device_token), [*events, opened]
+    pair = tokens.issue_pair(session, user, digest_key=digest_key, now=now)
+    return LoginCompleted(pair, device_token), [*events, opened]
 
 
 def _tell_owner(user: User, source: Source, now: datetime) -> None:

@@ -6,7 +6,6 @@ from django.utils import timezone
 
 from audit.append import append
 from audit.events import EventType, Reason, Source
-from mfa import recovery_codes
 from secure_auth import factors, grants, outbox, pending
 from secure_auth.grants import Grant
 
@@ -25,7 +24,7 @@ def replace_recovery_codes(*, grant: Grant, source: Source) -> list[str]:
             reason = grants.why(refusal, Reason.SESSION_ENDED)
             append(grants.failure(EventType.MFA_RECOVERY_CODES_GENERATE, grant, reason, source))
         else:
-            codes = recovery_codes.replace_codes(user.pk, digest=factors.digest_recovery_code(user.pk))
+            codes = factors.replace_recovery_codes(user.pk)
             pending.bump_credentials(user.pk)
             outbox.queue_mail("recovery_codes", to=user.email)
             append(grants.success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, "", source))

@@ -11,9 +11,10 @@ from django.conf import settings
 from mfa import ceremonies, webauthn
 from mfa.ceremonies import Holder
 from mfa.models import Ceremony, Passkey
-from secure_auth import keys
+from secure_auth import digest_ring, keys
 from secure_auth.models import User
 
+BATCH = 500
 DEVICE_BOUND = ("hwk", "phr")
 SYNCED = ("swk", "phr")
 
@@ -55,6 +56,30 @@ def is_genuine(passkey: Passkey) -> bool:
         return hmac.compare_digest(passkey.seal, seal(passkey))
     except KeyError:
         return False
+
+
+def reseal_passkeys() -> int:
+    """Seal anew, with the active key, what retired digest keys sealed; how many. For the worker.
+
+    A compare-and-swap for each row. What another hand wrote is left as it is: it must not become genuine.
+    """
+    retired, done, after = digest_ring.retired_kids(), 0, ""
+    sealed = Passkey.objects.filter(key_id__in=retired).order_by("pk")
+    while retired and (batch := list(sealed.filter(pk__gt=after)[:BATCH])):
+        after = batch[-1].pk
+        done += sum(_reseal(passkey) for passkey in batch if is_genuine(passkey))
+    return done
+
+
+def _reseal(passkey: Passkey) -> int:
+    same = Passkey.objects.filter(pk=passkey.pk, key_id=passkey.key_id, seal=passkey.seal)
+    passkey.key_id = digest_ring.successor_of(passkey.key_id)
+    return same.update(key_id=passkey.key_id, seal=seal(passkey))
+
+
+def has_sealed(kid: str) -> bool:
+    """Whether a passkey that counts is sealed with a digest key."""
+    return any(is_genuine(passkey) for passkey in Passkey.objects.filter(key_id=kid).iterator())
 
 
 def new_passkey(user: User, name: str, ceremony: Ceremony, made: webauthn.NewCredential) -> Passkey:

@@ -2,7 +2,8 @@
 
 The next key is published before its first use: every node and every service that keeps the JWKS knows it when the first
 token bears it, so that a rotation fails no request. A retired key verifies until its last token is dead, or opens what
-it sealed until all of that is sealed anew (`resealing.py`). A compromised one is gone at once: its state is read from
+it sealed until all of that is sealed anew (`resealing.py`), or tells its digests until nothing bears one of them
+(`bearers.py`). A compromised one is gone at once: its state is read from
 the database with every token, and the sessions whose tokens it signed end.
 """
 
@@ -17,12 +18,11 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Severity, Source
-from secure_auth import factors, keys
+from secure_auth import bearers, factors, keys
 from secure_auth.acting import Refused
 from secure_auth.models import Key, Session
 from secure_auth.tokens import CLOCK_SKEW_SECONDS
 
-ROTATED_BY_COMMAND = (Key.Purpose.SIGNING, Key.Purpose.ENCRYPTION, Key.Purpose.AUDIT)
 BATCH = 500
 Keys = dict[str, Key]
 Counts = Mapping[str, int]
@@ -96,6 +96,20 @@ def destroy_outlived() -> int:
     return len(outlived)
 
 
+def destroy_unborne() -> int:
+    """Destroy retired digest keys that nothing bears any more; how many. For the worker."""
+    now = timezone.now()
+    retired = Key.objects.filter(purpose=Key.Purpose.DIGEST, state=Key.State.RETIRED)
+    unborne = [key.kid for key in retired if not bearers.is_borne(key, now)]
+    if not unborne:
+        return 0
+    with transaction.atomic():
+        locked = list(retired.select_for_update().filter(kid__in=unborne))
+        for key in locked:
+            destroy(key, Reason.EXPIRED, now=now, source=SYSTEM)
+    return len(locked)
+
+
 def _last_token_dies(key: Key) -> datetime:
     """By the lifetimes under which it signed, which may have been longer than today's."""
     seconds = max(key.token_seconds, keys.token_seconds()) + settings.KEY_CACHE_SECONDS + CLOCK_SKEW_SECONDS
@@ -118,9 +132,18 @@ def _promote(ring: Keys, *, reason: Reason, now: datetime, source: Source) -> Ro
     old.save(update_fields=["state", "retired_at"])
     new.state, new.activated_at = Key.State.ACTIVE, now
     new.save(update_fields=["state", "activated_at"])
-    sealed = {"secrets": factors.count_sealed([old.kid])} if old.purpose == Key.Purpose.ENCRYPTION else NONE
-    append(event(EventType.KEY_ROTATE, new, reason, source, sealed))
+    append(event(EventType.KEY_ROTATE, new, reason, source, _count_bearers(old, now)))
     return Rotated(new.kid, _create_next(new, source))
+
+
+def _count_bearers(old: Key, now: datetime) -> Counts:
+    """How many secrets bear the id of the key that has just retired."""
+    match old.purpose:
+        case Key.Purpose.ENCRYPTION:
+            return {"secrets": factors.count_sealed([old.kid])}
+        case Key.Purpose.DIGEST:
+            return {"secrets": bearers.count_borne(old.kid, now)}
+    return NONE
 
 
 def _create_next(before: Key, source: Source) -> str:
@@ -198,7 +221,7 @@ def event(
     *,
     outcome: Outcome = Outcome.SUCCESS,
 ) -> NewEvent:
-    """What became of a key, and of how many `sessions` or sealed `secrets` with it."""
+    """What became of a key, and of how many `sessions` or `secrets` with it."""
     return NewEvent(
         type=kind,
         outcome=outcome,

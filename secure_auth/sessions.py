@@ -8,6 +8,7 @@ every request, never cached.
 """
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,8 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
-from secure_auth import keys, rows
+from secure_auth import digest_ring, keys, rows
+from secure_auth.keys import OpenKey
 from secure_auth.models import Key, Session, User
 from secure_auth.tokens import refresh_jti
 
@@ -66,9 +68,16 @@ class Rotation:
 
 
 def open_session(
-    user: User, *, amr: list[str], ip: str, user_agent: str, device_id: str, now: datetime
+    user: User,
+    *,
+    amr: list[str],
+    ip: str,
+    user_agent: str,
+    device_id: str,
+    digest_key: OpenKey,
+    now: datetime,
 ) -> Session:
-    """A session for a login completed now, at generation 0."""
+    """A session for a login completed now, at generation 0; its refresh tokens keep the digest key."""
     session = Session(
         user=user,
         created_at=now,
@@ -82,47 +91,66 @@ def open_session(
         user_agent=user_agent,
         device_id=device_id,
     )
-    session.refresh_digest = _jti_digest(session.id, 0)
+    session.refresh_digest = _jti_digest(session.id, 0, digest_key)
     session.save(force_insert=True)
     return session
 
 
-def _jti_digest(session_id: str, generation: int) -> str:
-    return hashlib.sha256(refresh_jti(session_id, generation).encode()).hexdigest()
+def _jti_digest(session_id: str, generation: int, digest_key: OpenKey) -> str:
+    return hashlib.sha256(refresh_jti(session_id, generation, digest_key).encode()).hexdigest()
 
 
-def digest_key(idempotency_key: str) -> str:
+def find_digest_key(jti: str, session_id: str, generation: int) -> OpenKey | None:
+    """The digest key that made the jti of a session's generation; None when no live one did.
+
+    Raises:
+        TypeError: the jti is not ASCII.
+    """
+    for key in digest_ring.live_keys():
+        if hmac.compare_digest(jti, refresh_jti(session_id, generation, key)):
+            return key
+    return None
+
+
+def _key_digest(idempotency_key: str, digest_key: OpenKey) -> str:
     """What is kept of an Idempotency-Key; empty for none."""
-    return keys.digest("idempotency", idempotency_key) if idempotency_key else ""
+    return keys.digest_with(digest_key, "idempotency", idempotency_key) if idempotency_key else ""
 
 
 def rotate_session(
-    session_id: str, *, generation: int, kid: str, idempotency_key: str, now: datetime
+    session_id: str, *, generation: int, kid: str, digest_key: OpenKey, idempotency_key: str, now: datetime
 ) -> Rotation:
     """Advance a session by one generation, or say why not. Inside the caller's transaction.
 
     Reuse ends the session here; the caller records it. `kid` names the key that signed the token: one that is gone
-    proves nothing, so its token neither rotates nor counts as reuse.
+    proves nothing, so its token neither rotates nor counts as reuse. `digest_key` is the one that made its jti.
     """
     statement = rotation_statement(
-        session_id, generation=generation, kid=kid, idempotency_key=idempotency_key, now=now
+        session_id,
+        generation=generation,
+        kid=kid,
+        digest_key=digest_key,
+        idempotency_key=idempotency_key,
+        now=now,
     )
     row = rows.fetch_values(*statement)
     if row is not None:
         return as_rotated(row)
     if not keys.is_live(kid):
         return Rotation(Verdict.ENDED, None)
-    return _judge(session_id, generation=generation, key=digest_key(idempotency_key), now=now)
+    key = _key_digest(idempotency_key, digest_key)
+    return _judge(session_id, generation=generation, digest_key=digest_key, key=key, now=now)
 
 
 def rotation_statement(
-    session_id: str, *, generation: int, kid: str, idempotency_key: str, now: datetime
+    session_id: str, *, generation: int, kid: str, digest_key: OpenKey, idempotency_key: str, now: datetime
 ) -> tuple[str, list[Any]]:
     """The conditional UPDATE that advances a session by one generation, and its values: it answers a row, or none."""
-    key = digest_key(idempotency_key)
+    key = _key_digest(idempotency_key, digest_key)
     idle = now + timedelta(seconds=settings.SESSION_IDLE_SECONDS)
-    values = [_jti_digest(session_id, generation + 1), key, now, now, idle, idle]
-    condition = [session_id, generation, _jti_digest(session_id, generation), now, now, key, key, kid]
+    values = [_jti_digest(session_id, generation + 1, digest_key), key, now, now, idle, idle]
+    shown = _jti_digest(session_id, generation, digest_key)
+    condition = [session_id, generation, shown, now, now, key, key, kid]
     return _rotate_statement(), [*values, *condition]
 
 
@@ -143,12 +171,14 @@ def _rotate_statement() -> str:
     return ROTATE.format(columns=rows.columns(Session), no_key=NO_KEY, mark=KEY_MARK, length=length)
 
 
-def _judge(session_id: str, *, generation: int, key: str, now: datetime) -> Rotation:
+def _judge(session_id: str, *, generation: int, digest_key: OpenKey, key: str, now: datetime) -> Rotation:
     """Why nothing was rotated; the row is locked, so that the verdict and its consequence are one."""
     locked = Session.objects.select_related("user").select_for_update(of=("self",))
     session = locked.filter(pk=session_id).first()
     if session is None or not is_live(session, now):
         return Rotation(Verdict.ENDED, session)
+    if not _keeps(session, digest_key):
+        return Rotation(Verdict.ENDED, None)
     behind = session.generation - generation
     if behind == 0 and key and key == session.key_digest:
         return Rotation(Verdict.KEY_REPEATED, session)
@@ -158,6 +188,15 @@ def _judge(session_id: str, *, generation: int, key: str, now: datetime) -> Rota
         return Rotation(Verdict.SUPERSEDED, session)
     end_session(session, reason="reuse", now=now)
     return Rotation(Verdict.REUSED, session)
+
+
+def _keeps(session: Session, digest_key: OpenKey) -> bool:
+    """Whether this is the digest key of a session's tokens: who holds another one alone must not raise an alarm.
+
+    A session of the pages has no refresh token by which that could be told.
+    """
+    own = _jti_digest(session.id, session.generation, digest_key)
+    return session.refresh_digest in ("", own)
 
 
 def _asks_again(session: Session, key: str, now: datetime) -> bool:

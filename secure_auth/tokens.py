@@ -26,6 +26,7 @@ from rest_framework_simplejwt.exceptions import (
 from rest_framework_simplejwt.tokens import Token
 
 from secure_auth import jws, keys
+from secure_auth.keys import OpenKey
 from secure_auth.models import Key, PendingLogin, Session, User
 
 MAX_TOKEN_LENGTH = 4096
@@ -260,29 +261,35 @@ def issue_access(session: Session, user: User, *, now: datetime) -> tuple[str, i
     return AccessToken.issue(claims), seconds
 
 
-def issue_refresh(session: Session) -> tuple[str, int]:
-    """The refresh token of the session's generation, and its lifetime in seconds. Every claim comes from the row."""
+def issue_refresh(session: Session, *, digest_key: OpenKey) -> tuple[str, int]:
+    """The refresh token of the session's generation, and its lifetime in seconds. Every claim comes from the row, and
+    from the digest key that the session keeps.
+    """
     issued, expires = int(session.rotated_at.timestamp()), int(session.idle_expires_at.timestamp())
     claims = {
         "sub": session.user_id,
         "sid": session.id,
         "gen": session.generation,
-        "jti": refresh_jti(session.id, session.generation),
+        "jti": refresh_jti(session.id, session.generation, digest_key),
         "iat": issued,
         "exp": expires,
     }
     return RefreshToken.issue(claims), expires - issued
 
 
-def refresh_jti(session_id: str, generation: int) -> str:
-    """The jti of a session's generation: keyed, so that nobody else can name the next one."""
-    return keys.digest("refresh", session_id, str(generation))[:32]
+def refresh_jti(session_id: str, generation: int, digest_key: OpenKey) -> str:
+    """The jti of a session's generation: keyed, so that nobody else can name the next one.
+
+    A session keeps the digest key under which it was opened, so that every node names the same successor, whichever
+    key is the active one to it.
+    """
+    return keys.digest_with(digest_key, "refresh", session_id, str(generation))[:32]
 
 
-def issue_pair(session: Session, user: User, *, now: datetime) -> TokenPair:
+def issue_pair(session: Session, user: User, *, digest_key: OpenKey, now: datetime) -> TokenPair:
     """Both tokens of a session's present generation."""
     access, expires_in = issue_access(session, user, now=now)
-    refresh, refresh_expires_in = issue_refresh(session)
+    refresh, refresh_expires_in = issue_refresh(session, digest_key=digest_key)
     return TokenPair(
         access,
         refresh,

@@ -27,6 +27,7 @@ from secure_auth import (
     integration,
     outbox,
     recovery,
+    relying_party,
     retention,
     rings,
     tailing,
@@ -159,6 +160,8 @@ def prune() -> None:
     """
     limiter.prune()
     rings.destroy_outlived()
+    relying_party.reseal_passkeys()
+    rings.destroy_unborne()
     outbox.prune_sent()
     integration.thin_out()
     webhooks.prune_sent()

@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -27,6 +28,15 @@ def signing_key(state: str = "active") -> OpenKey:
 
 def digest_key() -> OpenKey:
     return OpenKey(secrets.token_hex(16), Key.Purpose.DIGEST, "active", "HS256", {}, secrets.token_bytes(32))
+
+
+def rotate_digest_ring(*, keep: bool = True) -> None:
+    """Let a new digest key be the active one, beside those before it, or in their place."""
+    for_ever, before = keys._rings[Key.Purpose.DIGEST]
+    retired = [replace(key, state=Key.State.RETIRED) for key in before.keys.values()] if keep else []
+    active = digest_key()
+    live = {key.kid: key for key in [*retired, active]}
+    keys._rings[Key.Purpose.DIGEST] = (for_ever, Ring(active, live))
 
 
 @contextmanager

@@ -6,7 +6,6 @@ token in a header too and comes from this origin: SameSite alone does not stop a
 Authorization header, that alone counts.
 """
 
-import hmac
 from typing import Any, Final
 
 from django.conf import settings
@@ -14,7 +13,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from secure_auth import keys
+from secure_auth import digest_ring, keys
 from secure_auth.browsers import DEVICE, SAFE_METHODS, is_own_origin, read_cookie, set_cookie
 from secure_auth.errors import validation_failed
 
@@ -22,6 +21,7 @@ ACCESS: Final = "__Host-access"
 REFRESH: Final = "__Secure-refresh"
 PARTIAL: Final = "__Host-partial"
 CSRF: Final = "__Host-csrf"
+CSRF_LENGTH: Final = 43
 REFRESH_PATH: Final = "/api/v1/token/"
 
 
@@ -46,7 +46,7 @@ def read_device_token(request: Request) -> str:
 
 def csrf_token(owner_id: str) -> str:
     """The CSRF token of a session, or of a login under way, by its id."""
-    return keys.digest("csrf", owner_id)[:43]
+    return keys.digest("csrf", owner_id)[:CSRF_LENGTH]
 
 
 def is_forged(request: Request | HttpRequest, owner_id: str) -> bool:
@@ -54,8 +54,8 @@ def is_forged(request: Request | HttpRequest, owner_id: str) -> bool:
     if request.method in SAFE_METHODS:
         return False
     shown = request.headers.get("X-CSRF-Token", "").encode()
-    expected = csrf_token(owner_id).encode()
-    matches = [hmac.compare_digest(part, expected) for part in shown.split(b".")[:2]]
+    expected = [digest[:CSRF_LENGTH] for digest in digest_ring.digests("csrf", owner_id)]
+    matches = [digest_ring.is_one_of(part, expected) for part in shown.split(b".")[:2]]
     return not any(matches) or not is_own_origin(request)
 
 

@@ -5,20 +5,19 @@ sibling of this host can make one (OWASP: signed double submit, bound to the ses
 agree. Pages therefore send `Referrer-Policy: same-origin`: under `no-referrer` a browser sends `Origin: null`.
 """
 
-import hmac
 import secrets
 from typing import Final
 
 from django.http import HttpResponseBase
 
-from secure_auth import demands, keys
-from secure_auth.browsers import is_own_origin, read_cookie, set_cookie
+from secure_auth import demands, digest_ring, keys
+from secure_auth.browsers import FORM_SECONDS, is_own_origin, read_cookie, set_cookie
 from secure_auth.errors import Code, Problem
 from secure_auth.web.person import PageRequest
 
 BROWSER: Final = "__Host-form"
 FIELD: Final = "form_token"
-BROWSER_SECONDS: Final = 86400
+LENGTH: Final = 43
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 
 
@@ -33,17 +32,17 @@ def keep_browser(request: PageRequest, response: HttpResponseBase) -> None:
     """Give the browser its cookie, where a form was made for it."""
     browser = getattr(request, "browser", "")
     if browser:
-        set_cookie(response, BROWSER, browser, BROWSER_SECONDS, samesite="Lax")
+        set_cookie(response, BROWSER, browser, FORM_SECONDS, samesite="Lax")
 
 
 def form_token(request: PageRequest) -> str:
     """The token that a form of this page must bring back."""
-    return _token(browser_of(request), request)
+    return keys.digest("form", *_bound_to(browser_of(request), request))[:LENGTH]
 
 
-def _token(browser: str, request: PageRequest) -> str:
+def _bound_to(browser: str, request: PageRequest) -> tuple[str, str]:
     person = request.person
-    return keys.digest("form", browser, person.session.id if person else "")[:43]
+    return browser, person.session.id if person else ""
 
 
 def demand_own_form(request: PageRequest) -> None:
@@ -55,7 +54,8 @@ def demand_own_form(request: PageRequest) -> None:
     if request.content_type != FORM_TYPE:
         raise Problem(Code.UNSUPPORTED_MEDIA_TYPE)
     browser, shown = read_cookie(request, BROWSER), request.POST.get(FIELD, "")
-    is_ours = bool(browser) and hmac.compare_digest(shown.encode(), _token(browser, request).encode())
+    expected = [digest[:LENGTH] for digest in digest_ring.digests("form", *_bound_to(browser, request))]
+    is_ours = bool(browser) and digest_ring.is_one_of(shown.encode(), expected)
     if is_ours and is_own_origin(request):
         return
     person = request.person

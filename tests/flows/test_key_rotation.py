@@ -227,7 +227,7 @@ def test_unknown_key_is_one_clear_line(service: Server, kid: str) -> None:
     assert done.stderr.splitlines()[-1] == "CommandError: no live signing key has this id"
 
 
-@pytest.mark.parametrize("purpose", ["encryption", "audit"])
+@pytest.mark.parametrize("purpose", ["encryption", "audit", "digest"])
 def test_other_rings_rotate_and_old_secrets_still_open(service: Server, client: Client, purpose: str) -> None:
     person = client.create_person()
     rotate(service, "--purpose", purpose)

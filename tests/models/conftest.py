@@ -19,7 +19,7 @@ from django.db import connection, connections, transaction
 import tests.ready  # noqa: F401
 from audit.events import Source
 from audit.models import Event
-from secure_auth import access, keys, sessions, tokens
+from secure_auth import access, digest_ring, keys, sessions, tokens
 from secure_auth.errors import Problem
 from secure_auth.models import Key, Session, User
 from secure_auth.sessions import Verdict
@@ -134,12 +134,19 @@ class Family:
     first: str = ""
 
     def __post_init__(self) -> None:
+        self.digest_key = digest_ring.active_key()
         user = User.objects.create(email_key=f"{User.objects.count()}", mailbox_proved_at=self.now)
         session = sessions.open_session(
-            user, amr=["pwd", "otp", "mfa"], ip="", user_agent="", device_id="", now=self.now
+            user,
+            amr=["pwd", "otp", "mfa"],
+            ip="",
+            user_agent="",
+            device_id="",
+            digest_key=self.digest_key,
+            now=self.now,
         )
         self.user_id, self.row_id = user.id, session.id
-        self.first = tokens.issue_refresh(session)[0]
+        self.first = tokens.issue_refresh(session, digest_key=self.digest_key)[0]
 
     @property
     def row(self) -> Session:
@@ -163,7 +170,12 @@ class Family:
         kid = keys.ring(Key.Purpose.SIGNING).active.kid
         with transaction.atomic():
             rotation = sessions.rotate_session(
-                self.row_id, generation=generation, kid=kid, idempotency_key=PROBE_KEY, now=now
+                self.row_id,
+                generation=generation,
+                kid=kid,
+                digest_key=self.digest_key,
+                idempotency_key=PROBE_KEY,
+                now=now,
             )
             transaction.set_rollback(True)
         return rotation.verdict is Verdict.ROTATED

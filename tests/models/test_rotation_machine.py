@@ -21,6 +21,7 @@ from tests.attacks.evidence import claims
 from tests.conftest import scaled
 from tests.models.conftest import Answer, Clock, Family
 from tests.models.oracle import PAIR, SHORT_KEY, Oracle
+from tests.rings import rotate_digest_ring
 from tests.services import CI
 
 GRACE = 30
@@ -65,6 +66,7 @@ class Rotation(RuleBasedStateMachine):
         self.overridden = override_settings(REFRESH_GRACE_SECONDS=grace)
         self.overridden.enable()
         self.oracle = Oracle(service.SESSION_IDLE_SECONDS, service.SESSION_LIFETIME_SECONDS, grace)
+        rotate_digest_ring(keep=False)
         self.family = Family(self.clock.now)
         self.last_event = Event.objects.order_by("-id").values_list("id", flat=True).first() or ""
         self.stored = self.family.first
@@ -175,6 +177,13 @@ class Rotation(RuleBasedStateMachine):
             self.loot.append(answer.pair.refresh)
         elif is_old and is_known and is_judged:
             assert self.oracle.is_over(self.clock.seconds), "an old token in other hands ends the session"
+
+    # The operator
+
+    @rule()
+    def rotate_digest_ring(self) -> None:
+        """Changes nothing for a session."""
+        rotate_digest_ring()
 
     # Time
 

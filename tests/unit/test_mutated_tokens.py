@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tests.ready  # noqa: F401
-from secure_auth import tokens
+from secure_auth import digest_ring, tokens
 from secure_auth.models import PendingLogin, Session, User
 from secure_auth.tokens import AccessToken, InvalidToken, PartialToken, RefreshToken, RingToken
 from tests.conftest import scaled
@@ -32,7 +32,9 @@ def genuine() -> Iterator[dict[type[RingToken], str]]:
         expires_at=later,
     )
     with rings(signing_key(), signing_key("next")):
-        pair = tokens.issue_pair(session, User(id="someone", role="admin"), now=now)
+        pair = tokens.issue_pair(
+            session, User(id="someone", role="admin"), digest_key=digest_ring.active_key(), now=now
+        )
         partial = tokens.issue_partial(PendingLogin(user_id="someone", expires_at=later))
         yield {AccessToken: pair.access, RefreshToken: pair.refresh, PartialToken: partial}
 

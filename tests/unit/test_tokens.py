@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 
 import tests.ready  # noqa: F401
-from secure_auth import tokens
+from secure_auth import digest_ring, tokens
 from secure_auth.keys import OpenKey
 from secure_auth.models import Session, User
 from secure_auth.tokens import AccessToken, InvalidToken, PartialToken, RefreshToken, RingToken
@@ -52,7 +52,9 @@ def session() -> Session:
 
 def pair(session: Session) -> dict[type[RingToken], str]:
     """A token of each kind that names a session."""
-    issued = tokens.issue_pair(session, User(id="someone", role="admin"), now=present())
+    issued = tokens.issue_pair(
+        session, User(id="someone", role="admin"), digest_key=digest_ring.active_key(), now=present()
+    )
     return {AccessToken: issued.access, RefreshToken: issued.refresh}
 
 
@@ -151,17 +153,24 @@ def test_access_token_never_outlives_its_session(key: OpenKey, session: Session)
     assert seconds == claims["exp"] - claims["iat"] == 20
 
 
+def read_refresh(session: Session) -> dict[str, Any]:
+    issued, _ = tokens.issue_refresh(session, digest_key=digest_ring.active_key())
+    return RefreshToken.read(issued).payload
+
+
 def test_refresh_token_of_a_generation_is_the_same_whenever_it_is_made(
     key: OpenKey, session: Session
 ) -> None:
-    first, again = (RefreshToken.read(tokens.issue_refresh(session)[0]).payload for _ in range(2))
+    first, again = (read_refresh(session) for _ in range(2))
     assert first == again
     session.generation += 1
-    assert RefreshToken.read(tokens.issue_refresh(session)[0]).payload["jti"] != first["jti"]
+    assert read_refresh(session)["jti"] != first["jti"]
 
 
 def test_tokens_do_not_show_in_a_representation(key: OpenKey, session: Session) -> None:
-    issued = tokens.issue_pair(session, User(id="someone"), now=present())
+    issued = tokens.issue_pair(
+        session, User(id="someone"), digest_key=digest_ring.active_key(), now=present()
+    )
     assert issued.access not in repr(issued)
     assert repr(AccessToken.read(issued.access)) == "<AccessToken>"
     assert key.secret.hex()[:16] not in repr(key)

@@ -18,13 +18,14 @@ class Command(OperatorCommand):
         "Make the next key of a ring the active one, retire the active one, and make a new next key. Reaches all "
         "workers of all nodes within 30 seconds, without a restart and without a failed request. With --purpose "
         "encryption every sealed secret is then sealed anew, and the old key destroyed; a run that was interrupted is "
-        "finished by the next. With --compromised "
-        "KID that signing key and every token it signed are dead at once, and what they open ends."
+        "finished by the next. With --purpose digest the old key counts until nothing bears it; then the worker "
+        "destroys it. With --compromised KID that signing key and every token it signed are dead at once, and what "
+        "they open ends."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """--purpose or --compromised."""
-        parser.add_argument("--purpose", choices=[str(one) for one in rings.ROTATED_BY_COMMAND])
+        parser.add_argument("--purpose", choices=[str(one) for one in Key.Purpose])
         parser.add_argument("--compromised", metavar="KID", help="a signing key that somebody else may hold")
 
     def act(self, **options: Any) -> None:

@@ -47,7 +47,7 @@ def serving(url: str, directory: Path) -> Server:
         "SERVER_THREADS": "16",
         "ACCESS_TOKEN_SECONDS": "3600",
     }
-    return Server("postgres", directory, environment)
+    return Server("postgres", directory, environment, program=("manage.py",))
 
 
 class Memory:

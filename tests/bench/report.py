@@ -20,14 +20,17 @@ def new_source() -> str:
 
 
 @contextlib.contextmanager
-def bench_server(backend: str, **environment: str) -> Iterator[Server]:
-    """A node without its background worker, with default settings else."""
+def bench_server(
+    backend: str, *, program: tuple[str, ...] = ("manage.py",), **environment: str
+) -> Iterator[Server]:
+    """A node without its background worker, with default settings else; a process of its own from the start."""
     with (
         tempfile.TemporaryDirectory() as directory,
         running_server(
             backend, Path(directory), nodes=0, environment={**ENVIRONMENT, **environment}
         ) as server,
     ):
+        server.program = program
         server.start_node("--no-worker")
         yield server
 

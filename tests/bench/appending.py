@@ -1,0 +1,74 @@
+"""What the log adds to a request: `python -m tests.bench.appending`.
+
+Two services at once, asked in turns: one as it is, one whose events are neither prepared nor inserted nor printed
+(`tests.bench.silent`). The demand: at most 10 % of a request's time. A refresh is the shortest request that writes one.
+"""
+
+import contextlib
+import statistics
+from collections.abc import Iterator
+
+from tests.bench.endpoints import Figure, Scripts, password_step, play, refreshing, repeat, session_pairs
+from tests.bench.people import create_accounts
+from tests.bench.report import bench_server, show_table
+from tests.server import BACKENDS
+
+ROUNDS = 9
+REQUESTS = 240
+DEMANDED = 1.10
+PROGRAMS = (("manage.py",), ("-m", "tests.bench.silent"))
+Subjects = dict[str, tuple[str, int, Scripts]]
+
+
+@contextlib.contextmanager
+def service(backend: str, program: tuple[str, ...], clients: int) -> Iterator[Subjects]:
+    with bench_server(backend, program=program) as server:
+        accounts = create_accounts(server, clients)
+        pairs = session_pairs(server.url, accounts)
+        logins = iter(accounts * REQUESTS)
+        where = (server.url, server.nodes[0].process.pid)
+        yield {
+            "login/": (*where, repeat(lambda: password_step(next(logins)), REQUESTS // 4, clients)),
+            "token/refresh/": (*where, lambda: [refreshing(pair, REQUESTS // clients) for pair in pairs]),
+        }
+
+
+def compare() -> Iterator[list[object]]:
+    """One line a backend, endpoint and number of clients."""
+    for backend in BACKENDS:
+        for clients in (1, 8):
+            with (
+                service(backend, PROGRAMS[0], clients) as whole,
+                service(backend, PROGRAMS[1], clients) as silent,
+            ):
+                for name in whole:
+                    rounds = [
+                        (play(*whole[name], clients), play(*silent[name], clients)) for _ in range(ROUNDS + 1)
+                    ][1:]
+                    yield [backend, name, clients, *figures(rounds)]
+
+
+def figures(rounds: list[tuple[Figure, Figure]]) -> list[object]:
+    times = statistics.median(silent.rate / whole.rate for whole, silent in rounds)
+    cpu = statistics.median(whole.cpu_ms / silent.cpu_ms for whole, silent in rounds)
+    whole, silent = (Figure.median(side) for side in zip(*rounds, strict=True))
+    told = "yes" if times <= DEMANDED else "NO"
+    return [
+        f"{whole.median_ms:.2f}",
+        f"{silent.median_ms:.2f}",
+        f"{times:.2f}",
+        f"{whole.cpu_ms:.2f}",
+        f"{silent.cpu_ms:.2f}",
+        f"{cpu:.2f}",
+        told,
+    ]
+
+
+def main() -> None:
+    head = ["backend", "request", "clients", "p50 ms", "without the log", "time by without"]
+    head += ["CPU ms", "without the log", "CPU by without", f"time <= {DEMANDED:.2f}"]
+    show_table("What appending adds to a request", head, compare())
+
+
+if __name__ == "__main__":
+    main()

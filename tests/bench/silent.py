@@ -1,0 +1,40 @@
+"""`manage.py` of a service that keeps no log: what it saves is what appending costs (`tests.bench.appending`)."""
+
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+
+def main() -> None:
+    import django
+    from django.core.management import execute_from_command_line
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "secure_auth.settings"
+    django.setup()
+    from django.db import connection
+    from psycopg import Cursor
+
+    import audit.append
+
+    append: ModuleType = audit.append
+
+    def change(statement: str, values: Sequence[Any], record: object) -> Sequence[Any] | None:
+        connection.ensure_connection()
+        cursor = Cursor(connection.connection)
+        found: Sequence[Any] | None = cursor.execute(statement.encode(), values).fetchone()
+        return found
+
+    nobody: Any = SimpleNamespace(id="", salts={})
+    vars(append).update(
+        prepare=lambda event: nobody,
+        _insert=lambda records: tuple(record.id for record in records),
+        _change_and_insert=change,
+        _print_on_commit=lambda records: None,
+    )
+    execute_from_command_line(["manage.py", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

@@ -94,6 +94,7 @@ def _finish(request: PageRequest, response: HttpResponseBase) -> HttpResponseBas
     """The headers that every page carries."""
     guard.keep_browser(request, response)
     person.forget_ended(request, response)
+    person.keep_renewed(request, response)
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers["Content-Language"] = translation.get_language() or settings.LANGUAGE_CODE

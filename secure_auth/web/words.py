@@ -18,7 +18,7 @@ NOTICES: Final[dict[str, Promise]] = {
     "signed-in-no-codes": gettext_lazy("Welcome. That was your last recovery code: make new ones now."),
     "login-ended": gettext_lazy("That sign-in is over. Please start again."),
     "login-sent-twice": gettext_lazy(
-        "You may be signed in already, if you pressed the button twice. If not, please start again."
+        "That sign-in is over. You may be signed in already, if you pressed the button twice; else please start again."
     ),
     "password-changed": gettext_lazy("Your password is changed. All your other sessions are over."),
     "password-reset": gettext_lazy("Your new password is set. Sign in with it."),

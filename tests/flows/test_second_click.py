@@ -12,7 +12,7 @@ from tests.client import Client, Person, expect
 from tests.server import Server
 from tests.visitor import Form, Page, Visitor
 
-KIND = "You may be signed in already, if you pressed the button twice."
+KIND = "You may be signed in already, if you pressed the button twice;"
 Filled = tuple[Form, str, dict[str, str]]
 
 

@@ -62,7 +62,7 @@ def show_detection(*, signed: Signed, detection_id: str, source: Source) -> dict
 
 
 def acknowledge(*, signed: Signed, detection_id: str, note: str, source: Source) -> dict[str, Any]:
-    """Note that somebody looked into a detection, and what they found. Again: the last note stands, all are in the log.
+    """Note that somebody looked into a detection, and what they found. Again: beside those before.
 
     Raises:
         Problem: not_found.

@@ -94,6 +94,15 @@ def show_integrity(*, signed: Signed, source: Source) -> Integrity | None:
     )
 
 
+def show_progress(*, signed: Signed, source: Source) -> LogVerification | None:
+    """The newest verification, for an auditor whose page follows it; a look at the log like the page's own.
+
+    A page asks every second: within the window all of it is one event, and the page's own look is the same one.
+    """
+    evidence.record_log_reading(signed=signed, source=source)
+    return next(iter(verifications.newest(1)), None)
+
+
 def _health() -> Health | None:
     head = tree.current_head()
     if head is None:

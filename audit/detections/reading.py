@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 
 from audit.detections.entries import time_of
 from audit.detections.rules import RULES
-from audit.detections.tables import Detection
+from audit.detections.tables import Detection, DetectionNote
 from audit.events import Severity
 from audit.filters import DEFAULT_LIMIT, BadFilter, parse_filters, parse_limit, read_cursor, write_cursor
 from audit.queries import fetch_events
@@ -24,6 +24,7 @@ from audit.vocabulary import DetectionRule
 
 STATES: Final = ("open", "acknowledged")
 FILTERS: Final = ("rule", "severity", "state", "since", "until")
+MOST_NOTES: Final = 100  # shown of one detection, the newest; the log has all
 FLOOD: Final = (
     gettext_noop("Detections come faster than they are told"),
     gettext_noop(
@@ -70,8 +71,9 @@ def find_detections(
 
 
 def find_detection(detection_id: str) -> dict[str, Any] | None:
-    """One detection, or None."""
-    return next(iter(describe(Detection.objects.filter(id=detection_id))), None)
+    """One detection with the `notes` of its acknowledgements, oldest first, or None."""
+    one = Detection.objects.filter(id=detection_id).first()
+    return {**describe([one])[0], "notes": _notes(one)} if one else None
 
 
 def lock_detection(detection_id: str) -> Detection | None:
@@ -80,7 +82,11 @@ def lock_detection(detection_id: str) -> Detection | None:
 
 
 def acknowledge(one: Detection, *, event: str, now: datetime) -> None:
-    """Mark a locked one as acknowledged by an event of this transaction. The last acknowledgement stands."""
+    """Mark a locked one as acknowledged by an event of this transaction, beside those before."""
+    if one.acknowledgement:  # of before the acknowledgements had rows
+        known = {"detection": one.id, "at": one.acknowledged_at, "count": one.acknowledged_count}
+        DetectionNote.objects.get_or_create(event=one.acknowledgement, defaults=known)
+    DetectionNote.objects.create(event=event, detection=one.id, at=now, count=one.count)
     one.acknowledgement, one.acknowledged_at, one.acknowledged_count = event, now, one.count
     one.save(update_fields=["acknowledgement", "acknowledged_at", "acknowledged_count"])
 
@@ -134,12 +140,28 @@ def _describe(one: Detection, records: Mapping[str, Record]) -> dict[str, Any]:
 
 
 def _acknowledged(one: Detection, event: Record | None) -> dict[str, Any]:
+    return _told(one.acknowledged_at, one.acknowledged_count, event)
+
+
+def _told(at: datetime | None, count: int, event: Record | None) -> dict[str, Any]:
     return {
-        "at": rfc3339(one.acknowledged_at) if one.acknowledged_at else None,
+        "at": rfc3339(at) if at else None,
         "by": event.user if event else "",
         "note": event.text.get("note", "") if event else "",
-        "count": one.acknowledged_count,
+        "count": count,
     }
+
+
+def _notes(one: Detection) -> list[dict[str, Any]]:
+    """The newest acknowledgements, oldest first; the last too where it has no row, from before they had some."""
+    newest = DetectionNote.objects.filter(detection=one.id).order_by("-event")[:MOST_NOTES]
+    noted: dict[str, tuple[datetime | None, int]] = {
+        row.event: (row.at, row.count) for row in reversed(newest)
+    }
+    if one.acknowledgement and one.acknowledgement not in noted:
+        noted = {one.acknowledgement: (one.acknowledged_at, one.acknowledged_count), **noted}
+    records = {record.id: record for record in fetch_events(list(noted))} if noted else {}
+    return [_told(at, count, records.get(event)) for event, (at, count) in noted.items()]
 
 
 def explain(

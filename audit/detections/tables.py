@@ -34,8 +34,8 @@ class DetectionSlot(models.Model):
 class Detection(models.Model):
     """An attack recognised in the log: which rule, and the ids of events that show it. No personal data.
 
-    `number` is the order of raising, `id` a digest of rule, group and day. The note and the reader of an
-    acknowledgement stand in the event that it names.
+    `number` is the order of raising, `id` a digest of rule, group and day. `acknowledgement` names the event of the
+    last one, `DetectionNote` those of all.
     """
 
     number = models.BigAutoField(primary_key=True)
@@ -64,6 +64,21 @@ class Detection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} {self.id}"
+
+
+class DetectionNote(models.Model):
+    """One acknowledgement of a detection, by the id of its event, in which the note and its author stand."""
+
+    event = KeyField(primary_key=True, max_length=36)
+    detection = KeyField(max_length=36)
+    at = models.DateTimeField()
+    count = models.BigIntegerField()
+
+    class Meta:
+        indexes = (models.Index("detection", F("event").desc(), name="audit_detection_note"),)
+
+    def __str__(self) -> str:
+        return self.event
 
 
 class WebhookMessage(models.Model):

@@ -4,7 +4,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.detections.reading import STATES
+from audit.detections.reading import MOST_NOTES, STATES
 from audit.detections.rule import Kind
 from audit.events import Severity
 from audit.vocabulary import DetectionRule
@@ -30,7 +30,7 @@ class About(Answer):
 
 
 class Acknowledgement(Answer):
-    """Who looked into it last."""
+    """Who looked into it."""
 
     at = serializers.DateTimeField()
     by = serializers.CharField(allow_blank=True, help_text="The id of the account; empty after erasure.")
@@ -61,7 +61,15 @@ class Detection(Answer):
         help_text="Whether an event and the webhooks told of it: of a flood, not all are."
     )
     state = serializers.ChoiceField(choices=STATES)
-    acknowledged = Acknowledgement(allow_null=True)
+    acknowledged = Acknowledgement(allow_null=True, help_text="Who looked into it last.")
+
+
+class NotedDetection(Detection):
+    """A detection with what everybody found who looked into it."""
+
+    notes = Acknowledgement(
+        many=True, help_text=f"Oldest first; the newest {MOST_NOTES}. All are in the log."
+    )
 
 
 class Detections(Listing):
@@ -95,7 +103,7 @@ class DetectionView(ServiceView):
 
     bearer = "access"
     role = "auditor"
-    answers = {"GET": (200, Detection)}
+    answers = {"GET": (200, NotedDetection)}
 
     def get(self, request: Request, detection_id: str) -> Response:
         """One detection."""
@@ -110,7 +118,7 @@ class AcknowledgeView(ServiceView):
     bearer = "access"
     role = "auditor"
     body_class = NoteBody
-    answers = {"POST": (200, Detection)}
+    answers = {"POST": (200, NotedDetection)}
 
     def post(self, request: Request, detection_id: str) -> Response:
         """Say that somebody looked into it; the detection as it is then."""

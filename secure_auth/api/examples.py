@@ -223,9 +223,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         }
     },
     "NoteBody": {"note": {"note": "A forgotten password."}},
-    "Detection": {
-        "open": DETECTION,
-        "acknowledged": {**DETECTION, "state": "acknowledged", "acknowledged": ACKNOWLEDGED},
+    "NotedDetection": {
+        "open": {**DETECTION, "notes": []},
+        "acknowledged": {
+            **DETECTION,
+            "state": "acknowledged",
+            "acknowledged": ACKNOWLEDGED,
+            "notes": [
+                {**ACKNOWLEDGED, "at": "2026-01-15T09:58:40.000Z", "note": "I look into it."},
+                ACKNOWLEDGED,
+            ],
+        },
     },
     "Detections": {"one": {"results": [DETECTION], **NO_MORE}},
 }

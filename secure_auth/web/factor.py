@@ -13,6 +13,11 @@ BY_NAME: Final = {name: method for method, name in NAMES.items()}
 LOW: Final = "totp"  # a code that can be relayed: not the highest factor beside a passkey
 
 
+def is_shown(request: PageRequest) -> bool:
+    """Whether a factor was sent at all."""
+    return is_passkey_shown(request) or "code" in request.POST
+
+
 def is_passkey_shown(request: PageRequest) -> bool:
     """Whether the answer of a passkey was sent, rather than a code."""
     return "credential" in request.POST
@@ -34,7 +39,7 @@ def ways(request: PageRequest, user_id: str, *, highest: bool = False) -> dict[s
     held = [one for one in inventory.list_methods(user_id) if not (highest and one == LOW)]
     wanted = BY_NAME.get(request.GET.get("with", ""), "")
     method = wanted if wanted in held else next(iter(held), "recovery_code" if highest else LOW)
-    if request.method == "POST":
+    if is_shown(request):
         method = "webauthn" if is_passkey_shown(request) else _code_method(request)
     others = [(one, NAMES[one]) for one in held if one != method]
     has_codes = "recovery_code" in held

@@ -45,8 +45,11 @@ class PageForm(forms.Form):
 
     told_words: ClassVar[Mapping[Code, Callable[[Problem], str]]] = {}  # where a form has words of its own
 
-    def __init__(self, request: HttpRequest) -> None:
-        super().__init__(request.POST if request.method == "POST" else None)
+    def __init__(self, request: HttpRequest, *, is_sent: bool | None = None) -> None:
+        """`is_sent`: whether this form is what came, where the method alone does not tell."""
+        if is_sent is None:
+            is_sent = request.method == "POST"
+        super().__init__(request.POST if is_sent else None)
         self.problem: Problem | None = None
 
     @property

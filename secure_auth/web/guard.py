@@ -6,9 +6,12 @@ agree. Pages therefore send `Referrer-Policy: same-origin`: under `no-referrer` 
 """
 
 import secrets
+from datetime import timedelta
 from typing import Final
 
+from django.conf import settings
 from django.http import HttpResponseBase
+from django.utils import timezone
 
 from secure_auth import demands, digest_ring, keys
 from secure_auth.browsers import FORM_SECONDS, is_own_origin, read_cookie, set_cookie
@@ -37,12 +40,11 @@ def keep_browser(request: PageRequest, response: HttpResponseBase) -> None:
 
 def form_token(request: PageRequest) -> str:
     """The token that a form of this page must bring back."""
-    return keys.digest("form", *_bound_to(browser_of(request), request))[:LENGTH]
+    return keys.digest("form", browser_of(request), _session_of(request))[:LENGTH]
 
 
-def _bound_to(browser: str, request: PageRequest) -> tuple[str, str]:
-    person = request.person
-    return browser, person.session.id if person else ""
+def _session_of(request: PageRequest) -> str:
+    return request.person.session.id if request.person else ""
 
 
 def demand_own_form(request: PageRequest) -> None:
@@ -53,11 +55,26 @@ def demand_own_form(request: PageRequest) -> None:
     """
     if request.content_type != FORM_TYPE:
         raise Problem(Code.UNSUPPORTED_MEDIA_TYPE)
-    browser, shown = read_cookie(request, BROWSER), request.POST.get(FIELD, "")
-    expected = [digest[:LENGTH] for digest in digest_ring.digests("form", *_bound_to(browser, request))]
-    is_ours = bool(browser) and digest_ring.is_one_of(shown.encode(), expected)
-    if is_ours and is_own_origin(request):
+    if _is_made_for(request, _session_of(request)) and is_own_origin(request):
         return
     person = request.person
     who = {"user": person.user.pk, "session": person.session.id} if person else {}
     raise demands.cross_site(source=request.source, **who)
+
+
+def is_second_click(request: PageRequest) -> bool:
+    """Whether the form of a sign-in came again, after it had signed this very browser in a moment ago.
+
+    It is still ours, made before there was a session. No view sees it: it may be led on, and does nothing.
+    """
+    if request.person is None or request.content_type != FORM_TYPE:
+        return False
+    age = timezone.now() - request.person.session.created_at
+    is_recent = age <= timedelta(seconds=settings.PARTIAL_TOKEN_SECONDS)
+    return is_recent and _is_made_for(request, "") and is_own_origin(request)
+
+
+def _is_made_for(request: PageRequest, session_id: str) -> bool:
+    browser, shown = read_cookie(request, BROWSER), request.POST.get(FIELD, "")
+    expected = [digest[:LENGTH] for digest in digest_ring.digests("form", browser, session_id)]
+    return bool(browser) and digest_ring.is_one_of(shown.encode(), expected)

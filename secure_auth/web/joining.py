@@ -1,6 +1,5 @@
 """Becoming somebody: sign up, confirm the address, bind an authenticator, keep the recovery codes."""
 
-from django.conf import settings
 from django.http import HttpResponseBase
 
 from mfa import totp
@@ -8,6 +7,7 @@ from secure_auth import authenticators, recovery_sheet, registration
 from secure_auth.authenticators import TotpConfirmed
 from secure_auth.grants import Grant
 from secure_auth.web import once
+from secure_auth.web.advice import choosing
 from secure_auth.web.forms import BeginForm, CodeForm, ConfirmForm, PageForm, SignUpForm
 from secure_auth.web.page import (
     fresh,
@@ -37,7 +37,9 @@ def sign_up(request: PageRequest) -> HttpResponseBase:
             registration.demand_open(source=request.source)
             registration.register(**form.fields_sent(), source=request.source)
             return lead_to("/sign-up/sent/")
-    return render_form(request, "sign_up", form, {"least": settings.PASSWORD_MIN_LENGTH})
+    return render_form(
+        request, "sign_up", form, choosing(form, "password", email=form["email"].value() or "")
+    )
 
 
 @page("GET")

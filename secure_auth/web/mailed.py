@@ -3,10 +3,10 @@
 The token stands in the link's fragment, which reaches no server; a script fills the field with it, or the person does.
 """
 
-from django.conf import settings
 from django.http import HttpResponseBase
 
 from secure_auth import address_change, invitations, recovery, registration
+from secure_auth.web.advice import choosing
 from secure_auth.web.forms import JoinForm, MailedForm
 from secure_auth.web.page import SIGN_IN, lead_to, page, render_form
 from secure_auth.web.person import PageRequest
@@ -22,7 +22,7 @@ def join(request: PageRequest) -> HttpResponseBase:
             registration.demand_open(source=request.source)
             proved = invitations.accept(**form.fields_sent(), email="", source=request.source)
             return begin_second_step(proved, then="")
-    return render_form(request, "invited", form, {"least": settings.PASSWORD_MIN_LENGTH})
+    return render_form(request, "invited", form, choosing(form, "password"))
 
 
 @page("GET", "POST")

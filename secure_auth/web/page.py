@@ -33,6 +33,7 @@ from secure_auth.web.person import PageRequest, SignedRequest, SignInNeeded
 from throttling.reservations import StoreUnavailable
 
 View = Callable[..., HttpResponseBase]
+LeadsOn = Callable[[PageRequest], str]
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -47,15 +48,18 @@ REAUTHENTICATE_HIGHEST: Final = "/reauthenticate/highest/"
 TO_CHANGE: Final = "/password/"
 
 
-def page(*methods: str) -> Callable[[View], View]:
-    """Make a page of a view that takes these methods."""
+def page(*methods: str, first_click_led: LeadsOn | None = None) -> Callable[[View], View]:
+    """Make a page of a view that takes these methods.
+
+    `first_click_led`: where a form led that signed somebody in, for a second click on it; empty for nowhere.
+    """
     taken = ("HEAD", *methods) if "GET" in methods else methods
 
     def decorate(view: View) -> View:
         @wraps(view)
         def shown(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             with translation.override(translation.get_language_from_request(request)):
-                response = _answer(at_origin(view), taken, request, *args, **kwargs)
+                response = _answer(at_origin(view), taken, first_click_led, request, *args, **kwargs)
                 return _finish(request, response)
 
         shown.methods = methods  # type: ignore[attr-defined]
@@ -66,7 +70,12 @@ def page(*methods: str) -> Callable[[View], View]:
 
 
 def _answer(
-    view: View, methods: tuple[str, ...], request: PageRequest, *args: Any, **kwargs: Any
+    view: View,
+    methods: tuple[str, ...],
+    first_click_led: LeadsOn | None,
+    request: PageRequest,
+    *args: Any,
+    **kwargs: Any,
 ) -> HttpResponseBase:
     """The view's answer, or the refusal in words."""
     request.person, request.has_ended = None, False
@@ -75,6 +84,9 @@ def _answer(
             raise Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(methods)})
         person.note_person(request)
         if request.method not in SAFE_METHODS:
+            then = first_click_led(request) if first_click_led and guard.is_second_click(request) else ""
+            if then:
+                return lead_to(then)
             guard.demand_own_form(request)
         return view(request, *args, **kwargs)
     except SignInNeeded:
@@ -94,6 +106,7 @@ def _finish(request: PageRequest, response: HttpResponseBase) -> HttpResponseBas
     """The headers that every page carries."""
     guard.keep_browser(request, response)
     person.forget_ended(request, response)
+    person.keep_renewed(request, response)
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers["Content-Language"] = translation.get_language() or settings.LANGUAGE_CODE
@@ -114,6 +127,7 @@ def render_page(
         "registration": settings.REGISTRATION,
         "here": _address(request),
         "notice": words.NOTICES.get(notice),
+        "notice_leads": words.NOTICE_LINKS.get(notice),
     }
     response = render(request, f"web/{template}.html", {**shared, **(context or {})}, status=status)
     if notice:

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.http import HttpResponseBase
 
 from secure_auth import accounts
+from secure_auth.web.advice import choosing
 from secure_auth.web.forms import ChangePasswordForm, ForgotForm, ResetForm
 from secure_auth.web.page import (
     SIGN_IN,
@@ -34,7 +35,9 @@ def change(request: SignedRequest) -> HttpResponseBase:
                 source=request.source,
             )
             return lead_to("/", notice="password-changed")
-    return render_form(request, "change_password", form, {"least": settings.PASSWORD_MIN_LENGTH})
+    return render_form(
+        request, "change_password", form, choosing(form, "new_password", email=person.user.email)
+    )
 
 
 @page("GET", "POST")
@@ -62,4 +65,4 @@ def reset(request: PageRequest) -> HttpResponseBase:
         with form:
             accounts.confirm_reset(**form.fields_sent(), source=request.source)
             return lead_to(SIGN_IN, notice="password-reset")
-    return render_form(request, "reset", form, {"least": settings.PASSWORD_MIN_LENGTH})
+    return render_form(request, "reset", form, choosing(form, "new_password"))

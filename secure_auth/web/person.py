@@ -10,7 +10,7 @@ from audit.events import Source
 from secure_auth import handles
 from secure_auth.access import Signed
 from secure_auth.browsers import SAFE_METHODS, read_cookie, set_cookie
-from secure_auth.errors import Problem
+from secure_auth.errors import Problem, invalid_token
 from secure_auth.grants import Grant
 from secure_auth.models import Session, User
 
@@ -45,13 +45,17 @@ class Person:
 
 
 class PageRequest(HttpRequest):
-    """A request for a page. `has_ended`: somebody was signed in here, whose session ended; `browser` see guard.py."""
+    """A request for a page. `has_ended`: somebody was signed in here, whose session ended; `browser` see guard.py.
+
+    `renewed`: the handle that replaced the one it came with, by renew().
+    """
 
     source: Source
     request_id: str
     person: Person | None
     has_ended: bool
     browser: str
+    renewed: str
 
 
 class SignedRequest(PageRequest):
@@ -97,6 +101,28 @@ def keep_signed_in(response: HttpResponseBase, session_id: str) -> None:
     """
     handle = handles.hand_out(session_id)
     set_cookie(response, HANDLE, handle, settings.SESSION_LIFETIME_SECONDS, samesite="Lax")
+
+
+def renew(request: SignedRequest) -> None:
+    """A factor was proved in the middle of this request: it goes on as a fresh one.
+
+    Whatever the answer is, keep_renewed() gives the browser its new handle with it.
+
+    Raises:
+        Problem: invalid_token, the session ended meanwhile.
+    """
+    request.renewed = handles.hand_out(request.person.session.id)
+    signed = handles.authenticate_handle(request.renewed, source=request.source)
+    if signed is None:  # another proof replaced it in this moment
+        raise invalid_token()
+    request.person = Person(signed)
+
+
+def keep_renewed(request: PageRequest, response: HttpResponseBase) -> None:
+    """Give the browser what renew() made."""
+    handle = getattr(request, "renewed", "")
+    if handle and HANDLE not in response.cookies:
+        set_cookie(response, HANDLE, handle, settings.SESSION_LIFETIME_SECONDS, samesite="Lax")
 
 
 def forget_handle(response: HttpResponseBase) -> None:

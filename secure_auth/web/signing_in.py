@@ -12,6 +12,7 @@ from secure_auth.pending import LoginCompleted
 from secure_auth.web import factor, security
 from secure_auth.web.forms import CodeForm, PasskeyForm, SecondStepForm, SecondStepPasskeyForm, SignInForm
 from secure_auth.web.page import (
+    NOTICE,
     SIGN_IN,
     lead_to,
     next_path,
@@ -22,7 +23,14 @@ from secure_auth.web.page import (
     signed_in,
 )
 from secure_auth.web.person import PageRequest, SignedRequest, SignInNeeded, forget_handle, keep_signed_in
-from secure_auth.web.steps import LoginRequest, begin_second_step, complete, in_second_step
+from secure_auth.web.steps import (
+    SENT_TWICE,
+    LoginRequest,
+    begin_second_step,
+    complete,
+    first_click_led,
+    in_second_step,
+)
 
 LANGUAGE_SECONDS = 365 * 86400
 
@@ -42,7 +50,8 @@ def sign_in(request: PageRequest) -> HttpResponseBase:
     """The first step."""
     then = next_path(request)
     if request.person:
-        return lead_to(then or "/")
+        is_by_two_clicks = read_cookie(request, NOTICE) == SENT_TWICE  # and the answer to the first arrived
+        return lead_to(then or "/", notice="signed-in" if is_by_two_clicks else "")
     form = SignInForm(request)
     if form.is_sent:
         with form:
@@ -55,7 +64,7 @@ def sign_in(request: PageRequest) -> HttpResponseBase:
     return render_form(request, "sign_in", form, {"then": then})
 
 
-@page("GET", "POST")
+@page("GET", "POST", first_click_led=first_click_led)
 @in_second_step
 def second_step(request: LoginRequest) -> HttpResponseBase:
     """The second step: opens the session."""

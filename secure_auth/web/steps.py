@@ -15,12 +15,14 @@ from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin
 from secure_auth.pending import LoginCompleted, PasswordProved
+from secure_auth.web import factor
 from secure_auth.web.page import SIGN_IN, View, asks_for, fresh, highest, lead_to, next_path, signed_in
 from secure_auth.web.person import PageRequest, keep_signed_in
 
 LOGIN: Final = "__Host-login"
 SECOND_STEP: Final = "/sign-in/code/"
 ENROL: Final = "/enrol/"
+SENT_TWICE: Final = "login-sent-twice"  # a notice
 
 
 class LoginRequest(PageRequest):
@@ -52,12 +54,23 @@ def complete(response: HttpResponseBase, completed: LoginCompleted) -> None:
 
 
 def _login_over(request: PageRequest, *, notice: str) -> HttpResponseRedirect:
-    """Back to the beginning; who is signed in meanwhile, by a second click or another tab, goes on where they were."""
+    """Back to the beginning; who is signed in meanwhile, by a second click or another tab, goes on where they were.
+
+    A factor that comes again after the login was completed opens nothing: whoever replays the request could have it
+    too. A browser that sent it twice may have dropped the answer to the first, so that it is told what may be.
+    """
     if request.person:
         return lead_to(next_path(request) or "/")
+    if factor.is_shown(request):
+        notice = SENT_TWICE
     response = lead_to(SIGN_IN, notice=notice, then=next_path(request))
     response.delete_cookie(LOGIN, samesite="Lax")
     return response
+
+
+def first_click_led(request: PageRequest) -> str:
+    """Where the second step led that signed this browser in; empty while another login is under way in it."""
+    return "" if read_cookie(request, LOGIN) else next_path(request) or "/"
 
 
 def in_second_step(view: View) -> View:

@@ -17,6 +17,9 @@ NOTICES: Final[dict[str, Promise]] = {
     "signed-in-few-codes": gettext_lazy("Welcome. You have few recovery codes left: make new ones."),
     "signed-in-no-codes": gettext_lazy("Welcome. That was your last recovery code: make new ones now."),
     "login-ended": gettext_lazy("That sign-in is over. Please start again."),
+    "login-sent-twice": gettext_lazy(
+        "That sign-in is over. You may be signed in already, if you pressed the button twice; else please start again."
+    ),
     "password-changed": gettext_lazy("Your password is changed. All your other sessions are over."),
     "password-reset": gettext_lazy("Your new password is set. Sign in with it."),
     "authenticator-added": gettext_lazy("The authenticator is ready."),
@@ -61,6 +64,11 @@ NOTICES: Final[dict[str, Promise]] = {
     ),
     "verification-asked": gettext_lazy("The verification begins in a moment."),
     "verification-under-way": gettext_lazy("A verification is under way already."),
+}
+
+# Where a notice leads, and how that is called.
+NOTICE_LINKS: Final[dict[str, tuple[str, Promise]]] = {
+    "login-sent-twice": ("/", gettext_lazy("See whether you are signed in")),
 }
 
 PROBLEMS: Final[dict[Code, Promise]] = {

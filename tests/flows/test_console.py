@@ -123,6 +123,24 @@ def test_a_verification_is_asked_for_watched_and_ends_with_its_verdict(
     assert server.rows("SELECT outcome FROM audit_event WHERE type = 'audit.verdict'")[-1] == ("success",)
 
 
+def test_following_a_verification_is_one_look_with_the_page(
+    server: Server, auditor: Person, look_in: LookIn
+) -> None:
+    follower, stranger = look_in(auditor), look_in(auditor)
+    follower.get("/console/integrity/")
+    follower.post("/console/integrity/verify/")
+    for _ in range(3):
+        assert follower.get("/console/integrity/progress/").status_code == 200
+    assert (
+        stranger.get("/console/integrity/progress/").status_code == 200
+    )  # who asks beside the page is told too
+    for watcher in (follower, stranger):
+        assert views_of(server, watcher.session) == {"log"}
+        looks = [one for one in events_of(server, watcher.session) if one[0] == "audit.read"]
+        assert looks == [("audit.read", "success", "")]
+    wait_until(lambda: not follower.get("/console/integrity/progress/").json()["open"], 60)
+
+
 def test_a_verification_whose_process_was_lost_ends_without_a_verdict(server: Server) -> None:
     lost = "01890000-0000-7000-8000-000000000001"
     server.rows(

@@ -9,7 +9,7 @@ from tests.client import Client, expect
 from tests.conftest import CHEAP_HASHES
 from tests.detecting import wait_for_detection
 from tests.server import TESTED_BACKENDS, Server, running_server
-from tests.watcher import LookIn, Watcher, events_of
+from tests.watcher import LookIn, Watcher, age, events_of
 
 EVERY_ACTION = {
     "unlock", "revoke-sessions", "reset-mfa", "cancel-reset-mfa", "disable", "enable", "require-password-change",
@@ -107,3 +107,47 @@ def test_an_empty_note_keeps_the_page(client: Client, look_in: LookIn) -> None:
     assert answer.status_code == 400
     assert re.search(r'id="note-told"><p class="fault">', answer.text)
     assert f'action="{path}acknowledge/"' in answer.text
+
+
+def test_a_reason_outlives_a_factor_that_grew_old(server: Server, client: Client, look_in: LookIn) -> None:
+    admin = client.create_person(role="admin")
+    user = str(expect(client.me(client.create_person().access), 200)["id"])
+    watcher, reason = look_in(admin), 'left "us" <today>\nsee #4711'
+    watcher.get(f"/console/people/{user}/")
+    age(server, watcher.session)
+    told = server.logs().count("4711")
+    page = watcher.send(watcher.page.form_to(f"/console/people/{user}/unlock/"), reason=reason)
+    assert (page.status, page.form("code", "reason").values["reason"]) == (401, reason)
+    page = watcher.fill(code="000000")
+    assert (page.status, page.form("code", "reason").values["reason"]) == (401, reason)
+    assert ("account.unlock", "success", "by_admin") not in events_of(server, watcher.session)
+    assert server.logs().count("4711") == told
+    assert not [value for value in watcher.cookies.values() if "4711" in value]
+    (other_way,) = [form for form in page.reader.forms if form.action == "?with=recovery_code"]
+    page = watcher.send(other_way)
+    assert page.form("code", "reason").values["reason"] == reason
+    before = watcher.cookies["__Host-web"]
+    page = watcher.fill(code=admin.recovery_codes.pop())
+    assert (page.status, page.path) == (200, f"/console/people/{user}/")
+    assert "The account is unlocked." in page.text
+    assert ("account.unlock", "success", "by_admin") in events_of(server, watcher.session)
+    assert watcher.cookies["__Host-web"] != before
+    assert server.logs().count("4711") == told + 1  # the event's own line
+    notes = server.rows("SELECT text FROM audit_personaldata WHERE text IS NOT NULL")
+    assert sum("4711" in str(row[0]) for row in notes) == 1
+    watcher.cookies["__Host-web"] = before  # a copy that was taken before does not become fresh with it
+    assert watcher.open("/console/").path == "/sign-in/"
+
+
+def test_what_is_wrong_with_kept_words_is_told_after_the_proof(
+    server: Server, client: Client, look_in: LookIn
+) -> None:
+    admin = client.create_person(role="admin")
+    user = str(expect(client.me(client.create_person().access), 200)["id"])
+    watcher = look_in(admin)
+    watcher.get(f"/console/people/{user}/")
+    age(server, watcher.session, visit=False)
+    watcher.post(f"/console/people/{user}/disable/?with=recovery_code", reason="x" * 501)
+    page = watcher.fill(code=admin.recovery_codes.pop())
+    assert (page.status, 'id="reason-told"><p class="fault">' in page.response.text) == (400, True)
+    assert watcher.open(f"/console/people/{user}/").path == f"/console/people/{user}/"  # with the new handle

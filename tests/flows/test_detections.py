@@ -10,6 +10,7 @@ from tests.conftest import new_address
 from tests.detecting import detections, wait_for_detection, wait_until_followed
 from tests.problems import problem
 from tests.server import Server
+from tests.watcher import LookIn
 
 NewClient = Callable[..., Client]
 
@@ -153,6 +154,34 @@ def test_reading_and_noting_are_events_and_for_auditors_only(
     assert event["details"] == {"detection": found["id"], "rule": "refresh_reuse", "note": note}
     read = [one for one in logged(server, type="audit.read") if one.user == user_id(client, reader)]
     assert "detections" in {one.details["view"] for one in read}
+
+
+def test_a_second_note_hides_no_first(
+    auditor: tuple[Client, Person], new_client: NewClient, look_in: LookIn
+) -> None:
+    client, reader = auditor
+    colleague, person = new_client().create_person(role="auditor"), new_client().create_person()
+    stolen = person.refresh
+    expect(client.refresh(stolen), 200)
+    client.refresh(stolen)
+    found = wait_for_detection(client, reader, "refresh_reuse", session=person.session_id)
+    path = f"audit/detections/{found['id']}/"
+    assert expect(client.get(path, reader.access), 200)["notes"] == []
+    first = expect(client.post(f"{path}acknowledge/", {"note": "I look into it"}, reader.access), 200)
+    assert first["notes"] == [first["acknowledged"]]
+    second = expect(client.post(f"{path}acknowledge/", {"note": "a lost answer"}, colleague.access), 200)
+    assert second["notes"] == [first["acknowledged"], second["acknowledged"]]
+    told = [(one["by"], one["note"]) for one in second["notes"]]
+    assert told == [
+        (user_id(client, reader), "I look into it"),
+        (user_id(client, colleague), "a lost answer"),
+    ]
+    (listed,) = [one for one in detections(client, reader) if one["id"] == found["id"]]
+    assert listed["acknowledged"]["note"] == "a lost answer"
+    page = look_in(reader).open(f"/console/detections/{found['id']}/").text
+    for by, note in told:
+        assert f"{by[-8:]} ): {note}" in page
+    assert page.index("I look into it") < page.index("a lost answer")
 
 
 def test_refusals(auditor: tuple[Client, Person]) -> None:

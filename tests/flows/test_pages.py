@@ -42,6 +42,24 @@ def test_each_refusal_has_its_status_and_keeps_what_was_typed(visitor: Visitor, 
     assert (page.status, "attackers try first" in page.text) == (400, True)
 
 
+@pytest.mark.parametrize(
+    ("language", "advice"),
+    [("en", "This is a top-10 common password."), ("de-AT", "Das ist eines der zehn häufigsten Passwörter.")],
+)
+def test_a_refused_password_is_advised_in_the_language_of_the_page(
+    visitor: Visitor, person: Person, language: str, advice: str
+) -> None:
+    visitor.http.headers["Accept-Language"] = language
+    visitor.open("/sign-up/")
+    assert advice not in visitor.page.text
+    page = visitor.fill(email="somebody@example.org", password="password")
+    assert (page.status, advice in page.text) == (400, True)
+    visitor.sign_in(person)
+    visitor.open("/password/")
+    page = visitor.fill(current_password=person.password, new_password="password")
+    assert (page.status, advice in page.text) == (400, True)
+
+
 def test_a_code_is_good_once_also_on_pages(visitor: Visitor, person: Person) -> None:
     code = person.code()
     visitor.prove_password(person)

@@ -29,6 +29,31 @@ def test_strength_is_told_while_typing(page: Page) -> None:
     expect(words).to_be_hidden()
 
 
+def test_a_german_page_advises_in_german(new_context: NewContext) -> None:
+    page = new_context(locale="de-AT").new_page()
+    page.goto("/sign-up/")
+    words = page.locator("[data-words]")
+    page.fill("#id_password", "qwertyuiop")
+    expect(words).to_contain_text("häufigsten Passwörter")
+    expect(words).to_contain_text("Fügen Sie ein oder zwei Wörter hinzu. Seltene Wörter sind besser.")
+    page.fill("#id_password", "quite another phrase 77 for it")
+    expect(words).to_have_text("Stark.")
+
+
+def test_advice_on_a_refused_password_gives_way_to_the_estimate(new_context: NewContext) -> None:
+    page = new_context(locale="de-AT").new_page()
+    page.goto("/sign-up/")
+    page.fill("#id_email", "ada@example.org")
+    page.fill("#id_password", "password")
+    page.click(GO)
+    words, meter = page.locator("[data-words]"), page.locator("meter")
+    expect(words).to_contain_text("eines der zehn häufigsten Passwörter")
+    expect(meter).to_be_hidden()
+    page.fill("#id_password", "quite another phrase 77 for it")
+    expect(words).to_have_text("Stark.")
+    expect(meter).to_be_visible()
+
+
 def test_a_change_that_is_due_comes_first(signed_in: SignedIn, server: Server) -> None:
     page, person = signed_in()
     server.manage("require_password_change", person.email)

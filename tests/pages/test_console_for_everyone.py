@@ -10,12 +10,18 @@ from tests.pages.seeding import seed
 from tests.pages.test_console import SignedIn, event_of
 from tests.pages.test_everyone import MOST_BYTES, Judge, load
 from tests.server import Server
+from tests.watcher import age
 
 
 @pytest.fixture
 def admin(signed_in: SignedIn) -> Page:
     """A page whose policy lets axe in."""
     return signed_in(role="admin", bypass_csp=True, reduced_motion="reduce")[0]
+
+
+def session_of(page: Page) -> str:
+    handle = next(one for one in page.context.cookies() if one["name"] == "__Host-web")
+    return handle["value"].partition(".")[0]
 
 
 def test_every_page_of_the_console(admin: Page, server: Server, axe: str) -> None:
@@ -37,6 +43,12 @@ def test_every_page_of_the_console(admin: Page, server: Server, axe: str) -> Non
         for details in admin.locator("details").all():
             details.evaluate("one => one.open = true")
         judge.look(admin, f"/console/{path}")
+    admin.goto(f"/console/people/{user}/")
+    admin.fill("#reason", "asked for by phone")
+    age(server, session_of(admin), visit=False)
+    admin.get_by_role("button", name="Unlock").click()
+    admin.wait_for_url("**/unlock/")
+    judge.look(admin, "the factor asked for beside a reason")
     assert judge.faults == [], "\n".join(judge.faults)
 
 

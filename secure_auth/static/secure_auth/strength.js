@@ -8,15 +8,16 @@ const input = form.querySelector("[autocomplete=new-password]");
 const address = form.querySelector("[autocomplete=username]");
 const meter = room.querySelector("meter");
 const words = room.querySelector("[data-words]");
+const sentences = JSON.parse(room.dataset.advice || "null"); // zxcvbn's own, in the language of the page
 let waiting = 0;
 let asking = new AbortController();
 
 function show({ score, warning, suggestions, faults }) {
   const fault = faults.map((one) => room.dataset[one.code]).find(Boolean);
-  const advice = document.documentElement.lang === "en" ? [warning, ...suggestions] : []; // it comes in English only
+  const advice = [warning, ...suggestions].map((one) => (sentences ? sentences[one] : one));
   meter.value = fault ? Math.min(score, 1) : score;
   words.textContent = [fault ?? `${room.dataset[`score${score}`]}.`, ...advice].filter(Boolean).join(" ");
-  room.hidden = false;
+  room.hidden = meter.hidden = false;
 }
 
 async function estimate() {

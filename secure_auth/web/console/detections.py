@@ -64,7 +64,7 @@ def _page_of(detection_id: str) -> str:
     return f"/console/detections/{detection_id}/"
 
 
-@console("POST", fresh=True)
+@console("POST", fresh=True, words="note")
 def acknowledge(request: SignedRequest, detection_id: str) -> HttpResponseBase:
     """Note that somebody looked into it."""
     signed, source = who(request)

@@ -13,6 +13,7 @@ from secure_auth import demands, visits
 from secure_auth.access import Signed
 from secure_auth.browsers import SAFE_METHODS, is_led_by_another_site
 from secure_auth.errors import Problem
+from secure_auth.web.console import proving
 from secure_auth.web.page import (
     REAUTHENTICATE,
     View,
@@ -27,25 +28,35 @@ from secure_auth.web.person import SignedRequest
 
 
 def console(
-    *methods: str, role: str = "auditor", fresh: bool = False, is_use: bool = True, is_file: bool = False
+    *methods: str,
+    role: str = "auditor",
+    fresh: bool = False,
+    is_use: bool = True,
+    is_file: bool = False,
+    words: str = "",
 ) -> Callable[[View], View]:
     """Make a page of the console. `is_use`: whether it counts against the idle limit; what asks by itself does not.
 
     Every look goes into the log with its query: what another site asks leads to the page without one, before anybody
     signs in for it. Of a file (`is_file`), to the page that offers it.
 
-    A refused action leads to the proof of a second factor and then to the page that its form was on.
+    A refused action leads to the proof of a second factor and then to the page that its form was on. One that comes
+    with `words`, a field that somebody typed, asks for the proof itself and keeps them.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def entered(request: SignedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if words and (refusal := proving.prove(request, words=words, back=_above(request))):
+                return refusal
             signed, source = who(request)
             try:
                 visits.enter(signed=signed, source=source, is_use=is_use)
                 if fresh:
                     demands.demand_fresh(signed, source=source)
-            except Problem:
+            except Problem as refused:
+                if words and request.POST.get(words, "").strip():
+                    return proving.ask(request, words=words, back=_above(request), refused=refused)
                 return lead_to(REAUTHENTICATE, then=_way_back(request))
             return view(request, *args, **kwargs)
 

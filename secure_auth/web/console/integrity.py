@@ -35,7 +35,8 @@ def verify(request: SignedRequest) -> HttpResponseBase:
 @console("GET", is_use=False)
 def progress(request: SignedRequest) -> HttpResponse:
     """How far the newest verification has come."""
-    newest = next(iter(verifications.newest(1)), None)
+    signed, source = who(request)
+    newest = integrity.show_progress(signed=signed, source=source)
     if newest is None:
         raise Problem(Code.NOT_FOUND)
     return JsonResponse(

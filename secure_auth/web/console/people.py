@@ -48,7 +48,7 @@ def _page_of(user_id: str) -> str:
     return f"/console/people/{user_id}/"
 
 
-@console("POST", role="admin", fresh=True)
+@console("POST", role="admin", fresh=True, words="reason")
 def act(request: SignedRequest, user_id: str, action: str) -> HttpResponseBase:
     """Any of `administration.ACTIONS`, with the reason in the log."""
     form = ReasonForm(request)

@@ -27,7 +27,7 @@ from django.db import connection, connections
 
 from audit.triggers import GUARDED, install, trigger_names
 
-DERIVED = ("audit_detectioncursor", "audit_detectionslot", "audit_detection")
+DERIVED = ("audit_detectioncursor", "audit_detectionslot", "audit_detection", "audit_detectionnote")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from audit.detections import reading
 from audit.detections.reading import find_detection, find_detections
-from audit.detections.tables import Detection
+from audit.detections.tables import Detection, DetectionNote
 from audit.events import EventType, Outcome, Source
 from audit.filters import BadFilter, write_cursor
 from tests.unit.audit.says import committed, failure
@@ -143,3 +143,22 @@ def test_a_note_stands_in_its_event_and_growth_after_it_shows() -> None:
     assert (erased["state"], erased["acknowledged"]["by"], erased["acknowledged"]["note"]) == (
         "acknowledged", "", "",
     )  # fmt: skip
+
+
+def test_every_note_is_shown_also_one_of_before_there_were_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    reuses(1)
+    id_ = Detection.objects.get().id
+    acknowledge(id_, "first")
+    DetectionNote.objects.all().delete()  # as it was before
+    assert noted(id_) == ["first"]
+    acknowledge(id_, "second")
+    acknowledge(id_, "third")
+    assert noted(id_) == ["first", "second", "third"]
+    monkeypatch.setattr(reading, "MOST_NOTES", 1)
+    assert noted(id_) == ["third"]
+
+
+def noted(detection_id: str) -> list[str]:
+    found = find_detection(detection_id)
+    assert found is not None
+    return [one["note"] for one in found["notes"]]

@@ -239,7 +239,7 @@ def test_every_history_of_a_session_goes_by_the_table(database: str, clock: Cloc
     run_state_machine_as_test(
         type("ClockedRotation", (Rotation,), {"clock": clock}),
         settings=settings(
-            max_examples=scaled(50, 3000),
+            max_examples=scaled(50, 1000),
             stateful_step_count=scaled(40, 60),
             deadline=None,
             derandomize=CI,

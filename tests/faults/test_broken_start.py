@@ -85,6 +85,7 @@ def test_killed_preparation_is_one_line(unstarted: Server) -> None:
 def test_worker_that_hangs_when_its_master_dies_holds_no_port(tmp_path: Path) -> None:
     with running_server("sqlite", tmp_path, worker=False, environment=CHEAP_HASHES) as server:
         node = server.nodes[0]
+        wait_until(lambda: "Ctrl-C stops it" in server.logs(), 10)  # before, a death is a broken start
         hung, *_ = web_workers(node)
         (master,) = children_of(node.process.pid)
         os.kill(hung, signal.SIGSTOP)

@@ -135,8 +135,8 @@ def test_password_at_reauthentication_has_the_five_tries_of_login(
     assert len(events(fleet, user=user, reason="wrong_password")) == 5
     assert events(fleet, user=user, reason="wrong_code") == []
     thief = visit(fleet, address)
-    # the rate of its source may be used up as well, and Redis says so before the account is asked
-    assert code_of(thief.login(person)) in ("temporarily_locked", "rate_limited")
+    closed = ("temporarily_locked", "rate_limited")  # a large barrage uses up its source's requests as well
+    assert code_of(thief.login(person)) in closed
     right = {"current_password": person.password, "new_password": "a brand new passphrase 5"}
-    assert code_of(thief.post("password/change/", right, person.access)) == "temporarily_locked"
+    assert code_of(thief.post("password/change/", right, person.access)) in closed
     expect(client.post("password/change/", right, person.access), 204)

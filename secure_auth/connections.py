@@ -1,0 +1,174 @@
+"""Connections of the web server: HTTP as waitress speaks it, with refusals and time limits of this service.
+
+Answers made here, before any other code sees the request, are problem documents too.
+Refuses: heads over 16 KiB, bodies over 1 MiB (the middleware refuses at 64 KiB; up to here the client can
+still read that answer), and requests that take longer than READ_SECONDS to arrive. A streamed answer does hold a
+thread: at most OUTPUT_BYTES of it wait in memory, and a client that takes nothing for SEND_SECONDS is cut off.
+"""
+
+import json
+import time
+from typing import Any
+
+import uuid_utils
+from django.conf import settings
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import TcpWSGIServer
+from waitress.task import ErrorTask, WSGITask
+
+from secure_auth import metrics
+from secure_auth.errors import Code
+
+HEAD_BYTES = 16 * 1024
+BODY_BYTES = 1024 * 1024
+OUTPUT_BYTES = 1024 * 1024
+READ_SECONDS = 15
+SEND_SECONDS = 60
+IDLE_SECONDS = 30
+CONNECTIONS = 1000
+
+
+class Task(WSGITask):
+    """The answer of the application: a short one leaves in one piece, its head with its body."""
+
+    wrote_header: bool
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body, and the head before the first."""
+        if self.wrote_header or not self.complete or self.content_length != len(data) or not self.has_body:
+            super().write(data)
+            return
+        head = self.build_response_header()
+        self.wrote_header = True
+        self.content_bytes_written = len(data)
+        self.channel.write_soon(head + data)
+
+
+class ProblemTask(ErrorTask):
+    """The answer to a request that cannot be read (RFC 9457)."""
+
+    codes = {413: Code.PAYLOAD_TOO_LARGE, 500: Code.INTERNAL_ERROR}
+
+    def execute(self) -> None:
+        code = self.codes.get(self.request.error.code, Code.VALIDATION_FAILED)
+        request_id = str(uuid_utils.uuid7())
+        document: dict[str, Any] = {
+            "type": f"{settings.ORIGIN}/problems/{code.slug}/",
+            "title": code.title,
+            "status": code.status,
+            "detail": "The request could not be read as HTTP.",
+            "code": code.slug,
+            "request_id": request_id,
+        }
+        if code is Code.VALIDATION_FAILED:
+            document["errors"] = {}
+        body = json.dumps(document).encode()
+        self.status = f"{code.status} {code.title}"
+        self.response_headers += [
+            ("Content-Type", "application/problem+json"),
+            ("Cache-Control", "no-store"),
+            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("X-Request-ID", request_id),
+        ]
+        metrics.count_answer(code.status)
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class RequestParser(HTTPRequestParser):
+    """Refuses a request whose length is told twice, which two servers may read as two different requests.
+
+    One without a body that expects "100-continue" is answered at once.
+    """
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """RFC 9112 section 6.1: both fields together ought to be handled as an error."""
+        super().parse_header(header_plus)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Content-Length beside Transfer-Encoding")
+        if not self.chunked and not self.content_length:
+            self.expect_continue = (
+                False  # nothing will come: to ask for it would be to wait for ever (RFC 9110 10.1.1)
+            )
+
+
+class Channel(HTTPChannel):
+    """A connection that knows since when a request has been arriving on it, and whether the loop must look at it."""
+
+    parser_class = RequestParser
+    task_class = Task
+    error_task_class = ProblemTask
+    arriving_since = 0.0
+
+    def __init__(self, server: "Server", *arguments: Any, **named: Any) -> None:
+        super().__init__(server, *arguments, **named)
+        self.server = ServerOf(self, server)
+
+    def received(self, data: bytes) -> bool:
+        """Note the beginning of each request."""
+        if self.request is None:
+            self.arriving_since = time.time()
+        return bool(super().received(data))
+
+
+class ServerOf:
+    """The server as a channel sees it: its loop is woken for what it does not wait for already.
+
+    The loop waits for the next request of a channel while one is served. To wake it after each answer costs more than
+    reading a request does.
+    """
+
+    def __init__(self, channel: Channel, server: "Server") -> None:
+        self._channel, self._server = channel, server
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+    def pull_trigger(self) -> None:
+        """Something is left to send, to close, or to read after a second request."""
+        channel = self._channel
+        if channel.total_outbufs_len or channel.requests or channel.will_close or channel.close_when_flushed:
+            self._server.pull_trigger()
+
+
+class Server(TcpWSGIServer):
+    """Closes connections that are idle, and those whose request does not arrive in time."""
+
+    channel_class = Channel
+
+    def maintenance(self, now: float) -> None:
+        """Called by waitress every `cleanup_interval` seconds."""
+        super().maintenance(now)
+        for channel in list(self.active_channels.values()):
+            if channel.request is not None and channel.arriving_since < now - READ_SECONDS:
+                channel.will_close = True
+            if channel.total_outbufs_len and channel.last_activity < now - SEND_SECONDS:
+                channel.handle_close()  # its socket is not writable: nothing else would ever look at it again
+
+    def is_busy(self) -> bool:
+        """Whether an answer is still being made or sent."""
+        return any(channel.requests or channel.total_outbufs_len for channel in self.active_channels.values())
+
+
+def adjustments() -> Adjustments:
+    """waitress's settings."""
+    return Adjustments(
+        ident=None,
+        threads=settings.SERVER_THREADS,
+        connection_limit=CONNECTIONS,
+        channel_timeout=IDLE_SECONDS,
+        cleanup_interval=5,
+        max_request_header_size=HEAD_BYTES,
+        max_request_body_size=BODY_BYTES,
+        inbuf_overflow=2 * BODY_BYTES,  # bodies stay in memory: they hold passwords
+        outbuf_overflow=64 * BODY_BYTES,
+        outbuf_high_watermark=OUTPUT_BYTES,
+        channel_request_lookahead=1,  # or nobody notices that the client of a long answer has hung up
+        clear_untrusted_proxy_headers=False,
+        log_socket_errors=False,
+        server_name="localhost",
+    )

@@ -49,7 +49,8 @@ class Outage:
             try:
                 yield
             except PoolTimeout:
-                self._is_known = is_known or (self._had_at < began and _failures(pool) > failures)
+                if self._had_at < began:  # else it is back, and somebody else got what came first
+                    self._is_known = is_known or _failures(pool) > failures
                 raise
             self._is_known, self._had_at = False, time.monotonic()
 

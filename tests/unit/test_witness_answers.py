@@ -1,0 +1,61 @@
+"""What a witness answers is bounded before it is believed: sizes to what an event can hold, bodies as they travel."""
+
+import contextlib
+import gzip
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from secure_auth.witnesses import ask, size_told
+
+
+@pytest.mark.parametrize(
+    ("body", "size"),
+    [
+        ("12\n", 12),
+        ("999999999999999\n", 10**15 - 1),
+        ("999999999999999", 10**15 - 1),
+        ("9999999999999999", None),  # beyond 2**53, with no line end that would make it too long
+        ("9999999999999999\n", None),
+        ("-1\n", None),
+        ("", None),
+    ],
+)
+def test_size_is_one_that_an_event_can_hold(body: str, size: int | None) -> None:
+    assert size_told(body) == size
+
+
+@contextlib.contextmanager
+def compressing(body: bytes) -> Iterator[tuple[str, list[str | None]]]:
+    """The URL of something that compresses whatever it is asked, and what it was asked for."""
+    wanted: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wanted.append(self.headers["Accept-Encoding"])
+            self.send_response(200)
+            self.send_header("Content-Encoding", "gzip, gzip")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", wanted
+        finally:
+            server.shutdown()
+
+
+def test_compressed_answer_is_not_unfolded() -> None:
+    with compressing(gzip.compress(gzip.compress(b"12\n"))) as (url, wanted), httpx.Client() as client:
+        answer = ask(client, url)
+    assert wanted == ["identity"]
+    assert answer.status == 0
+    assert answer.body == "the answer is compressed"

@@ -27,6 +27,8 @@ HTML = '<!doctype html><title>App</title><script type="module" src="app.js"></sc
 SCRIPT = f"""
 import {{ lastRefresh, refresh }} from "{MODULE}";
 const tell = (going) => going.then(String, (error) => "none: " + error.message);
+globalThis.again = (before) => tell(refresh(before));
+globalThis.last = lastRefresh;
 globalThis.begin = async (at) => {{
   const before = await lastRefresh();
   const moment = new Promise((resolve) => setTimeout(resolve, at - Date.now()));
@@ -196,17 +198,33 @@ def test_no_answer_at_all_is_told_to_every_tab_and_the_key_stays(
     app.demand_peace()
 
 
+def test_who_asks_again_after_no_answer_is_served(application: Callable[..., Application]) -> None:
+    app = application()
+    tab, other = app.tabs[:2]
+    before = tab.evaluate("last()")
+    app.context.route(REFRESH, lambda route: route.abort())
+    for _ in range(2):
+        assert str(tab.evaluate("before => again(before)", before)).startswith("none: ")
+    app.context.unroute(REFRESH)
+    assert (len(app.keys), app.generation) == (4, 0)
+    assert [one.evaluate("before => again(before)", before) for one in (tab, other)] == ["true"] * 2
+    assert (len(app.keys), len(set(app.keys)), app.generation) == (5, 1, 1)
+    app.demand_peace()
+
+
 def held_back(app: Application, *, with_cookies: bool) -> None:
-    """A refresh of the first tab that the service answered, while the tab still waits."""
+    """A refresh of the first tab that the service answered, while the tab still waits; it sends nothing more."""
     caught: list[Route] = []
 
     def hold(route: Route, request: Request) -> None:
         caught.append(route)
+        if len(caught) > 1:
+            return
         answer = app.deliver(request)
         if with_cookies:
             keep(app.context, app.server, answer)
 
-    app.context.route(REFRESH, hold, times=1)
+    app.tabs[0].route(REFRESH, hold)
     app.tabs[0].evaluate("() => begin(0)")
     while not caught:
         app.tabs[0].wait_for_timeout(50)
@@ -231,7 +249,7 @@ def test_the_key_outlives_the_tab(application: Callable[..., Application]) -> No
     assert (len(set(app.keys)), app.generation) == (1, 1)
     held_back(app, with_cookies=False)
     app.tabs[0].reload()
-    ready(app.tabs[0])
+    ready(app.tabs[0]).unroute(REFRESH)
     assert app.refresh_together() == ["true"] * (TABS - 1)
     assert (len(set(app.keys)), app.generation) == (2, 2)
     app.demand_peace()

@@ -3,8 +3,8 @@
 //
 //   import { lastRefresh, refresh } from "/static/secure_auth/refresh.js";
 //
-//   const before = await lastRefresh();       // before a request
-//   if (answer.status === 401) await refresh(before);
+//   const before = await lastRefresh();       // before a request; where its answer has the code invalid_token:
+//   await refresh(before);
 //
 // No token is seen here. One record in IndexedDB is shared by the tabs: the key of a refresh that is under way, so that
 // a lost answer is asked for again and not taken for theft, and what the last refresh came to, for those that waited.
@@ -29,20 +29,22 @@ export async function lastRefresh() {
  * @throws {Error} nobody knows: no answer came (`cause` says why), or the service is busy (`status`). Ask again later.
  */
 export async function refresh(before) {
+  const begun = Date.now();
   const since = before ?? (await lastRefresh());
-  const come = () => refreshOnce(since);
+  const come = () => refreshOnce(since, begun);
   // Without locks the tabs share the key, so that their requests are doubles of one: more of them, and no harm.
   return navigator.locks ? navigator.locks.request(NAME, come) : come();
 }
 
-async function refreshOnce(before) {
+async function refreshOnce(before, begun) {
   let failure = new Error("secure-auth: another tab got no answer to a refresh");
+  let turn;
   for (let lost = 0; lost < ATTEMPTS; ) {
-    const turn = await change((state) => takeTurn(state, before));
+    turn = await change((state) => takeTurn(state, before, begun));
     let outcome = turn.outcome;
     if (!outcome) {
       try {
-        outcome = await conclude(before, turn, await send(turn.key));
+        outcome = await conclude(turn, await send(turn.key));
       } catch (error) {
         failure = error;
         lost += error.status ? ATTEMPTS : 1;
@@ -51,33 +53,35 @@ async function refreshOnce(before) {
     if (outcome === "none") throw failure;
     if (outcome) return outcome === "fresh";
   }
-  await change((state) => settle(state, before, { outcome: "none" }));
+  await change((state) => settle(state, turn.since, { outcome: "none" }));
   throw failure;
 }
 
 /** What another tab came to meanwhile; or the key to send, which is kept before it is sent. */
-function takeTurn(state, before) {
-  if (state.last !== before) return { outcome: state.outcome };
+function takeTurn(state, before, begun) {
+  // Who waited meanwhile gets no answer either; who comes later asks anew.
+  const isAnew = state.outcome === "none" && state.at < begun;
+  if (state.last !== before && !isAnew) return { outcome: state.outcome };
   const isKept = Boolean(state.key);
   state.key ||= crypto.randomUUID();
-  return { key: state.key, isKept };
+  return { key: state.key, isKept, since: state.last };
 }
 
 /** What an answer means to all tabs; empty where another key must be taken. */
-async function conclude(before, { key, isKept }, { ok, status }) {
+async function conclude({ key, isKept, since }, { ok, status }) {
   if (!ok && !ENDED.includes(status)) {
     throw Object.assign(new Error(`secure-auth: ${status} to a refresh`), { status });
   }
   // A kept key did its work already: the cookies came, and the tab went before it knew. They may be old by now.
   const outcome = ok ? "fresh" : status === 400 && isKept ? "" : "over";
-  return change((state) => settle(state, before, { outcome, key }));
+  return change((state) => settle(state, since, { outcome, key }));
 }
 
-function settle(state, before, { outcome, key }) {
-  const isLate = state.last !== before;
+function settle(state, since, { outcome, key }) {
+  const isLate = state.last !== since;
   if (isLate && !(state.outcome === "none" && outcome === "fresh")) return state.outcome;
   if (state.key === key) state.key = "";
-  if (outcome) Object.assign(state, { outcome, last: crypto.randomUUID() });
+  if (outcome) Object.assign(state, { outcome, last: crypto.randomUUID(), at: Date.now() });
   return outcome;
 }
 
@@ -132,10 +136,11 @@ function open() {
       };
       resolve(asked.result);
     };
-    asked.onerror = () => {
-      opened = undefined;
-      reject(asked.error);
-    };
+    asked.onerror = () => reject(asked.error);
+  });
+  // A browser may forbid storage for now, and say so at once or by the request.
+  opened.catch(() => {
+    opened = undefined;
   });
   return opened;
 }

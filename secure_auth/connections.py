@@ -97,22 +97,55 @@ class RequestParser(HTTPRequestParser):
 
 
 class Channel(HTTPChannel):
-    """A connection that knows since when a request has been arriving on it, and whether the loop must look at it."""
+    """A connection: one request at a time, and what comes behind it waits unread until the answer has left.
+
+    So who sends many requests and reads no answers holds no thread, and not more than one answer in memory.
+    """
 
     parser_class = RequestParser
     task_class = Task
     error_task_class = ProblemTask
+    request: RequestParser | None
+    sent_continue: bool
     arriving_since = 0.0
+    behind = b""  # bytes that came behind a request: at most what was read at once
 
     def __init__(self, server: "Server", *arguments: Any, **named: Any) -> None:
         super().__init__(server, *arguments, **named)
         self.server = ServerOf(self, server)
 
     def received(self, data: bytes) -> bool:
-        """Note the beginning of each request."""
-        if self.request is None:
-            self.arriving_since = time.time()
-        return bool(super().received(data))
+        """Called by the loop: what it read, which may end one request and begin others."""
+        with self.requests_lock:
+            if self.will_close or self.close_when_flushed:
+                return False
+            self.behind += data
+            self._take_up()
+        return True
+
+    def readable(self) -> bool:
+        """Called by the loop before it waits: whether to wait for more from here."""
+        if self.behind:
+            with self.requests_lock:
+                self._take_up()
+        return not self.behind and bool(super().readable())
+
+    def _take_up(self) -> None:
+        """Read on until one request is whole; not before the answer to the last one has left."""
+        while self.behind and not (self.requests or self.total_outbufs_len or self.close_when_flushed):
+            if self.request is None:
+                self.request = self.parser_class(self.adj)
+                self.arriving_since = time.time()
+            taken = self.request.received(self.behind)
+            self.behind = self.behind[taken:]
+            if self.request.expect_continue and self.request.headers_finished and not self.sent_continue:
+                self.send_continue()
+            if self.request.completed:
+                self.sent_continue = False
+                request, self.request = self.request, None
+                if not request.empty:
+                    self.requests.append(request)
+                    self.server.add_task(self)
 
 
 class ServerOf:
@@ -129,9 +162,9 @@ class ServerOf:
         return getattr(self._server, name)
 
     def pull_trigger(self) -> None:
-        """Something is left to send, to close, or to read after a second request."""
+        """Something is left to send, to close, or to read of what came already."""
         channel = self._channel
-        if channel.total_outbufs_len or channel.requests or channel.will_close or channel.close_when_flushed:
+        if channel.total_outbufs_len or channel.behind or channel.will_close or channel.close_when_flushed:
             self._server.pull_trigger()
 
 

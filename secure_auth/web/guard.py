@@ -16,6 +16,7 @@ from django.utils import timezone
 from secure_auth import demands, digest_ring, keys
 from secure_auth.browsers import FORM_SECONDS, is_own_origin, read_cookie, set_cookie
 from secure_auth.errors import Code, Problem
+from secure_auth.web import person
 from secure_auth.web.person import PageRequest
 
 BROWSER: Final = "__Host-form"
@@ -57,8 +58,8 @@ def demand_own_form(request: PageRequest) -> None:
         raise Problem(Code.UNSUPPORTED_MEDIA_TYPE)
     if _is_made_for(request, _session_of(request)) and is_own_origin(request):
         return
-    person = request.person
-    who = {"user": person.user.pk, "session": person.session.id} if person else {}
+    signed = request.person
+    who = {"user": signed.user.pk, "session": signed.session.id} if signed else {}
     raise demands.cross_site(source=request.source, **who)
 
 
@@ -72,6 +73,17 @@ def is_second_click(request: PageRequest) -> bool:
     age = timezone.now() - request.person.session.created_at
     is_recent = age <= timedelta(seconds=settings.PARTIAL_TOKEN_SECONDS)
     return is_recent and _is_made_for(request, "") and is_own_origin(request)
+
+
+def is_sent_twice(request: PageRequest) -> bool:
+    """Whether the form came with a handle that was replaced since, as the first click of two on it does.
+
+    It is ours, made for the session that the handle names, but proves nothing any more: nobody is signed in by it.
+    """
+    session_id = read_cookie(request, person.HANDLE).partition(".")[0]
+    if request.person is not None or not session_id or request.content_type != FORM_TYPE:
+        return False
+    return _is_made_for(request, session_id) and is_own_origin(request)
 
 
 def _is_made_for(request: PageRequest, session_id: str) -> bool:

@@ -87,6 +87,8 @@ def _answer(
             then = first_click_led(request) if first_click_led and guard.is_second_click(request) else ""
             if then:
                 return lead_to(then)
+            if guard.is_sent_twice(request):
+                return lead_to("/", notice="sent-twice")
             guard.demand_own_form(request)
         return view(request, *args, **kwargs)
     except SignInNeeded:

@@ -20,6 +20,9 @@ NOTICES: Final[dict[str, Promise]] = {
     "login-sent-twice": gettext_lazy(
         "That sign-in is over. You may be signed in already, if you pressed the button twice; else please start again."
     ),
+    "sent-twice": gettext_lazy(
+        "That was sent twice, or from a page older than your last confirmation. Look whether it is done already."
+    ),
     "password-changed": gettext_lazy("Your password is changed. All your other sessions are over."),
     "password-reset": gettext_lazy("Your new password is set. Sign in with it."),
     "authenticator-added": gettext_lazy("The authenticator is ready."),

@@ -89,6 +89,28 @@ def test_cookies_that_came_after_the_second_click_was_sent_count(visitor: Visito
     assert (page.path, KIND in page.text, "Welcome." in page.text) == ("/activity/", False, True)
 
 
+def test_a_second_click_on_a_confirmation_is_told_and_signs_nobody_out(
+    visitor: Visitor, person: Person, client: Client, server: Server
+) -> None:
+    """Proving a factor replaces the handle that the second request still bears."""
+    visitor.sign_in(person)
+    form, path = visitor.open("/reauthenticate/").form("code"), "/reauthenticate/"
+    body, cookies = {**form.values, "code": person.code()}, dict(visitor.cookies)
+    first = visitor.ask("POST", path, data=body)
+    handle = visitor.cookies["__Host-web"]
+    assert (first.status, handle != cookies["__Host-web"]) == (303, True)
+    visitor.cookies = dict(cookies)
+    second = visitor.ask("POST", path, data=body)
+    assert (second.status, second.headers["Location"]) == (303, "/")
+    assert visitor.cookies["__Host-web"] == cookies["__Host-web"], "nothing is handed out for an old handle"
+    assert "Sign out" not in visitor.open("/").text
+    second = visitor.ask("POST", path, data=body)
+    visitor.cookies["__Host-web"] = handle
+    page = visitor.open("/").text
+    assert ("Look whether it is done already." in page, "Sign out" in page) == (True, True)
+    assert denials(server, user_id(client, person)) == []
+
+
 def test_in_german(visitor: Visitor, person: Person) -> None:
     visitor.http.headers["Accept-Language"] = "de"
     filled = fill_in(visitor, person)

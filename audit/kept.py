@@ -8,6 +8,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from audit.notes import Checkpoint, read_checkpoint
@@ -29,7 +30,8 @@ def read_kept(path: Path) -> Checkpoint | None:
 def keep(path: Path, note: str) -> bool:
     """Keep a checkpoint unless a larger one of the same log is there; whether it is kept now.
 
-    One of another log is set aside as `<name>.<its size>`, so that it can still be shown to `verify_log`.
+    One of another log is set aside as `<name>.<its size>`, or `<name>.<its size>.2` and so on where that is taken, so
+    that it can still be shown to `verify_log`.
 
     Raises:
         ValueError: the file holds no checkpoint.
@@ -41,9 +43,15 @@ def keep(path: Path, note: str) -> bool:
         if old and old.origin == new.origin and old.size >= new.size:
             return old.size == new.size
         if old and old.origin != new.origin:
-            path.rename(path.with_name(f"{path.name}.{old.size}"))
+            path.rename(_free_name(path, old.size))
         _replace(path, note)
     return True
+
+
+def _free_name(path: Path, size: int) -> Path:
+    """Two logs may end at one size: neither's last word is lost."""
+    names = (f"{path.name}.{size}{f'.{number}' if number > 1 else ''}" for number in count(1))
+    return next(found for found in map(path.with_name, names) if not found.exists())
 
 
 def _replace(path: Path, note: str) -> None:

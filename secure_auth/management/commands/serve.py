@@ -29,6 +29,8 @@ class Command(BaseCommand):
             status = self._serve(with_worker=not no_worker)
         except KeyboardInterrupt:
             status = 130
+        except BlockingIOError as error:  # of fork(2)
+            raise CommandError(f"No process can be started: {error.strerror}.") from error
         sys.exit(status)
 
     def _serve(self, *, with_worker: bool) -> int:

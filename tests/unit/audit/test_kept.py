@@ -18,7 +18,8 @@ def test_a_smaller_one_of_the_same_log_is_not_kept(tmp_path: Path) -> None:
     assert not keep(path, checkpoint("log", 6))
     assert keep(path, checkpoint("log", 8))
     kept = read_kept(path)
-    assert kept and (kept.origin, kept.size) == ("log", 8)
+    assert kept is not None
+    assert (kept.origin, kept.size) == ("log", 8)
 
 
 def test_logs_that_ended_at_one_size_are_all_set_aside(tmp_path: Path) -> None:

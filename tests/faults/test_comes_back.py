@@ -74,7 +74,7 @@ def test_worker_that_hangs_is_ended_by_its_alarm_and_replaced(service: Server) -
 
 @pytest.mark.postgres
 def test_pool_has_its_size_again_soon_after_a_long_outage(service: Server) -> None:
-    """The pool's own pauses between attempts double: after 4 s of outage it would try next after 6 to 8."""
+    """The pool's own pauses between attempts double: after 8 s of outage it would try next after 12 to 16."""
     client = Client(service, new_address())
     access = client.create_person().access
 
@@ -89,8 +89,8 @@ def test_pool_has_its_size_again_soon_after_a_long_outage(service: Server) -> No
     with database_away(service):
         began = time.monotonic()
         client.me(access)
-        time.sleep(max(0.0, began + 4 - time.monotonic()))
-    wait_until(is_full, 1.5)
+        time.sleep(max(0.0, began + 8 - time.monotonic()))
+    wait_until(is_full, 3.5)
     client.close()
 
 

@@ -30,12 +30,12 @@ def redact(_logger: object, _method: str, line: Mapping[str, Any]) -> dict[str, 
 
 
 def _redacted(name: str, value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, str):  # first: nearly all are, and to tell a Mapping takes as long as the rest
+        return HIDDEN if _names_secret(name) else SECRET_VALUES.sub(HIDDEN, value)
+    if isinstance(value, dict | Mapping):
         return {key: _redacted(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_redacted(name, inner) for inner in value]
-    if isinstance(value, str):
-        return HIDDEN if _names_secret(name) else SECRET_VALUES.sub(HIDDEN, value)
     return value
 
 

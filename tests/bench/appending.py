@@ -5,6 +5,7 @@ Two services at once, asked in turns: one as it is, one whose events are neither
 """
 
 import contextlib
+import itertools
 import statistics
 from collections.abc import Iterator
 
@@ -25,7 +26,7 @@ def service(backend: str, program: tuple[str, ...], clients: int) -> Iterator[Su
     with bench_server(backend, program=program) as server:
         accounts = create_accounts(server, clients)
         pairs = session_pairs(server.url, accounts)
-        logins = iter(accounts * REQUESTS)
+        logins = itertools.cycle(accounts)
         where = (server.url, server.nodes[0].process.pid)
         yield {
             "login/": (*where, repeat(lambda: password_step(next(logins)), REQUESTS // 4, clients)),

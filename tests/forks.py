@@ -66,6 +66,7 @@ class Forked:
         self.pid = pid
         self.returncode: int | None = None
         self._ending = ending  # its status comes here, from the process that waits for it
+        self._one_at_a_time = threading.Lock()  # a number that is closed twice is somebody else's
 
     def __del__(self) -> None:
         if self.returncode is None:
@@ -79,13 +80,13 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end, for so many seconds at most: else subprocess.TimeoutExpired."""
-        if self.returncode is None:
-            if not select.select([self._ending], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("manage.py", timeout or 0)
-            told = os.read(self._ending, 10)
-            os.close(self._ending)
-            self.returncode = int(told or b"-1")
-        return self.returncode
+        if self.returncode is None and not select.select([self._ending], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("manage.py", timeout or 0)
+        with self._one_at_a_time:
+            if self.returncode is None:
+                self.returncode = int(os.read(self._ending, 10) or b"-1")
+                os.close(self._ending)
+            return self.returncode
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:

@@ -2,10 +2,11 @@
 
 from typing import Any, Final
 
-from secure_auth import inventory
+from secure_auth import inventory, login
 from secure_auth.second_factor import SecondFactor
+from secure_auth.web.forms import CodeForm, PageForm, PasskeyForm
 from secure_auth.web.page import next_path
-from secure_auth.web.person import PageRequest
+from secure_auth.web.person import PageRequest, SignedRequest
 
 # What stands behind ?with= for each method.
 NAMES: Final = {"webauthn": "passkey", "totp": "app", "recovery_code": "recovery_code"}
@@ -21,6 +22,26 @@ def is_shown(request: PageRequest) -> bool:
 def is_passkey_shown(request: PageRequest) -> bool:
     """Whether the answer of a passkey was sent, rather than a code."""
     return "credential" in request.POST
+
+
+def sent_form(request: PageRequest) -> PageForm:
+    """The form of a proof, as it fits what was sent."""
+    return (PasskeyForm if is_passkey_shown(request) else CodeForm)(request)
+
+
+def prove(request: SignedRequest, form: PageForm) -> None:
+    """Prove a second factor of who is signed in, by what the form shows.
+
+    Raises:
+        Problem: as login.reauthenticate.
+    """
+    login.reauthenticate(
+        user=request.person.user,
+        session=request.person.session,
+        factor=shown_factor(request, form.fields_sent()),
+        password="",
+        source=request.source,
+    )
 
 
 def shown_factor(request: PageRequest, sent: dict[str, Any]) -> SecondFactor:

@@ -10,7 +10,7 @@ from secure_auth import access, login
 from secure_auth.browsers import DEVICE, read_cookie, set_cookie
 from secure_auth.pending import LoginCompleted
 from secure_auth.web import factor, security
-from secure_auth.web.forms import CodeForm, PasskeyForm, SecondStepForm, SecondStepPasskeyForm, SignInForm
+from secure_auth.web.forms import SecondStepForm, SecondStepPasskeyForm, SignInForm
 from secure_auth.web.page import (
     NOTICE,
     SIGN_IN,
@@ -99,17 +99,11 @@ def _welcome(completed: LoginCompleted) -> str:
 @opens_before_change
 def reauthenticate(request: SignedRequest, *, is_highest: bool = False) -> HttpResponseBase:
     """Prove a second factor again before something that needs it, or the highest one, and go on there."""
-    form = (PasskeyForm if factor.is_passkey_shown(request) else CodeForm)(request)
+    form = factor.sent_form(request)
     person = request.person
     if form.is_sent:
         with form:
-            login.reauthenticate(
-                user=person.user,
-                session=person.session,
-                factor=factor.shown_factor(request, form.fields_sent()),
-                password="",
-                source=request.source,
-            )
+            factor.prove(request, form)
             response = lead_to(next_path(request) or "/")
             keep_signed_in(response, person.session.id)
             return response

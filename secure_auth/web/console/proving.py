@@ -6,10 +6,9 @@ address, cookie, row or log line.
 
 from django.http import HttpResponse
 
-from secure_auth import login
 from secure_auth.errors import Problem
 from secure_auth.web import factor
-from secure_auth.web.forms import CodeForm, PageForm, PasskeyForm
+from secure_auth.web.forms import CodeForm, PageForm
 from secure_auth.web.page import render_page
 from secure_auth.web.person import SignedRequest, renew
 
@@ -24,16 +23,9 @@ def prove(request: SignedRequest, *, words: str, back: str) -> HttpResponse | No
     """Take the factor that came with an action, if one did. What is wrong with it, or None: go on."""
     if not factor.is_shown(request):
         return None
-    form = (PasskeyForm if factor.is_passkey_shown(request) else CodeForm)(request)
-    person = request.person
+    form = factor.sent_form(request)
     with form:
-        login.reauthenticate(
-            user=person.user,
-            session=person.session,
-            factor=factor.shown_factor(request, form.fields_sent()),
-            password="",
-            source=request.source,
-        )
+        factor.prove(request, form)
         renew(request)
         return None
     return _show(request, form, words=words, back=back, status=form.status)

@@ -1,9 +1,10 @@
 """Django's SQLite backend, whose writers wait for each other without long sleeps.
 
 SQLite's own busy handler sleeps up to 100 ms between two looks at the lock, so that among many short transactions the
-unlucky wait a hundred times longer than the work takes. Here the threads of a process queue up before a transaction,
-and only the first of them asks SQLite, every fraction of a millisecond. The lock itself stays SQLite's: a process that
-dies or is stopped holds nothing else, and a wait ends after the `timeout` of the options with SQLite's own error.
+unlucky wait a hundred times longer than the work takes. Here the threads of a process write in turn: one holds the turn
+from before its transaction until that has ended, and only it asks SQLite, every fraction of a millisecond, while
+another process writes. Between processes the lock stays SQLite's: one that dies or is stopped holds nothing else. A
+wait ends after the `timeout` of the options with SQLite's own error.
 """
 
 import os
@@ -11,26 +12,21 @@ import random
 import sqlite3
 import threading
 import time
+from collections import defaultdict
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
 
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.0002, 0.002
-_turn = threading.Lock()
-
-
-def _after_fork() -> None:
-    """A child has one thread, and none that could give back a turn taken before."""
-    global _turn
-    _turn = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+_turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by the name of the database
+os.register_at_fork(after_in_child=_turns.clear)  # a child has one thread, and holds no turn of its parent's
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection whose transactions begin in turn, and IMMEDIATE (docs/decisions/0010)."""
+
+    _turn: "threading.Lock | None" = None  # held from before a transaction until it has ended
 
     def _start_transaction_under_autocommit(self) -> None:
         """Begin a transaction as soon as no other writes.
@@ -40,13 +36,37 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """
         seconds = float(self.settings_dict["OPTIONS"].get("timeout", 5))
         ends_at = time.monotonic() + seconds
-        if not _turn.acquire(timeout=seconds):
+        turn = _turns[str(self.settings_dict["NAME"])]
+        if not turn.acquire(timeout=seconds):
             raise OperationalError("database is locked")
+        self._turn = turn
         try:
             with self.wrap_database_errors:
                 self._begin(ends_at)
+        except BaseException:
+            self._give_turn()
+            raise
+
+    def _commit(self) -> None:
+        super()._commit()
+        self._give_turn()  # a transaction that could not commit is open still; Django rolls it back
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()  # type: ignore[misc]
         finally:
-            _turn.release()
+            self._give_turn()
+
+    def _close(self) -> None:
+        try:
+            super()._close()  # type: ignore[misc]
+        finally:
+            self._give_turn()
+
+    def _give_turn(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn:
+            turn.release()
 
     def _begin(self, ends_at: float) -> None:
         connection: Any = self.connection

@@ -9,7 +9,16 @@ import itertools
 import statistics
 from collections.abc import Iterator
 
-from tests.bench.endpoints import Figure, Scripts, password_step, play, refreshing, repeat, session_pairs
+from tests.bench.endpoints import (
+    SESSIONS,
+    Figure,
+    Scripts,
+    password_step,
+    play,
+    refreshing,
+    repeat,
+    session_pairs,
+)
 from tests.bench.people import create_accounts
 from tests.bench.report import bench_server, show_table
 from tests.server import BACKENDS
@@ -24,13 +33,13 @@ Subjects = dict[str, tuple[str, int, Scripts]]
 @contextlib.contextmanager
 def service(backend: str, program: tuple[str, ...], clients: int) -> Iterator[Subjects]:
     with bench_server(backend, program=program) as server:
-        accounts = create_accounts(server, clients)
+        accounts = create_accounts(server, SESSIONS)
         pairs = session_pairs(server.url, accounts)
         logins = itertools.cycle(accounts)
         where = (server.url, server.nodes[0].process.pid)
         yield {
             "login/": (*where, repeat(lambda: password_step(next(logins)), REQUESTS // 4, clients)),
-            "token/refresh/": (*where, lambda: [refreshing(pair, REQUESTS // clients) for pair in pairs]),
+            "token/refresh/": (*where, lambda: refreshing(pairs, clients, REQUESTS)),
         }
 
 

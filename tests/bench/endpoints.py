@@ -22,6 +22,7 @@ from tests.server import BACKENDS, stores
 RUNS = 3
 REQUESTS = 96
 CONCURRENCY = 8
+SESSIONS = 320
 Scripts = Callable[[], list[load.Script]]
 
 
@@ -93,12 +94,20 @@ def answers(url: str, requests: list[bytes]) -> list[dict[str, str]]:
     return found
 
 
-def refreshing(pair: dict[str, str], refreshes: int = REQUESTS // CONCURRENCY) -> load.Script:
-    """One session, refreshed again and again; `pair` holds its newest token afterwards."""
-    for _ in range(refreshes):
-        body = {"refresh": pair["refresh"]}
-        answer = yield load.build("POST", "/api/v1/token/refresh/", body=body, address=new_source())
-        pair["refresh"] = answer.json()["refresh"]
+def refreshing(pairs: list[dict[str, str]], clients: int, refreshes: int) -> list[load.Script]:
+    """Each client refreshes sessions of its own in turns; `pairs` hold their newest tokens afterwards.
+
+    With SESSIONS of them none comes near what a session may do in a minute.
+    """
+
+    def script(own: list[dict[str, str]]) -> load.Script:
+        for number in range(refreshes // clients):
+            pair = own[number % len(own)]
+            body = {"refresh": pair["refresh"]}
+            answer = yield load.build("POST", "/api/v1/token/refresh/", body=body, address=new_source())
+            pair["refresh"] = answer.json()["refresh"]
+
+    return [script(pairs[client::clients]) for client in range(clients)]
 
 
 def one_shot(request: bytes) -> load.Script:
@@ -128,7 +137,7 @@ def ours(backend: str) -> Iterator[tuple[str, Figure]]:
             return [one_shot(second_step(one["partial_token"], account)) for one, account in steps]
 
         def refreshes() -> list[load.Script]:
-            return [refreshing(pair) for pair in known]
+            return refreshing(known, CONCURRENCY, REQUESTS)
 
         def me() -> bytes:
             return load.build("GET", "/api/v1/me/", token=access, address=new_source())

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from tests.server import Server, running_server
 
-# Measured sessions refresh more often than a client may; all other limits stay as they are.
-ENVIRONMENT = {"LIMIT_REFRESH": "100000/60"}
 _sources = itertools.count()
 
 
@@ -26,9 +24,7 @@ def bench_server(
     """A node without its background worker, with default settings else; a process of its own from the start."""
     with (
         tempfile.TemporaryDirectory() as directory,
-        running_server(
-            backend, Path(directory), nodes=0, environment={**ENVIRONMENT, **environment}
-        ) as server,
+        running_server(backend, Path(directory), nodes=0, environment=environment) as server,
     ):
         server.program = program
         server.start_node("--no-worker")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.bench import load
 from tests.bench.endpoints import (
+    SESSIONS,
     Figure,
     Scripts,
     answers,
@@ -38,7 +39,7 @@ REQUESTS = 600
 Subjects = dict[str, tuple[str, int, Scripts]]  # by endpoint: where it answers, its process, what is asked
 
 
-def subjects(url: str, pid: int, pairs: list[dict[str, str]]) -> Subjects:
+def subjects(url: str, pid: int, pairs: list[dict[str, str]], clients: int) -> Subjects:
     """The two endpoints of either project, asked by a client for each pair, from a new source each time."""
     access = pairs[0]["access"]
 
@@ -46,16 +47,16 @@ def subjects(url: str, pid: int, pairs: list[dict[str, str]]) -> Subjects:
         return load.build("GET", "/api/v1/me/", token=access, address=new_source())
 
     def refreshes() -> list[load.Script]:
-        return [refreshing(pair, REQUESTS // len(pairs)) for pair in pairs]
+        return refreshing(pairs, clients, REQUESTS)
 
-    return {"token/refresh/": (url, pid, refreshes), "me/": (url, pid, repeat(me, REQUESTS, len(pairs)))}
+    return {"token/refresh/": (url, pid, refreshes), "me/": (url, pid, repeat(me, REQUESTS, clients))}
 
 
 @contextlib.contextmanager
 def ours(backend: str) -> Iterator[Subjects]:
     with bench_server(backend) as server:
-        pairs = session_pairs(server.url, create_accounts(server, CLIENTS[backend]))
-        yield subjects(server.url, server.nodes[0].process.pid, pairs)
+        pairs = session_pairs(server.url, create_accounts(server, SESSIONS))
+        yield subjects(server.url, server.nodes[0].process.pid, pairs, CLIENTS[backend])
 
 
 @contextlib.contextmanager
@@ -65,7 +66,8 @@ def stock(backend: str) -> Iterator[Subjects]:
         database = urls.get("DATABASE_URL", "")
         with stock_node(database, Path(directory), PASSWORD) as node:
             login = load.build("POST", "/api/v1/login/", body={"username": "stock", "password": PASSWORD})
-            yield subjects(node.url, node.pid, answers(node.url, [login] * CLIENTS[backend]))
+            pairs = answers(node.url, [login] * SESSIONS)
+            yield subjects(node.url, node.pid, pairs, CLIENTS[backend])
 
 
 def compare() -> Iterator[list[object]]:

@@ -48,7 +48,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
 
     def _commit(self) -> None:
-        super()._commit()
+        super()._commit()  # type: ignore[misc]
         self._give_turn()  # a transaction that could not commit is open still; Django rolls it back
 
     def _rollback(self) -> None:

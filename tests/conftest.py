@@ -1,8 +1,8 @@
 """Fixtures: a running service on each backend, and clients that each come from an address of their own.
 
 Tests that use `server` run once a backend, as [sqlite], [postgres+redis] and, in the long run, [postgres]. pytest-xdist
-keeps the tests of one backend in one process, so that each backend's server starts once; so it does with the tests of
-one file that share a service or a database of their own. What needs the whole machine is marked `alone` and runs after
+keeps the tests of one folder and backend in one process, so that few servers start; so it does with the tests of one
+file that share a service or a database of their own. What needs the whole machine is marked `alone` and runs after
 all others.
 """
 
@@ -107,14 +107,14 @@ def look_in(server: Server) -> Iterator[LookIn]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One xdist group a backend, and barrages alone; before pytest and xdist read the marks."""
+    """One xdist group a folder and backend, and barrages alone; before pytest and xdist read the marks."""
     for item in items:
         parameters = getattr(item, "callspec", None)
         named = parameters.params if parameters else {}
         backend = named.get("server") or named.get("fleet") or named.get("unled")
         store = next((named[name] for name in MADE_ONCE if name in named), None)
         if backend:
-            item.add_marker(pytest.mark.xdist_group(str(backend)))
+            item.add_marker(pytest.mark.xdist_group(f"{backend} {item.path.parent.name}"))
         elif store and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {store}"))
         if "fleet" in named:

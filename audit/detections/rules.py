@@ -101,7 +101,7 @@ RULES: Final = (
         severity=Severity.HIGH,
         title=_("Refresh token used again"),
         why=_(
-            "A refresh token came back after its successor was issued ({reuses} times): two parties hold it. The "
+            "A refresh token came back after its successor was issued ({reuses} so far): two parties hold it. The "
             "session was ended."
         ),
         by=Kind.SESSION,

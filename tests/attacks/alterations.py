@@ -1,36 +1,19 @@
-"""What an owner of the database may do to the log: each with the words that docs/tamper-matrix.md has for it.
-
-`python -m tests.attacks.alterations` does each on both databases, judges the log without and with a checkpoint that was
-kept outside, and writes the table anew.
-"""
+"""What an owner of the database may do to the log: each with the words that docs/tamper-matrix.md has for it."""
 
 import json
-import re
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import tests.ready  # noqa: F401
 from audit import merkle
-from audit.verify.faults import Bad
-from audit.verify.notes import parse_key
-from audit.verify.verdict import Outside, Question, judge
 from tests import ledger
 from tests.bench.logbook import KINDS, START_MS, Maker
-from tests.ledger import NOW_MS, SIZE, VKEYS, Ledger, Owner
-from tests.server import ROOT
+from tests.ledger import NOW_MS, SIZE, Ledger
 
-TABLE: Final = ROOT / "docs" / "tamper-matrix.md"
-MARK: Final = "<!-- made by the tests -->"
-VENDORS: Final = ("sqlite", "postgres")
 V: Final = 105  # the entry that is attacked
-UNSEEN: Final = "**not found**"
 LATER: Final = datetime.fromtimestamp(NOW_MS / 1000, UTC)
-ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 Run = Any
 Act = Callable[[Run, Ledger], None]
 
@@ -391,69 +374,3 @@ ALTERATIONS: Final = (
     Alteration(_TREE, "an event is altered, and the whole tree made anew and signed, with the key", rewrite_signed),
     Alteration(_TREE, "the same, but the witness's cosignature is kept", rewrite_signed_but_cosigned),
 )  # fmt: skip
-
-
-@contextmanager
-def original(vendor: str, directory: Path) -> Iterator[tuple[Owner, Ledger]]:
-    """The log before anything is done to it."""
-    log = ledger.make()
-    with ledger.database(vendor, directory) as owner:
-        ledger.fill(owner, log)
-        yield owner, log
-
-
-def verdicts(alteration: Alteration, owner: Owner, log: Ledger, directory: Path) -> tuple[str, str]:
-    """What is said of a log to which this was done: judged by itself, and with the checkpoint kept outside."""
-    with owner.copy(directory) as altered:
-        with altered.connect() as run:
-            alteration.act(run, log)
-        kept = (Outside("the kept checkpoint", ledger.checkpoint(log.hashes, SIZE)[0]),)
-        return said(altered, ()), said(altered, kept)
-
-
-def said(owner: Owner, outside: tuple[Outside, ...]) -> str:
-    """The fault, or UNSEEN."""
-    keys = [parse_key(each) for each in VKEYS]
-    try:
-        judge(owner.opener(), Question(keys=keys, outside=outside, now_ms=lambda: NOW_MS), lambda _: None)
-    except Bad as fault:
-        return str(fault)
-    return UNSEEN
-
-
-def cell(verdict: str) -> str:
-    """A verdict as the table has it: ids of events are left out."""
-    return ID.sub("…", verdict).replace("|", "\\|")
-
-
-def line(alteration: Alteration, cells: dict[str, tuple[str, str]]) -> str:
-    """One line of the table: both databases say the same."""
-    ((alone, outside),) = set(cells.values())
-    return f"| {alteration.deed} | {alone} | {'the same' if alone == outside else outside} |"
-
-
-def write_table() -> None:
-    """Do everything, and write the table."""
-    found: dict[str, dict[str, tuple[str, str]]] = {each.deed: {} for each in ALTERATIONS}
-    for vendor in VENDORS:
-        with tempfile.TemporaryDirectory() as name, original(vendor, Path(name)) as (owner, log):
-            for each in ALTERATIONS:
-                alone, outside = verdicts(each, owner, log, Path(name))
-                found[each.deed][vendor] = (cell(alone), cell(outside))
-    before, _, _ = TABLE.read_text().partition(MARK)
-    TABLE.write_text(before + MARK + "\n" + "\n".join(table(found)) + "\n")
-
-
-def table(found: dict[str, dict[str, tuple[str, str]]]) -> Iterator[str]:
-    """The lines of the table, group by group."""
-    group = ""
-    for each in ALTERATIONS:
-        if each.group != group:
-            group = each.group
-            yield f"\n### {group[0].upper()}{group[1:]}\n"
-            yield "| done to the database | judged by itself | with a checkpoint kept outside |\n|---|---|---|"
-        yield line(each, found[each.deed])
-
-
-if __name__ == "__main__":
-    write_table()

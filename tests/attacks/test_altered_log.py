@@ -1,7 +1,7 @@
 """An owner of the database alters the log, which no trigger refuses: docs/tamper-matrix.md says what is found of it.
 
 Every deed is done on both databases, and the log judged by itself and with a checkpoint that was kept outside.
-`python -m tests.attacks.alterations` writes the table anew.
+`python -m tests.attacks.tamper_matrix` writes the table anew.
 """
 
 import re
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks import alterations
-from tests.attacks.alterations import ALTERATIONS, MARK, TABLE, VENDORS, Alteration
+from tests.attacks import tamper_matrix
+from tests.attacks.alterations import ALTERATIONS, Alteration
+from tests.attacks.tamper_matrix import MARK, TABLE, VENDORS
 from tests.ledger import Ledger, Owner
 
 
@@ -19,7 +20,7 @@ from tests.ledger import Ledger, Owner
 def original(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Owner, Ledger]]:
-    with alterations.original(request.param, tmp_path_factory.mktemp("log")) as found:
+    with tamper_matrix.original(request.param, tmp_path_factory.mktemp("log")) as found:
         yield found
 
 
@@ -32,7 +33,7 @@ def told() -> dict[str, list[str]]:
 
 def test_log_that_nobody_altered_is_good(original: tuple[Owner, Ledger]) -> None:
     owner, _ = original
-    assert alterations.said(owner, ()) == alterations.UNSEEN
+    assert tamper_matrix.said(owner, ()) == tamper_matrix.UNSEEN
 
 
 @pytest.mark.parametrize("alteration", ALTERATIONS, ids=lambda each: each.deed.replace("`", ""))
@@ -40,7 +41,7 @@ def test_table_says_what_is_found(
     original: tuple[Owner, Ledger], alteration: Alteration, tmp_path: Path
 ) -> None:
     owner, log = original
-    alone, outside = map(alterations.cell, alterations.verdicts(alteration, owner, log, tmp_path))
+    alone, outside = map(tamper_matrix.cell, tamper_matrix.verdicts(alteration, owner, log, tmp_path))
     row = told()[alteration.deed]
     assert [alone, "the same" if alone == outside else outside] == row
 

@@ -19,6 +19,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
 
 from secure_auth import metrics
+from secure_auth.balance import Balance
 from secure_auth.errors import Code
 
 HEAD_BYTES = 16 * 1024
@@ -28,6 +29,8 @@ READ_SECONDS = 15
 SEND_SECONDS = 60
 IDLE_SECONDS = 30
 CONNECTIONS = 1000
+YIELDS = 5
+LOOK_SECONDS = 0.001
 
 
 class Task(WSGITask):
@@ -169,9 +172,42 @@ class ServerOf:
 
 
 class Server(TcpWSGIServer):
-    """Closes connections that are idle, and those whose request does not arrive in time."""
+    """Closes connections that are idle, and those whose request does not arrive in time.
+
+    A new one is left to a worker that holds fewer, for YIELDS looks at most: that one may be stopped, or stuck.
+    """
 
     channel_class = Channel
+    balance: Balance
+    place: int | None = None
+    _yields = 0
+    _yielding_until = 0.0
+    _was_offered = False
+
+    def readable(self) -> bool:
+        """Called by the loop before it waits: whether to wait for new connections."""
+        self.balance.tell(self.place, len(self.active_channels))
+        takes = bool(super().readable())
+        if self.is_yielding():
+            return False
+        if not self._was_offered:
+            self._yields = 0  # who holds fewer took it
+        self._was_offered = False
+        return takes
+
+    def is_yielding(self) -> bool:
+        """Whether the loop should look again in LOOK_SECONDS."""
+        return time.monotonic() < self._yielding_until
+
+    def handle_accept(self) -> None:
+        """Called by the loop: there is a new connection."""
+        self._was_offered = True
+        if self._yields < YIELDS and self.balance.is_ahead(self.place):
+            self._yields += 1
+            self._yielding_until = time.monotonic() + LOOK_SECONDS
+            return
+        self._yields = 0
+        super().handle_accept()
 
     def maintenance(self, now: float) -> None:
         """Called by waitress every `cleanup_interval` seconds."""

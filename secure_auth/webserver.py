@@ -27,6 +27,7 @@ from waitress import wasyncore
 from waitress.task import ThreadedTaskDispatcher
 
 from secure_auth import agents, connections, keys, metrics, passwords
+from secure_auth.balance import Balance
 from secure_auth.connections import Server
 from secure_auth.supervisor import end_with_parent
 from secure_auth.threads import LastIn
@@ -39,6 +40,9 @@ POLL_SECONDS = 0.5
 
 class WaitressWorker(Worker):
     """One forked worker process."""
+
+    balance: Balance
+    place: int | None
 
     def run(self) -> None:
         """Serve until a signal says stop or the arbiter is gone, then finish what was begun."""
@@ -56,7 +60,8 @@ class WaitressWorker(Worker):
             if time.monotonic() >= notify_at:
                 self.notify()
                 notify_at = time.monotonic() + POLL_SECONDS
-            wasyncore.poll2(POLL_SECONDS, sockets)
+            yields = any(server.is_yielding() for server in servers)
+            wasyncore.poll2(connections.LOOK_SECONDS if yields else POLL_SECONDS, sockets)
         for server in servers:
             server.accepting = False
         give_up_at = time.monotonic() + GRACEFUL_SECONDS
@@ -66,7 +71,7 @@ class WaitressWorker(Worker):
         threads.shutdown(timeout=1)
 
     def _server(self, listener: Any, sockets: dict[int, Any], threads: ThreadedTaskDispatcher) -> Server:
-        return Server(
+        server = Server(
             self.wsgi,
             map=sockets,
             _sock=listener,
@@ -75,6 +80,8 @@ class WaitressWorker(Worker):
             sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
             bind_socket=False,
         )
+        server.balance, server.place = self.balance, self.place
+        return server
 
 
 class JSONLog(Logger):
@@ -93,6 +100,7 @@ class WebServer(BaseApplication):
 
     def __init__(self, socket_number: int) -> None:
         self.socket_number = socket_number
+        self.balance = Balance(2 * settings.SERVER_WORKERS)  # one that ends may have a successor already
         super().__init__()
 
     def load_config(self) -> None:
@@ -126,9 +134,14 @@ def configuration(socket_number: int) -> dict[str, Any]:
         "control_socket_disable": True,
         "worker_tmp_dir": str(settings.DATA_DIR),
         "logger_class": JSONLog,
+        "pre_fork": _place_worker,
         "post_fork": _begin_worker,
         "child_exit": _bury_worker,
     }
+
+
+def _place_worker(arbiter: Any, worker: Any) -> None:
+    worker.balance, worker.place = arbiter.app.balance, arbiter.app.balance.join()
 
 
 def _begin_worker(arbiter: Any, worker: Any) -> None:
@@ -138,6 +151,7 @@ def _begin_worker(arbiter: Any, worker: Any) -> None:
 
 def _bury_worker(arbiter: Any, worker: Any) -> None:
     metrics.bury(worker.pid)
+    worker.balance.leave(worker.place)
 
 
 def allow_files() -> None:

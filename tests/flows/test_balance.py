@@ -47,6 +47,7 @@ def gained(server: Server, before: dict[int, int]) -> dict[int, int]:
     return {pid: more for pid, count in sockets_of(server).items() if (more := count - before[pid])}
 
 
+@pytest.mark.alone
 def test_workers_share_connections_evenly(service: Server) -> None:
     """Mostly: a worker that gets no processor for milliseconds is taken for one that is stuck."""
     differences = []
@@ -58,7 +59,7 @@ def test_workers_share_connections_evenly(service: Server) -> None:
             shares = gained(service, before)
             assert sum(shares.values()) == CLIENTS
             differences.append(abs(CLIENTS - 2 * max(shares.values())))
-    assert statistics.median(differences) <= 4, differences
+    assert statistics.median(differences) <= 6, differences
 
 
 def test_nobody_waits_for_a_worker_that_is_stopped(service: Server) -> None:

@@ -34,6 +34,9 @@ PERSONAL_COLUMNS: Final = (
 MAX_JSON_LENGTH: Final = (
     64_000  # with the other columns below what a leaf may have (audit.leaf), all of it ASCII
 )
+PREPARED_RECORDS: Final = (
+    8  # of one call: more are rare, and of too many sizes to prepare a statement for each
+)
 CASTS: Final = {
     "time": "timestamptz",
     **dict.fromkeys(("details", "commitments", "text", "salts"), "jsonb"),
@@ -75,10 +78,12 @@ def append_with(change: str, values: Sequence[Any], event: NewEvent) -> Sequence
         return found
 
 
-def append_collapsed(event: NewEvent, *, key: str = "", window_seconds: int = 60, times: int = 1) -> bool:
+def append_collapsed(
+    event: NewEvent, *, key: str = "", window_seconds: int = 60, times: int = 1, by_source: bool = True
+) -> bool:
     """Insert the first of a flood in full and count the ones that follow; True when it was written in full.
 
-    A flood is what shares type, reason, source (IPv4 address or IPv6 /64) and `key`; its window lasts
+    A flood is what shares type, reason, `key` and, `by_source`, the IPv4 address or IPv6 /64; its window lasts
     `window_seconds` from its first event. `close_tallies` writes the count. Call it last in a transaction:
     the first of a window makes others of the same flood wait until it is committed, since only then are they
     not the first. `times` is how often it happened.
@@ -88,11 +93,12 @@ def append_collapsed(event: NewEvent, *, key: str = "", window_seconds: int = 60
     """
     _require_transaction()
     record = prepare(event)
-    is_first = tallies.opens_window(record, key=key, window_seconds=window_seconds)
+    bucket = tallies.bucket_of(record, key, by_source=by_source)
+    is_first = tallies.opens_window(record, bucket=bucket, window_seconds=window_seconds)
     if is_first:
         _insert([record])
     if times > 1:
-        tallies.count_more(record, key=key, times=times - 1)
+        tallies.count_more(bucket, times=times - 1)
     return is_first
 
 
@@ -137,13 +143,14 @@ def _insert(records: Sequence[Record]) -> tuple[str, ...]:
     if not records:
         return ()
     personal = [record for record in records if record.salts]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            values = [value for record in records for value in _event_values(record)]
-            values += [record.id for record in records]
-            values += [value for record in personal for value in _personal_values(record)]
+    if connection.vendor == "postgresql":
+        values = [value for record in records for value in _event_values(record)]
+        values += [record.id for record in records]
+        values += [value for record in personal for value in _personal_values(record)]
+        with _prepared_cursor() if len(records) <= PREPARED_RECORDS else connection.cursor() as cursor:
             cursor.execute(_statement(len(records), len(personal)), values)
-        else:
+    else:
+        with connection.cursor() as cursor:
             event = [_event_values(record) for record in records]
             cursor.executemany(_insert_sql("audit_event", EVENT_COLUMNS, 1), event)
             pending = [(record.id,) for record in records]
@@ -156,12 +163,17 @@ def _insert(records: Sequence[Record]) -> tuple[str, ...]:
 
 def _change_and_insert(change: str, values: Sequence[Any], record: Record) -> Sequence[Any] | None:
     everything = [*values, *_event_values(record), record.id, *_personal_values(record)]
-    connection.ensure_connection()
-    # Prepared once a connection: Django's own cursor has the statement parsed and planned anew each time.
-    with CursorWrapper(psycopg.Cursor(connection.connection), connection) as cursor:
+    with _prepared_cursor() as cursor:
         cursor.execute(_joined(change), everything)
         found: Sequence[Any] | None = cursor.fetchone()
         return found
+
+
+def _prepared_cursor() -> CursorWrapper:
+    """PostgreSQL: statements are prepared once a connection; Django's own cursor has each parsed and planned anew."""
+    connection.ensure_connection()
+    make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return make(psycopg.Cursor(connection.connection))  # type: ignore[arg-type]
 
 
 def _event_values(record: Record) -> tuple[Any, ...]:

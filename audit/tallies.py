@@ -35,7 +35,7 @@ class Window:
     about: dict[str, Any]
 
 
-def opens_window(record: Record, *, key: str, window_seconds: int) -> bool:
+def opens_window(record: Record, *, bucket: str, window_seconds: int) -> bool:
     """Count the event in its open window, or open one for it: True, and the event is to be written."""
     about = {
         "type": record.type,
@@ -45,7 +45,7 @@ def opens_window(record: Record, *, key: str, window_seconds: int) -> bool:
         "ip": record.ip,
         "window_seconds": window_seconds,
     }
-    row = (bucket_of(record, key), record.id, window_seconds, record.user, record.session, json.dumps(about))
+    row = (bucket, record.id, window_seconds, record.user, record.session, json.dumps(about))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT audit_opens_window(%s, %s, %s, %s, %s, %s)", row)
@@ -53,21 +53,21 @@ def opens_window(record: Record, *, key: str, window_seconds: int) -> bool:
         return _opens_on_sqlite(cursor, *row)
 
 
-def count_more(record: Record, *, key: str, times: int) -> bool:
-    """Count events like this one in their open window; False when none is open."""
+def count_more(bucket: str, *, times: int) -> bool:
+    """Count so many events in their open window; False when none is open."""
     now = "clock_timestamp()" if connection.vendor == "postgresql" else "%s"
     sql = f"""
         UPDATE audit_tally SET count = count + %s
          WHERE id = (SELECT id FROM audit_tally WHERE bucket = %s AND ends_at > {now} LIMIT 1)"""  # noqa: S608 constant
     moment = [] if connection.vendor == "postgresql" else [_sqlite_time(datetime.now(UTC))]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [times, bucket_of(record, key), *moment])
+        cursor.execute(sql, [times, bucket, *moment])
         return bool(cursor.rowcount)
 
 
-def bucket_of(record: Record, key: str) -> str:
+def bucket_of(record: Record, key: str, *, by_source: bool = True) -> str:
     """The digest that events of one flood share."""
-    flood = [record.type, record.reason, source_of(record.ip), key]
+    flood = [record.type, record.reason, source_of(record.ip) if by_source else "", key]
     return hashlib.sha256(canonical(flood)).hexdigest()
 
 

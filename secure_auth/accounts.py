@@ -47,7 +47,8 @@ def demand_password(password: str, *, name: str, email: str, refused: NewEvent) 
     faults = password_policy.find_faults(password, email=email)
     if faults:
         breached = faults == [password_policy.BREACHED]
-        refusals.record_collapsed(replace(refused, reason=Reason.BREACHED_PASSWORD) if breached else refused)
+        refused = replace(refused, reason=Reason.BREACHED_PASSWORD) if breached else refused
+        refusals.record_collapsed(refused, key=refused.user)  # each account's refusal is an event of its own
         raise Problem(Code.VALIDATION_FAILED, errors={name: faults})
 
 

@@ -17,6 +17,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import BadRequest
 
 from secure_auth import metrics
 from secure_auth.balance import Balance
@@ -24,6 +25,8 @@ from secure_auth.errors import Code
 
 HEAD_BYTES = 16 * 1024
 BODY_BYTES = 1024 * 1024
+CHUNK_HEAD_BYTES = 256
+TRAILER_BYTES = 4096
 OUTPUT_BYTES = 1024 * 1024
 READ_SECONDS = 15
 SEND_SECONDS = 60
@@ -88,6 +91,8 @@ class RequestParser(HTTPRequestParser):
     One without a body that expects "100-continue" is answered at once.
     """
 
+    completed: bool
+
     def parse_header(self, header_plus: bytes) -> None:
         """RFC 9112 section 6.1: both fields together ought to be handled as an error."""
         super().parse_header(header_plus)
@@ -97,6 +102,21 @@ class RequestParser(HTTPRequestParser):
             self.expect_continue = (
                 False  # nothing will come: to ask for it would be to wait for ever (RFC 9110 10.1.1)
             )
+
+    def received(self, data: bytes) -> int:
+        """Refuse a chunk's head or a trailer that grows without end: waitress reads it anew with each byte."""
+        taken = int(super().received(data))
+        if self.chunked and not self.completed and _is_too_long(self.body_rcv):
+            self.error = BadRequest("A chunk's head or the trailer is too long")
+            self.completed = True
+        return taken
+
+
+def _is_too_long(receiver: Any) -> bool:
+    """What of a chunked body is read already and no part of it; there is no receiver before the first byte."""
+    return receiver is not None and (
+        len(receiver.control_line) > CHUNK_HEAD_BYTES or len(receiver.trailer) > TRAILER_BYTES
+    )
 
 
 class Channel(HTTPChannel):

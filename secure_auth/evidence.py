@@ -181,7 +181,10 @@ def record_log_reading(*, signed: Signed | None, source: Source) -> None:
     )
     with transaction.atomic():
         append_collapsed(
-            event, key=f"log:{signed.session.id if signed else ''}", window_seconds=LOG_WINDOW_SECONDS
+            event,
+            key=f"log:{signed.session.id if signed else ''}",
+            window_seconds=LOG_WINDOW_SECONDS,
+            by_source=signed is None,
         )
 
 

@@ -51,7 +51,7 @@ def demand_another(password: str, current: str, *, refused: NewEvent) -> None:
         Problem: validation_failed, code unchanged.
     """
     if passwords.normalize(password) == passwords.normalize(current):
-        refusals.record_collapsed(refused)
+        refusals.record_collapsed(refused, key=refused.user)
         raise validation_failed("new_password", "unchanged", UNCHANGED)
 
 

@@ -21,6 +21,7 @@ from secure_auth.errors import Code, Problem, invalid_token, validation_failed
 from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin, Session, User
 
+MOST_PASSKEYS = 20
 UNFIT = "This is no new credential for options that are open here."
 
 
@@ -84,7 +85,8 @@ def confirm_passkey(*, grant: Grant, credential: Mapping[str, Any], name: str, s
 
     Raises:
         Problem: validation_failed for a credential that does not fit or is bound already, to whomever;
-            temporarily_locked, reauthentication_required, or invalid_token when the session ended meanwhile.
+            temporarily_locked, reauthentication_required, too_many_authenticators, or invalid_token when the session
+            ended meanwhile.
     """
     grants.demand_open_second_step(grant, source)
     now = timezone.now()
@@ -99,6 +101,8 @@ def confirm_passkey(*, grant: Grant, credential: Mapping[str, Any], name: str, s
             reason = Reason.UNKNOWN
         elif made is None:
             reason = Reason.INVALID_INPUT
+        elif Passkey.objects.filter(user=grant.user).count() >= MOST_PASSKEYS:
+            reason, refusal = Reason.TOO_MANY_AUTHENTICATORS, Problem(Code.TOO_MANY_AUTHENTICATORS)
         else:
             row, reason = _bind(grant, ceremony, made, letters.plain(name)), Reason.USED
         if row is None:

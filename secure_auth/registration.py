@@ -55,15 +55,27 @@ def register(*, email: str, password: str, source: Source) -> None:
     with accounts.mail_reserved(address, source=source) as mailed:
         encoded = passwords.hash_password(password)
     with transaction.atomic():
-        known = User.objects.filter(email_key=address.key).exists()
+        known = User.objects.filter(email_key=address.key).first()
         row = Registration.objects.create(email=address.email, email_key=address.key, password=encoded)
-        token = links.create_link(MailToken.Purpose.CONFIRM, registration=None if known else row)
+        token = _create_link(row, known)
         template = outbox.DECOY if not mailed else "known_address" if known else "confirm"
-        outbox.queue_mail(template, to=address.email, token=None if template == "known_address" else token)
+        # To the address that the account has: the typed one may be another mailbox that folds to the same.
+        outbox.queue_mail(template, to=known.email if known else address.email, token=token)
         reason = Reason.RATE_LIMITED if not mailed else Reason.KNOWN_ADDRESS if known else ""
         append(
             accounts.event(EventType.ACCOUNT_REGISTER, source=source, reason=reason, subject=address.account)
         )
+
+
+def _create_link(row: Registration, known: User | None) -> MailToken:
+    """What the mail carries: the confirmation or, where the address has an account, a reset of its password.
+
+    Else who registers somebody's address again and again would use up the mails by which a reset opens a lock.
+    """
+    if known is None:
+        return links.create_link(MailToken.Purpose.CONFIRM, registration=row)
+    is_open = known.disabled_at is None
+    return links.create_link(MailToken.Purpose.RESET, user=known if is_open else None)
 
 
 def confirm_registration(*, token: str, password: str, source: Source) -> PasswordProved:

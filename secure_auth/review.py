@@ -198,4 +198,4 @@ def record_reading(
     )
     key = f"{signed.session.id}:{view}:{format_ or ''}:{event}:{query}"
     with transaction.atomic():
-        append_collapsed(read, key=key, window_seconds=READ_WINDOW_SECONDS)
+        append_collapsed(read, key=key, window_seconds=READ_WINDOW_SECONDS, by_source=False)

@@ -79,7 +79,14 @@ class LevelConverter:
         return str(value)
 
 
+class LogConverter(LevelConverter):
+    """The number of a log: what every database can hold."""
+
+    regex = "[0-9]{1,9}"
+
+
 register_converter(IdConverter, "id")
+register_converter(LogConverter, "log")
 register_converter(TileConverter, "tile")
 register_converter(LevelConverter, "level")
 
@@ -130,7 +137,7 @@ api: list[URLPattern | URLResolver] = [
     path("audit/events/<id:event_id>/", audit.EventView.as_view()),
     path("audit/events/<id:event_id>/proof/", log.ProofView.as_view()),
     path("audit/log/", include(tree)),
-    path("audit/log/<int:number>/", include(tree)),  # logs that ended
+    path("audit/log/<log:number>/", include(tree)),  # logs that ended
     path("audit/export/", audit.ExportView.as_view()),
     path("audit/summary/", audit.SummaryView.as_view()),
     path("audit/detections/", detections.DetectionsView.as_view(), name="detections"),

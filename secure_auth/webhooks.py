@@ -6,12 +6,14 @@ operator's own setting; no redirect is followed, no answer is read, and only 2xx
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
 import random
 import ssl
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from urllib.parse import urlsplit
@@ -34,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 50
 TIMEOUT_SECONDS = 5
+DEADLINE_SECONDS = 10  # of one attempt
 CLAIM_SECONDS = 60  # a sender that died holds a message back for so long
 BACKOFF_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200, 14400)
 GIVE_UP_AFTER = timedelta(days=1)
@@ -137,12 +140,31 @@ def _send(row: WebhookMessage) -> tuple[Reason | None, str]:
     try:
         with (
             httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=_trust()) as client,
+            _closed_in_time(client),
             client.stream("POST", url, content=row.body.encode(), headers=headers) as answer,
         ):
             status = answer.status_code
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+    except (
+        httpx.HTTPError,
+        httpx.InvalidURL,
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # or closed meanwhile
         return Reason.UNAVAILABLE, type(error).__name__
     return (None, "") if 200 <= status < 300 else (Reason.REJECTED, f"status {status}")
+
+
+@contextlib.contextmanager
+def _closed_in_time(client: httpx.Client) -> Iterator[None]:
+    """An answer that comes byte by byte passes each time-out of a read, and holds up all other receivers."""
+    timer = threading.Timer(DEADLINE_SECONDS, client.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @cache

@@ -17,9 +17,12 @@ Network = IPv4Network | IPv6Network
 
 UNKNOWN = IPv4Address("0.0.0.0")  # noqa: S104
 MAX_HOPS = 32
-QUOTED = r'"(?:[^"\\]|\\.)*"'
+MOST_FORWARDED = 4096  # characters of Forwarded that are read: more than MAX_HOPS hops take
+# Possessive, since these see what strangers write before any limit: nothing is tried twice.
+QUOTED = r'"(?:[^"\\]++|\\.)*+"'
+BALANCED = re.compile(rf'(?:[^"]++|{QUOTED})*+')
 # One element of Forwarded: anything but a comma, or quoted strings, in which commas are data.
-ELEMENT = re.compile(rf'(?:[^",]|{QUOTED})+')
+ELEMENT = re.compile(rf'(?:[^",]++|{QUOTED})++')
 FOR = re.compile(r'(?:^|;)\s*for=(?:"(?P<quoted>[^"\\]*)"|(?P<token>[^\s";,]+))\s*(?=;|$)', re.I)
 
 
@@ -82,9 +85,9 @@ def _chains(meta: Mapping[str, str]) -> list[list[str]]:
         chains.append(x_forwarded_for.split(","))
     if forwarded := meta.get("HTTP_FORWARDED", ""):
         # A quote left open by the client would swallow the element that the proxy appends.
-        is_balanced = '"' not in re.sub(QUOTED, "", forwarded)
+        is_whole = len(forwarded) <= MOST_FORWARDED and BALANCED.fullmatch(forwarded)
         chains.append(
-            [_forwarded_for(element) for element in ELEMENT.findall(forwarded)] if is_balanced else [""]
+            [_forwarded_for(element) for element in ELEMENT.findall(forwarded)] if is_whole else [""]
         )
     return chains
 

@@ -66,16 +66,19 @@ def decide(*claims: Claim) -> Reservation:
 def _ask_stores(pending: list[Claim]) -> Reservation:
     held = Reservation(secrets.token_hex(8), tuple(pending), (), ())
     groups = routing.redis_groups(pending)
-    if groups:
-        try:
-            answers = redis.reserve(groups, held.id, RESERVATION_SECONDS * 1000)
-        except StoreUnavailable as error:
-            routing.note_failure(error)
-        else:
-            routing.note_answer()
-            held = _add("redis", held, list(zip(groups, answers, strict=True)))
-            pending = [claim for claim in pending if not routing.is_volatile(claim.owner)]
-    return _reserve_in_database(held, tuple(pending)) if pending else held
+    if not groups:
+        return _reserve_in_database(held, tuple(pending))
+    # The account first: a place of its source that is taken, only to be given back, would refuse others meanwhile.
+    lasting = tuple(claim for claim in pending if not routing.is_volatile(claim.owner))
+    if lasting:
+        held = _reserve_in_database(held, lasting)
+    try:
+        answers = redis.reserve(groups, held.id, RESERVATION_SECONDS * 1000)
+    except StoreUnavailable as error:
+        routing.note_failure(error)
+        return _reserve_in_database(held, tuple(claim for group in groups for claim in group))
+    routing.note_answer()
+    return _add("redis", held, list(zip(groups, answers, strict=True)))
 
 
 def _reserve_in_database(held: Reservation, claims: tuple[Claim, ...]) -> Reservation:

@@ -102,7 +102,15 @@ class IntrospectView(OAuthView):
 
         The client's id and secret come by HTTP Basic, or as `client_id` and `client_secret` in the body.
         """
-        body = self.body()
+        try:
+            body = self.body()
+        except ValidationError:
+            has_secret = isinstance(request.data, dict) and request.data.get("client_secret")
+            if self.client is None and not has_secret:
+                clients.authenticate_client(
+                    "", "", source=self.source
+                )  # nobody: that comes before what is asked
+            raise
         if self.client and (
             body.get("client_secret") or body.get("client_id", self.client.id) != self.client.id
         ):

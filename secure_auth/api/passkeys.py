@@ -71,7 +71,7 @@ class BindView(ServiceView):
     bearer = "access"
     fresh = True
     answers = {"POST": (201, shown.Authenticator)}
-    problems = (Code.TEMPORARILY_LOCKED,)
+    problems = (Code.TEMPORARILY_LOCKED, Code.TOO_MANY_AUTHENTICATORS)
 
     def post(self, request: Request) -> Response:
         """Bind a passkey."""

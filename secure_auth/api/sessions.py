@@ -82,12 +82,14 @@ class VerifyTokenView(ServiceView):
 class LogoutView(ServiceView):
     """POST logout/."""
 
+    body_class = Body
     bearer = "access"
     opens_before_change = True
     answers = {"POST": (204, None)}
 
     def post(self, request: Request) -> Response:
         """End this session."""
+        self.optional_body()
         access.log_out(signed=self.signed, source=self.source)
         return cookies.clear_cookies(request, Response(status=204))
 

@@ -1,6 +1,6 @@
 """What the operators' commands share: a ready service, one clear line instead of a traceback, who acts."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -19,7 +19,23 @@ def count_sessions(number: int) -> str:
     return f"{number} session{'' if number == 1 else 's'}"
 
 
-class OperatorCommand(BaseCommand):
+class LineCommand(BaseCommand):
+    """A command whose misuse is one clear line too."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        """Django's parser, without the usage above the error: --help shows it."""
+        parser = super().create_parser(prog_name, subcommand, **options)
+
+        def refuse(message: str) -> NoReturn:
+            if not parser.called_from_command_line:
+                raise CommandError(message)
+            parser.exit(2, f"{parser.prog}: {message}; --help tells more\n")
+
+        parser.error = refuse  # type: ignore[method-assign]
+        return parser
+
+
+class OperatorCommand(LineCommand):
     """A command that acts on the service. Subclasses implement act()."""
 
     requires_system_checks: list[str] = []
@@ -40,7 +56,7 @@ class OperatorCommand(BaseCommand):
         raise NotImplementedError
 
 
-class ReadingCommand(BaseCommand):
+class ReadingCommand(LineCommand):
     """A command that only looks: it makes nothing where nothing is. Subclasses implement read()."""
 
     requires_system_checks: list[str] = []

@@ -12,6 +12,7 @@ import random
 import sqlite3
 import threading
 import time
+import weakref
 from collections import defaultdict
 from typing import Any
 
@@ -26,7 +27,7 @@ os.register_at_fork(after_in_child=_turns.clear)  # a child has one thread, and 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection whose transactions begin in turn, and IMMEDIATE (docs/decisions/0010)."""
 
-    _turn: "threading.Lock | None" = None  # held from before a transaction until it has ended
+    _turn: "weakref.finalize[..., DatabaseWrapper] | None" = None  # gives back what a transaction holds
 
     def _start_transaction_under_autocommit(self) -> None:
         """Begin a transaction as soon as no other writes.
@@ -39,7 +40,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         turn = _turns[str(self.settings_dict["NAME"])]
         if not turn.acquire(timeout=seconds):
             raise OperationalError("database is locked")
-        self._turn = turn
+        # A thread that ends in the middle of a transaction lets go of the database, and of its turn as well.
+        self._turn = weakref.finalize(self, turn.release)
         try:
             with self.wrap_database_errors:
                 self._begin(ends_at)
@@ -64,9 +66,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._give_turn()
 
     def _give_turn(self) -> None:
-        turn, self._turn = self._turn, None
-        if turn:
-            turn.release()
+        give, self._turn = self._turn, None
+        if give:
+            give()
 
     def _begin(self, ends_at: float) -> None:
         connection: Any = self.connection

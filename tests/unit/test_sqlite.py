@@ -1,5 +1,6 @@
 """The writers of one process take turns: whatever ends a transaction, the turn is free afterwards, and not before."""
 
+import gc
 import os
 import sqlite3
 import threading
@@ -129,6 +130,19 @@ def test_the_turn_is_free_when_a_transaction_has_ended(
     with connection.cursor() as cursor:
         cursor.execute("SELECT number FROM child ORDER BY number")
         assert [number for (number,) in cursor.fetchall()] == [*kept, 100, 101]
+
+
+def test_a_thread_that_ends_in_the_middle_lets_go() -> None:
+    def begin() -> None:
+        connections["default"].set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+        write(1)
+
+    thread = threading.Thread(target=begin)
+    thread.start()
+    thread.join()
+    del thread
+    gc.collect()
+    write_in_another_thread(2)
 
 
 def test_who_waits_longer_than_the_time_out_is_told_so() -> None:

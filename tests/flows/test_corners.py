@@ -1,0 +1,60 @@
+"""Small promises of the contract that one meets seldom."""
+
+from collections.abc import Callable
+
+from tests.attacks.evidence import events
+from tests.client import Client, expect
+from tests.passkeys import Passkey, add_passkey, bind, creation_options, step_up
+from tests.problems import problem
+from tests.server import Server
+
+MOST_PASSKEYS = 20
+
+
+def test_logout_takes_no_fields(client: Client) -> None:
+    person = client.create_person()
+    problem(client.post("logout/", {"session": "x"}, person.access), "validation_failed")
+    assert client.me(person.access).status_code == 200
+    assert client.post("logout/", None, person.access).status_code == 204
+
+
+def test_introspection_without_a_client_is_refused_whatever_it_asks(client: Client, server: Server) -> None:
+    before = len(events(server, type="token.introspect", outcome="failure"))
+    answer = client.post("token/introspect/", {})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert len(events(server, type="token.introspect", outcome="failure")) >= min(before, 1)
+
+
+def test_number_of_a_log_that_no_database_holds_is_an_unknown_address(client: Client) -> None:
+    auditor = client.create_person(role="auditor")
+    for number in (9223372036854775808, 10**30):
+        problem(client.get(f"audit/log/{number}/checkpoint", auditor.access), "not_found")
+
+
+def test_weak_passwords_of_two_people_behind_one_address_are_two_events(client: Client) -> None:
+    for person in (client.create_person(), client.create_person()):
+        body = {"current_password": person.password, "new_password": "password1"}
+        problem(client.post("password/change/", body, person.access), "validation_failed")
+        told = expect(client.get("me/activity/", person.access), 200)["results"]
+        assert [one for one in told if one["type"] == "password.change" and one["outcome"] == "failure"]
+
+
+def test_one_session_reads_the_log_once_whatever_its_address(
+    new_client: Callable[..., Client], server: Server
+) -> None:
+    auditor = new_client().create_person(role="auditor")
+    for _ in range(3):
+        client = new_client()
+        client.get("audit/log/checkpoint", auditor.access)
+        client.get("audit/events/?type=login.password", auditor.access)
+    reads = [event for event in events(server, type="audit.read") if event.session == auditor.session_id]
+    assert len(reads) == 2
+
+
+def test_an_account_has_so_many_passkeys_and_no_more(client: Client) -> None:
+    person = client.create_person()
+    step_up(client, person, add_passkey(client, person))
+    for _ in range(MOST_PASSKEYS - 1):
+        add_passkey(client, person)
+    credential = Passkey(client.server.origin).make(creation_options(client, person))
+    problem(bind(client, person, credential), "too_many_authenticators")

@@ -151,7 +151,6 @@ def test_revocation_ends_a_login_under_way(client: Client, person: Person) -> No
 
 def test_malformed_requests_are_answered_in_oauths_words(client: Client) -> None:
     malformed: list[dict[str, Any]] = [
-        {"json": {}},
         {"content": b"token=a&token=b", "headers": {"Content-Type": FORM}},
         {"content": b"token=%ff", "headers": {"Content-Type": FORM}},
         {"content": b"{", "headers": {"Content-Type": "application/json"}},
@@ -161,6 +160,12 @@ def test_malformed_requests_are_answered_in_oauths_words(client: Client) -> None
             assert expect(client.request("POST", path, **options), 400)["error"] == "invalid_request"
         assert code_of(client.request("POST", path, content=b"x")) == "unsupported_media_type"
         assert code_of(client.get(path)) == "method_not_allowed"
+
+
+def test_a_missing_token_is_told_to_those_who_may_ask(client: Client, credentials: dict[str, str]) -> None:
+    assert expect(client.post("token/revoke/", {}), 400)["error"] == "invalid_request"
+    assert expect(client.post("token/introspect/", credentials), 400)["error"] == "invalid_request"
+    assert expect(client.post("token/introspect/", {}), 401)["error"] == "invalid_client"
 
 
 def test_introspection_is_recorded_once_a_window(

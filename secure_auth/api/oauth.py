@@ -106,10 +106,8 @@ class IntrospectView(OAuthView):
             body = self.body()
         except ValidationError:
             has_secret = isinstance(request.data, dict) and request.data.get("client_secret")
-            if self.client is None and not has_secret:
-                clients.authenticate_client(
-                    "", "", source=self.source
-                )  # nobody: that comes before what is asked
+            if self.client is None and not has_secret:  # who asks comes before what is asked
+                clients.authenticate_client("", "", source=self.source)
             raise
         if self.client and (
             body.get("client_secret") or body.get("client_id", self.client.id) != self.client.id

@@ -58,7 +58,8 @@ def register(*, email: str, password: str, source: Source) -> None:
         known = User.objects.filter(email_key=address.key).first()
         row = Registration.objects.create(email=address.email, email_key=address.key, password=encoded)
         token = _create_link(row, known)
-        template = outbox.DECOY if not mailed else "known_address" if known else "confirm"
+        is_shut = known is not None and known.disabled_at is not None  # which no reset opens
+        template = outbox.DECOY if not mailed or is_shut else "known_address" if known else "confirm"
         # To the address that the account has: the typed one may be another mailbox that folds to the same.
         outbox.queue_mail(template, to=known.email if known else address.email, token=token)
         reason = Reason.RATE_LIMITED if not mailed else Reason.KNOWN_ADDRESS if known else ""
@@ -74,8 +75,7 @@ def _create_link(row: Registration, known: User | None) -> MailToken:
     """
     if known is None:
         return links.create_link(MailToken.Purpose.CONFIRM, registration=row)
-    is_open = known.disabled_at is None
-    return links.create_link(MailToken.Purpose.RESET, user=known if is_open else None)
+    return links.create_link(MailToken.Purpose.RESET, user=None if known.disabled_at else known)
 
 
 def confirm_registration(*, token: str, password: str, source: Source) -> PasswordProved:

@@ -72,5 +72,5 @@ def test_filters_weigh_little(signed_in: SignedIn, server: Server) -> None:
         "until": f"{datetime.now(UTC):%Y-%m-%dT%H:%M}",
     }
     sizes = load(page, f"/console/events/?{urlencode(filters)}")
-    assert page.locator("[data-events] tr").count() == 50
+    assert page.locator("[data-events] tr").count() == 30
     assert sum(sizes.values()) <= MOST_BYTES, sizes

@@ -25,6 +25,7 @@ from secure_auth.web.person import SignedRequest
 
 _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)
 PATH: Final = "/console/events/"
+ROWS: Final = "30"  # more than a screen shows; each one more is painted later
 DAY: Final = timedelta(days=1)
 COUNTED: Final = ("type", "outcome", "severity")  # what the chart can be narrowed by
 QUICK: Final = (
@@ -46,7 +47,7 @@ def events(request: SignedRequest) -> HttpResponseBase:
     problem: Problem | None = None
     page, chart = Page([], None, None), None
     try:
-        page = review.list_events(signed=signed, query=query, source=source)
+        page = review.list_events(signed=signed, query={"limit": ROWS, **query}, source=source)
         counted = summary.show_summary(signed=signed, query=_span_of(query), source=source)
         chart = _chart(counted, query)
     except Problem as error:

@@ -85,7 +85,7 @@ def test_a_span_is_brushed_over_the_chart(page: Page) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2, steps=4)
     page.mouse.up()
     expect(page).to_have_url(re.compile(r"type=token\.refresh&since=.*&until="))
-    expect(page.locator("[data-events] tr")).to_have_count(50)
+    expect(page.locator("[data-events] tr")).to_have_count(30)
 
 
 def test_an_event_is_verified_in_the_browser(busy: Server, page: Page) -> None:

@@ -149,8 +149,7 @@ def _send(row: WebhookMessage) -> tuple[Reason | None, str]:
         httpx.InvalidURL,
         OSError,
         ValueError,
-        RuntimeError,
-    ) as error:  # or closed meanwhile
+    ) as error:  # ValueError: TLS closed meanwhile
         return Reason.UNAVAILABLE, type(error).__name__
     return (None, "") if 200 <= status < 300 else (Reason.REJECTED, f"status {status}")
 

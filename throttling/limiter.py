@@ -50,9 +50,10 @@ def reserve(*claims: Claim) -> Reservation:
 
 def decide(*claims: Claim) -> Reservation:
     """Like ``reserve``, for who may ask again before it is a refusal: nothing is counted as a decision."""
-    ordered = sorted(claims, key=lambda claim: claim.bucket)
-    if not ordered or len({claim.bucket for claim in ordered}) < len(ordered):
+    by_bucket = {claim.bucket: claim for claim in claims}
+    if not claims or len(by_bucket) < len(claims):
         raise ValueError("a reservation takes one or more claims, each on its own bucket")
+    ordered = [by_bucket[bucket] for bucket in sorted(by_bucket)]
     refusals.check(ordered)
     try:
         return _ask_stores(ordered)

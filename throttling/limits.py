@@ -60,6 +60,10 @@ class Limit:
     lock_max_seconds: int = 0
     forget_seconds: int = 0
 
+    def __hash__(self) -> int:
+        """What is remembered of a limit is looked up ten times a decision: all of its fields would take longer."""
+        return hash(self.purpose)
+
 
 _ALL = (
     Limit("password_account_source", 5, 0, Counts.FAILURES, 900, DAY, forget_seconds=DAY),

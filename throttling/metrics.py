@@ -6,7 +6,7 @@ with its labels.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter
@@ -41,13 +41,13 @@ def count(counted: Counter, *labels: str) -> None:
     if _stopped:
         return
     with contextlib.suppress(Exception):
-        _value(counted, labels).inc()
+        _add_one(counted, labels)()
 
 
 @cache
-def _value(counted: Counter, labels: tuple[str, ...]) -> Counter:
+def _add_one(counted: Counter, labels: tuple[str, ...]) -> Callable[[], None]:
     """Finding it takes longer than counting."""
-    return counted.labels(*labels)
+    return counted.labels(*labels).inc
 
 
 def stop_counting() -> None:

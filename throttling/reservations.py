@@ -8,6 +8,7 @@ claims or none. Owners name what the state belongs to: ``account:``, ``device:``
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
+from typing import NamedTuple
 
 from throttling.limits import KEY_KINDS, Limit
 
@@ -26,8 +27,7 @@ class StoreUnavailable(Exception):
         self.is_slow = is_slow
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """One more count of ``limit`` for ``owner`` and ``key``; ``member`` is what DISTINCT_FAILURES tells
     apart.
     """
@@ -48,8 +48,7 @@ class Claim:
         return KEY_KINDS[self.limit.purpose]
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """What is left of a limit now, and in how many seconds more of it is back at the latest (RateLimit fields)."""
 
     limit: Limit
@@ -57,8 +56,7 @@ class Usage:
     reset_seconds: int
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """The claims of a reservation that one store call holds, and the store's time of it."""
 
     store: str
@@ -66,8 +64,7 @@ class Part:
     at_ms: int
 
 
-@dataclass(frozen=True)
-class Reservation:
+class Reservation(NamedTuple):
     """Claims granted together. Settle or release it exactly once; left alone it expires as a failure."""
 
     id: str

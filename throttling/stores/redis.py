@@ -80,7 +80,8 @@ def ping() -> None:
 
 def longest_window_seconds() -> int:
     """How long a store must have counted to be believed."""
-    return max(settings.LIMITS[purpose].window_seconds for purpose in VOLATILE_PURPOSES)
+    limits = settings.LIMITS
+    return max([limits[purpose].window_seconds for purpose in VOLATILE_PURPOSES])
 
 
 @cache
@@ -132,8 +133,15 @@ def _mark_all(trust_ms: int) -> None:
 def _rule(claim: Claim) -> str:
     """A claim as the script reads it: JSON, without zeros."""
     member = member_of(claim)
+    if not member and not claim.key:
+        return _plain_rule(claim.limit)
     named = f'"member":"{member}",' if member else ""
     return f'{{"name":{quoted(_name(claim.limit.purpose, claim.key))},{named}{_shape(claim.limit)}}}'
+
+
+@cache
+def _plain_rule(limit: Limit) -> str:
+    return f'{{"name":{quoted(limit.purpose)},{_shape(limit)}}}'
 
 
 def _name(purpose: str, key: str | None) -> str:

@@ -78,6 +78,15 @@ def cutoff_ms() -> int:
     return ((read if read.tzinfo else read.replace(tzinfo=UTC)) - EPOCH) // timedelta(milliseconds=1)
 
 
+def may_drop_bodies() -> bool:
+    """Whether this role may delete events at all; which ones, the triggers say."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT has_table_privilege('audit_event', 'DELETE')")
+        return bool(cursor.fetchone()[0])
+
+
 def move_cutoff(before_ms: int) -> None:
     """Let events before this moment be deleted, for ever."""
     adapt = connection.ops.adapt_datetimefield_value

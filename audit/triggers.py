@@ -48,7 +48,11 @@ def install(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor not in KINDS:
         raise NotImplementedError(f"no triggers for {connection.vendor}: the log would not be append-only")
     make = _sqlite if connection.vendor == "sqlite" else _postgresql
-    statements = [] if connection.vendor == "sqlite" else [REFUSE, KEEP, GROW, OPENS_WINDOW]
+    statements = (
+        []
+        if connection.vendor == "sqlite"
+        else [REFUSE, KEEP.format(schema=_schema(connection)), GROW, OPENS_WINDOW]
+    )
     present = set(connection.introspection.table_names())  # an early migration knows fewer tables
     for name, table in trigger_names(connection.vendor).items():
         if table in present:
@@ -56,6 +60,12 @@ def install(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+
+
+def _schema(connection: BaseDatabaseWrapper) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(current_schema())")
+        return str(cursor.fetchone()[0])
 
 
 def install_in_migration(_apps: Any, schema_editor: Any) -> None:
@@ -109,7 +119,8 @@ END $$"""
 KEEP: Final = """
 CREATE OR REPLACE FUNCTION audit_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.time < (SELECT max(cutoff) FROM audit_retention) THEN
+    -- by its schema: a temporary table of this name would come first
+    IF OLD.time < (SELECT max(cutoff) FROM {schema}.audit_retention) THEN
         RETURN OLD;
     END IF;
     RAISE EXCEPTION '% is append-only: delete refused', TG_TABLE_NAME

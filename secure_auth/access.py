@@ -55,8 +55,7 @@ def authenticate_access(encoded: str, *, source: Source) -> Signed:
         raise invalid_token() from error
     session = sessions.find_session(str(claims.get("sid", "")), kid=claims["kid"])
     if session is None or session.user_id != claims["sub"]:
-        metrics.count_refused_token("session_ended")  # so long ago that its row is gone, or its key is
-        raise invalid_token()
+        raise _forgotten()
     if not is_open(session, claims["sub"], timezone.now()):
         raise session_ended(session, source)
     return Signed(session.user, session, claims["auth_time"], claims["acr"], tuple(claims["amr"]))
@@ -81,6 +80,12 @@ def session_ended(session: Session, source: Source) -> Problem:
     metrics.count_refused_token("session_ended")
     event = _refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
     refusals.record_collapsed(event, key=session.id)
+    return invalid_token()
+
+
+def _forgotten() -> Problem:
+    """The session's row is gone, or its key is, or its account was deleted: it is counted, and not recorded."""
+    metrics.count_refused_token("session_ended")
     return invalid_token()
 
 
@@ -122,9 +127,11 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
     with refusals.limits_refused(source=source, user=claims["sub"], session=session_id):
         lockout.reserve_refresh(session=session_id, ip=source.ip)
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        session = sessions.find_session(session_id, kid=claims["kid"])
+        if session is None and not pending.is_account(claims["sub"]):
+            raise _forgotten()
         weak = _refused(Reason.WEAK_KEY, source=source, user=claims["sub"], session=session_id)
         refusals.record_collapsed(weak, key=session_id)
-        session = sessions.find_session(session_id, kid=claims["kid"])
         if session is None or not sessions.is_live(session, timezone.now()):
             raise invalid_token()  # judged before what else is wrong with the request
         raise validation_failed(
@@ -160,6 +167,8 @@ def _rotate(claims: RefreshToken, asked: dict[str, Any], *, source: Source) -> R
         return sessions.as_rotated(row)
     with transaction.atomic():
         rotation = sessions.rotate_session(session_id, **asked)
+        if rotation.session is None and not pending.is_account(user):
+            raise _forgotten()
         _record_rotation(rotation, user=user, session_id=session_id, source=source)
     return rotation
 

@@ -4,8 +4,8 @@ No answer tells a known address from an unknown one, by words or by time: every 
 is a row of the same transaction that the worker sends later.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from django.db import transaction
@@ -31,15 +31,15 @@ from secure_auth import (
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
 from secure_auth.models import MailToken, Session, User
 from throttling import lockout
-from throttling.reservations import LimitExceeded
+from throttling.reservations import LimitExceeded, Reservation
 
 
-def demand_address(email: str) -> addresses.Address:
+def demand_address(email: str, *, name: str = "email") -> addresses.Address:
     """The address, or the refusal of its field."""
     try:
         return addresses.parse_address(email)
     except ValueError as error:
-        raise validation_failed("email", "invalid", "This is not an e-mail address.") from error
+        raise validation_failed(name, "invalid", "This is not an e-mail address.") from error
 
 
 def demand_password(password: str, *, name: str, email: str, refused: NewEvent) -> None:
@@ -80,14 +80,25 @@ def mail_reserved(
     typed = None if user else recipients[0]
     with refusals.limits_refused(source=source, user=user, address=typed, session=session):
         reserved = [lockout.reserve_mail_source(source.ip)]
-        with suppress(LimitExceeded):
-            reserved.extend(lockout.reserve_mail_address(one.account) for one in recipients)
+        reserved += _reserve_addresses(recipients)
     try:
         yield len(reserved) > len(recipients)
     except BaseException:
         for reservation in reserved:
             lockout.release(reservation)
         raise
+
+
+def _reserve_addresses(recipients: Sequence[addresses.Address]) -> list[Reservation]:
+    """A mail to each, or none: what is not sent must not use up the mails of anybody's address."""
+    reserved: list[Reservation] = []
+    try:
+        reserved.extend(lockout.reserve_mail_address(one.account) for one in recipients)
+    except LimitExceeded:
+        for reservation in reserved:
+            lockout.release(reservation)
+        return []
+    return reserved
 
 
 def refuse_link(kind: EventType, *, source: Source) -> Problem:

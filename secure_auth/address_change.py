@@ -35,7 +35,7 @@ def request_change(
         Problem: validation_failed, invalid_credentials, temporarily_locked, rate_limited, invalid_token,
             service_unavailable.
     """
-    new, old = accounts.demand_address(new_email), Address(user.email, user.email_key)
+    new, old = accounts.demand_address(new_email, name="new_email"), Address(user.email, user.email_key)
     if new.key == old.key:
         raise validation_failed("new_email", "unchanged", "This is the address of the account already.")
     checked = proofs.prove_current_password(
@@ -53,8 +53,8 @@ def request_change(
                 _event(EventType.ADDRESS_REQUEST, user.pk, Reason.RATE_LIMITED, source, session=session.pk)
             )
         else:
-            change, taken = _begin(locked, session, new), User.objects.filter(email_key=new.key).exists()
-            _mail_both(locked, change, taken=taken)
+            change, taken = _begin(locked, session, new), User.objects.filter(email_key=new.key).first()
+            _mail_both(locked, change, taken)
             reason = Reason.KNOWN_ADDRESS if taken else Reason.NONE
             append(
                 _event(
@@ -104,13 +104,20 @@ def _settle_open(user_id: str, now: datetime) -> None:
     links.kill_links(user_id, OLD, NEW, now=now)
 
 
-def _mail_both(user: User, change: AddressChange, *, taken: bool) -> None:
-    """To a taken address goes another mail, without its link; the work is the same."""
+def _mail_both(user: User, change: AddressChange, taken: User | None) -> None:
+    """To an account that has the new address goes a reset of its password; the work is the same.
+
+    Else whoever asks for somebody's address again and again would use up the mails by which a reset opens a lock.
+    """
     old_link = links.create_link(OLD, user=user, change=change)
-    new_link = links.create_link(NEW, user=user, change=change)
     outbox.queue_mail("address_old", to=user.email, token=old_link, new=change.email)
-    template = "address_taken" if taken else "address_new"
-    outbox.queue_mail(template, to=change.email, token=None if taken else new_link)
+    if taken is None:
+        new_link = links.create_link(NEW, user=user, change=change)
+        outbox.queue_mail("address_new", to=change.email, token=new_link)
+        return
+    is_shut = taken.disabled_at is not None  # which no reset opens
+    reset_link = links.create_link(MailToken.Purpose.RESET, user=None if is_shut else taken)
+    outbox.queue_mail(outbox.DECOY if is_shut else "address_taken", to=taken.email, token=reset_link)
 
 
 def confirm_change(*, token: str, source: Source) -> bool:

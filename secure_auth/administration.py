@@ -191,8 +191,11 @@ def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
         raise Problem(Code.NOT_FOUND)
     if action == "reset-mfa" and user.role == Role.ADMIN:
         with transaction.atomic():
-            append(refusal_event(recovery.kind_of_request(), user.pk, actor, Reason.OTHER_ADMIN))
-        raise Problem(Code.PERMISSION_DENIED)
+            whose = Reason.OWN_ACCOUNT if user.pk == actor.user_id else Reason.OTHER_ADMIN
+            append(refusal_event(recovery.kind_of_request(), user.pk, actor, whose))
+        raise Problem(
+            Code.PERMISSION_DENIED, detail="Admins reset no admin's second factor: see the command reset_mfa."
+        )
     try:
         done = ACTIONS[action](user=user, actor=actor)
     except Refused as error:

@@ -22,8 +22,9 @@ from audit.append import NewEvent, append_collapsed
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.integrate import Integrator, start_log
 from audit.kept import keep, read_kept
-from audit.notes import Signer
+from audit.notes import Checkpoint, Signer
 from audit.tree import Head, Torn
+from audit.verify.notes import ED25519, NotSigned, VerifierKey, read_checkpoint
 from audit.vocabulary import Keeper
 from secure_auth import keys, witnesses
 from secure_auth.keys import OpenKey
@@ -122,7 +123,12 @@ class Logbook:
 
 def find_trouble(head: Head) -> Trouble | None:
     """The first known checkpoint that a head does not continue, or None."""
-    known = {Keeper.DATABASE: checkpoints.newest(head.log)}
+    newest = checkpoints.newest(head.log)
+    if head.log > 1 and not (newest and _is_ours(newest, head.origin)):
+        return Trouble(
+            Keeper.DATABASE, 0, f"log {head.log} has no checkpoint of ours: it was not begun by new_log"
+        )
+    known = {Keeper.DATABASE: newest}
     try:
         known[Keeper.FILE] = read_kept(kept_path())
     except ValueError:
@@ -133,6 +139,16 @@ def find_trouble(head: Head) -> Trouble | None:
             return Trouble(keeper, checkpoint.size, found.why)
     told = witnesses.find_contradiction(head.log)
     return Trouble(Keeper.WITNESS, told.known_size, f"{told.witness}: {told.why}") if told else None
+
+
+def _is_ours(checkpoint: Checkpoint, origin: str) -> bool:
+    """Whether a key of the ring, of whatever state, signed it."""
+    ring = keys.ring(Key.Purpose.AUDIT).keys.values()
+    try:
+        told = read_checkpoint(checkpoint.note, [VerifierKey(origin, ED25519, _public(key)) for key in ring])
+    except NotSigned:
+        return False
+    return told.origin == origin
 
 
 def keep_newest() -> None:
@@ -192,6 +208,12 @@ def verifier_keys(origin: str) -> list[str]:
     return [
         notes.verifier_key(origin, _public(key)) for key in sorted(_signing_keys(), key=lambda it: it.state)
     ]
+
+
+def ring_verifier_keys(origin: str) -> list[str]:
+    """The same, and then those of retired keys, by which older checkpoints are judged."""
+    ring = sorted(keys.ring(Key.Purpose.AUDIT).keys.values(), key=lambda key: key.state)
+    return [notes.verifier_key(origin, _public(key)) for key in ring]
 
 
 def _signing_keys() -> list[OpenKey]:

@@ -71,7 +71,7 @@ def revoke_token(encoded: str, *, source: Source) -> None:
             outcome=Outcome.FAILURE,
             reason=Reason.SESSION_ENDED if token else Reason.MALFORMED,
             source=source,
-            user=token["sub"] if token else "",
+            user=token["sub"] if token and pending.is_account(token["sub"]) else "",
         )
         refusals.record_collapsed(refused, key=refused.user)
 

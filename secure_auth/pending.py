@@ -136,6 +136,8 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
         raise invalid_token() from error
     found = PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"])
     pending = found.filter(Exists(keys.live_key(claims["kid"]))).first()
+    if pending is None and not is_account(claims["sub"]):
+        raise invalid_token()
     if pending is None or not is_live(pending, pending.user, timezone.now()):
         raise dead_partial(source=source, user=claims["sub"], login=claims["jti"])
     return pending
@@ -149,6 +151,11 @@ def is_live(pending: PendingLogin, user: User, now: datetime) -> bool:
         and pending.credential_version == user.credential_version
         and user.disabled_at is None
     )
+
+
+def is_account(user_id: str) -> bool:
+    """Whether there is an account, deleted ones aside: the log must not go on collecting where their devices are."""
+    return User.objects.filter(pk=user_id).exists()
 
 
 def dead_partial(*, source: Source, user: str, login: str) -> Exception:

@@ -16,6 +16,7 @@ from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason
 from audit.removal import EPOCH, Bodies, Promise
 from secure_auth import covering
+from secure_auth.acting import Refused
 
 STEP = timedelta(days=1)  # of the automatic retention: one event a day, not one an hour
 
@@ -39,6 +40,10 @@ def prune(*, before: datetime, reason: Reason = Reason.BY_COMMAND) -> Pruned:
     Raises:
         Refused: the event that covers it does not get into the log; nothing was deleted.
     """
+    if not removal.may_drop_bodies():
+        raise Refused(
+            "the database's role may not delete from audit_event: nothing was done (docs/running.md)"
+        )
     done, cutoff = 0, removal.cutoff_ms()
     begun = removal.last_promise()
     if begun and begun.before_ms > cutoff:
@@ -49,7 +54,7 @@ def prune(*, before: datetime, reason: Reason = Reason.BY_COMMAND) -> Pruned:
     found = removal.find_bodies(before_ms) if before_ms > cutoff else None
     if found and found.events:
         done += _keep(_promise(found, before_ms, reason))
-    return Pruned(done, before)
+    return Pruned(done, EPOCH + timedelta(milliseconds=max(before_ms, cutoff)))
 
 
 def prune_due() -> bool:

@@ -76,7 +76,9 @@ def new_log(*, reason: str, source: Source) -> Succession:
         head = integration.start(
             old.log + 1, source=source, reason=Reason.BY_COMMAND, note=reason, before=before
         )
-    keep(integration.kept_path(), checkpoints.sign(head, integration.signers()).note)
+        # Signed before anybody sees it: a successor without is one that somebody wrote who has the tables alone.
+        signed = checkpoints.sign(head, integration.signers())
+    keep(integration.kept_path(), signed.note)
     return Succession(head, old, last, memories)
 
 

@@ -97,7 +97,7 @@ def export_log(*, directory: Path, source: Source, on_progress: Callable[[int, i
     _record(View.EXPORT, source)
     database = open_database()()
     try:
-        vkeys = [key for head in database.heads() for key in integration.verifier_keys(head.origin)]
+        vkeys = [key for head in database.heads() for key in integration.ring_verifier_keys(head.origin)]
         heads = write_export(database, directory, vkeys, on_progress)
     except NotExported as error:
         raise Refused(str(error)) from error

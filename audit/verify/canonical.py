@@ -34,6 +34,18 @@ def parse(text: str | bytes) -> Any:
     return value
 
 
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `object_pairs_hook`: of a doubled name one reader shows the first, another the last.
+
+    Raises:
+        ValueError: a name stands twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
 def canonical(value: Any) -> str:
     """RFC 8785 text of what `parse` gave. Names sort by UTF-16 code units (section 3.2.3).
 

@@ -1,10 +1,10 @@
 """A log in a database, read in one snapshot: what is written meanwhile is not seen, and waits for nothing."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from audit.verify.faults import Bad
+from audit.verify.faults import Bad, printable
 from audit.verify.leaves import EVENT, PERSONAL, Altered, Columns, Spelling
 from audit.verify.store import Covering, Entry, Head, Store, Stored, is_hash, moment_of
 
@@ -112,6 +112,20 @@ class Database(Store):
             if len(found) < BATCH:
                 return
             after = found[-1][0]
+
+
+def by_key(table: str, rows: Iterable[list[Any]]) -> dict[str, Columns]:
+    """Rows by their first column.
+
+    Raises:
+        Bad: two have the same, and a reader may show either.
+    """
+    found: dict[str, Columns] = {}
+    for row in list(rows):  # to their end: whoever raises must leave no statement half read
+        if row[0] in found:
+            raise Bad(f"event {printable(row[0])}: {table} has two rows of it")
+        found[row[0]] = row
+    return found
 
 
 def as_bytes(value: Any) -> bytes:

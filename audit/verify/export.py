@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from audit.verify import layout
-from audit.verify.canonical import compact, parse
+from audit.verify.canonical import compact, parse, unique
 from audit.verify.faults import Bad, printable
 from audit.verify.leaves import EVENT, EXPORT, PERSONAL, Altered, Columns, Spelling
 from audit.verify.notes import NotSigned, parse_checkpoint, parse_note
@@ -115,6 +115,8 @@ class Export(Store):
             logs, pending = told["logs"], told["pending"]
             if (told["format"], told["version"]) != (layout.FORMAT, layout.VERSION):
                 raise ValueError("another format")
+            if int(pending) < 0:
+                raise ValueError("fewer than none")
             return [int(log) for log in logs], int(pending)
         except (OSError, ValueError, KeyError, TypeError):
             raise Bad(f"{self._root} is no export of version {layout.VERSION}") from None
@@ -167,6 +169,9 @@ class Export(Store):
         for line in filter(None, self._text(log, name).split("\n")):  # text may hold other line ends
             try:
                 told = parse(line)
+                json.loads(line, object_pairs_hook=unique)
+                if told["index"] in found or told["index"] // TILE != number:
+                    raise ValueError("of another tile, or a second one")
                 found[told["index"]] = told
             except (ValueError, TypeError, KeyError):
                 raise Bad(f"log {log}: the file {name} has a malformed line") from None

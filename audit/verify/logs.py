@@ -108,9 +108,10 @@ class LogJudge:
         if lost and declared:
             self.tally.restored = f"its successor holds a checkpoint of {declared.size} entries"
         for known in [*self._unmet, *(each for each in self._case.known if each.size > head.size)]:
-            if known.where == _DECLARED or (lost and declared and known.size <= declared.size):
-                continue
-            raise self._unlike(known)
+            if known.where != _DECLARED and not (lost and declared and known.size <= declared.size):
+                raise self._unlike(known)
+            if known.size <= head.size:  # not only cut: what stands up to there is another history
+                self.tally.restored += f"; {self._unlike(known).what}"
 
     def _judge_mark(self, mark: Mark) -> None:
         known = mark.checkpoint

@@ -10,6 +10,7 @@ from audit.verify.store import Head, moment_of
 from audit.verify.tree import TILE
 
 GRACE_SECONDS: Final = 120  # an event that waits longer, and in no queue, was slipped in or taken out
+MOST_LEVELS: Final = 8  # of tiles: 2^64 entries
 _ENTRY: Final = "SELECT 1 FROM audit_entry n WHERE n.event = "
 
 
@@ -70,7 +71,7 @@ def _judge_nodes(database: Database, numbers: dict[int, Head]) -> None:
     for log, level, count, least in found:
         size = numbers[log].size if log in numbers else 0
         # that those which should be there are there was seen with the entries
-        if level < 1 or least < 0 or count != size // TILE**level:
+        if not 1 <= level <= MOST_LEVELS or least < 0 or count != size // TILE**level:
             raise Bad(f"log {log}: level {level} has nodes that its {size} entries have not")
 
 
@@ -107,7 +108,7 @@ def _judge_waiting_event(database: Database, row: list[str], now_ms: int) -> Non
     event, own, queued = row[: len(EVENT)], row[len(EVENT) : -1], row[-1]
     try:
         _, is_missing = rebuild(event, None if own[0] is None else own, database.spelling)
-        age_seconds = (now_ms - milliseconds_of(event[0])) / 1000
+        age_seconds = abs(now_ms - milliseconds_of(event[0])) / 1000
     except Altered as error:
         raise Bad(f"event {printable(event[0])}, which has no entry yet: {error}") from None
     if is_missing:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from audit.verify.database import Database
+from audit.verify.database import Database, by_key
 from audit.verify.leaves import POSTGRES, Columns
 from audit.verify.store import Entry
 
@@ -77,7 +77,7 @@ class Postgres(Database):
             found = self.text_rows(f"SELECT {columns} {where}", *span)
         else:
             found = self.text_rows(f"SELECT {columns} FROM {table} WHERE {key} = ANY(%s)", ids)  # noqa: S608
-        return {row[0]: row for row in found}
+        return by_key(table, found)
 
 
 def _unescape(field: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from audit.verify.canonical import canonical, parse
+from audit.verify.canonical import canonical, parse, unique
 from audit.verify.faults import Bad, printable
 from audit.verify.leaves import EVENT, Altered, commitment
 from audit.verify.notes import (
@@ -96,9 +96,10 @@ def check_text_proof(raw: str, leaf: bytes, keys: Sequence[VerifierKey]) -> Prov
 def _members(raw: str) -> dict[str, Any]:
     """A proof file whose members have their types."""
     try:
-        proof = json.loads(raw)
+        proof = json.loads(raw, object_pairs_hook=unique)
+        json.dumps(proof, ensure_ascii=False).encode()  # half a character is none
     except (ValueError, RecursionError):
-        raise Bad("not a proof: no JSON") from None
+        raise Bad("not a proof: no JSON, or a name stands twice") from None
     missing = [name for name in MEMBERS if not isinstance(proof, dict) or name not in proof]
     if missing:
         raise Bad(f"not a proof: without {', '.join(missing)}")

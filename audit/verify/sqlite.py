@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from audit.verify.database import Database
+from audit.verify.database import Database, by_key
+from audit.verify.faults import Bad, printable
 from audit.verify.leaves import SQLITE, Columns
 from audit.verify.store import Entry
 
@@ -34,7 +35,12 @@ class Sqlite(Database):
 
     def stream(self, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement that may give many."""
-        yield from self._connection.execute(statement.replace("%s", "?"), values)
+        try:
+            yield from self._connection.execute(statement.replace("%s", "?"), values)
+        except sqlite3.OperationalError as error:
+            if "decode" in str(error):
+                raise Bad(f"a text is no UTF-8 ({printable(str(error))}): it was altered") from error
+            raise
 
     def text_rows(self, statement: str, *values: Any) -> Iterator[list[Any]]:
         """Rows as they are stored."""
@@ -44,4 +50,4 @@ class Sqlite(Database):
     def _by_key(self, table: str, key: str, columns: str, entries: Sequence[Entry]) -> dict[str, Columns]:
         ids = json.dumps([event for _, event, _ in entries])
         wanted = f"SELECT {columns} FROM {table} WHERE {key} IN (SELECT value FROM json_each(%s))"  # noqa: S608
-        return {row[0]: row for row in self.text_rows(wanted, ids)}
+        return by_key(table, self.text_rows(wanted, ids))

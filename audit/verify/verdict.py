@@ -71,6 +71,8 @@ def judge(opener: Opener, question: Question, say: Say) -> str:
     store = opener()
     try:
         return _Judgement(store, _shared(opener, store), question, say).run()
+    except (TypeError, ValueError) as error:  # what our own code writes is always of its type
+        raise Bad(f"what stands in a column or file is not of its kind ({error}): it was altered") from error
     finally:
         store.close()
 
@@ -237,7 +239,8 @@ class _Judgement:
                 raise Bad(
                     f"log {head.log}: {known.where} of {known.size} entries was stored, and is not any longer"
                 )
-        if not newest and age_seconds > loose.GRACE_SECONDS:
+        # a successor is signed as it begins: only so it is known that who ended the log before has the key
+        if not newest and (head.log > 1 or age_seconds > loose.GRACE_SECONDS):
             raise Bad(f"log {head.log}: it has no signed checkpoint")
         tally.newest_signed = newest
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from secure_auth.browsers import read_cookie
-from secure_auth.errors import missing_token
+from secure_auth.errors import invalid_token, missing_token
 from secure_auth.tokens import MAX_TOKEN_LENGTH
 
 
@@ -33,6 +33,8 @@ def read_token(request: Request | HttpRequest, *names: str) -> Presented:
     else:
         found = next(filter(None, (read_cookie(request, name) for name in names)), "")
         shown = Presented(found, by_cookie=True)
-    if not shown.token or len(shown.token) > MAX_TOKEN_LENGTH:
+    if not shown.token:
         raise missing_token()
+    if len(shown.token) > MAX_TOKEN_LENGTH:
+        raise invalid_token()
     return shown

@@ -43,7 +43,7 @@ class LogView(ServiceView):
     bearer = "access"
     role = "auditor"
     media_type = "text/plain"
-    seconds = 0  # how long an answer stays true
+    is_lasting = False  # whether an answer stays true for ever, under the number of its log
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Ask nobody for a token where the log is public, and record the reading."""
@@ -53,12 +53,11 @@ class LogView(ServiceView):
         evidence.record_log_reading(signed=getattr(self, "signed", None), source=self.source)
 
     def answer(self, content: str | bytes, media_type: str) -> HttpResponse:
-        """An answer that may be kept for as long as it stays true."""
+        """An answer that may be kept for as long as it stays true: without a number, until a successor begins."""
         response = HttpResponse(content, content_type=media_type)
         whose = "public" if settings.AUDIT_LOG_PUBLIC else "private"
-        response["Cache-Control"] = (
-            f"{whose}, max-age={self.seconds}, immutable" if self.seconds else "no-cache"
-        )
+        stays = self.is_lasting and self.kwargs.get("number") is not None
+        response["Cache-Control"] = f"{whose}, max-age={FOR_EVER_SECONDS}, immutable" if stays else "no-cache"
         return response
 
 
@@ -100,7 +99,7 @@ class TileView(LogView):
 
     answers = {"GET": (200, OpenApiTypes.BINARY)}
     media_type = BYTES
-    seconds = FOR_EVER_SECONDS
+    is_lasting = True
 
     def get(
         self, request: Request, level: int, tile: tuple[int, int], number: int | None = None
@@ -115,7 +114,7 @@ class BundleView(LogView):
     answers = {"GET": (200, OpenApiTypes.BINARY)}
     problems = (Code.GONE,)
     media_type = BYTES
-    seconds = FOR_EVER_SECONDS
+    is_lasting = True
 
     def get(self, request: Request, tile: tuple[int, int], number: int | None = None) -> HttpResponse:
         """The leaves of a tile, each after its length in two bytes. Where bodies were pruned it is `gone`."""

@@ -128,6 +128,11 @@ def insert_event(run: Run, _log: Ledger) -> None:
     ledger.put_event(run, _invented())
 
 
+def insert_later_event(run: Run, _log: Ledger) -> None:
+    year_ms = 365 * 86_400_000
+    ledger.put_event(run, Maker(start_ms=NOW_MS + year_ms, seed=7).event(KINDS[0]))
+
+
 def insert_entry(run: Run, log: Ledger) -> None:
     rows = _invented()
     ledger.put_event(run, rows)
@@ -211,6 +216,16 @@ def add_value(run: Run, log: Ledger) -> None:
 def add_personal(run: Run, log: Ledger) -> None:
     row = (log.id(0), *log.entries[V][1][1:])
     ledger.put_event(run, (log.entries[0][0], row, b""), event=False)
+
+
+def second_personal(run: Run, log: Ledger) -> None:
+    """Whoever shows the first row found shows the forged one."""
+    name = "audit_personaldata"
+    run(f"CREATE TABLE forged AS SELECT * FROM {name} WHERE event = '{log.id(V)}'")
+    run("UPDATE forged SET ip = '192.0.2.8'")
+    run(f"INSERT INTO forged SELECT * FROM {name}")
+    run(f"DROP TABLE {name}")
+    run(f"ALTER TABLE forged RENAME TO {name}")
 
 
 def fake_erasure(run: Run, log: Ledger) -> None:
@@ -342,6 +357,7 @@ ALTERATIONS: Final = (
     Alteration(_ENTRIES, "an event is deleted with its entry", delete_entry),
     Alteration(_ENTRIES, "the same, and all that follow move up, with nodes and head", close_the_gap),
     Alteration(_ENTRIES, "an event is inserted, without an entry", insert_event),
+    Alteration(_ENTRIES, "the same, dated a year ahead", insert_later_event),
     Alteration(_ENTRIES, "an event is inserted with its entry, with nodes and head", insert_entry),
     Alteration(_ENTRIES, "two entries are swapped", swap_entries),
     Alteration(_ENTRIES, "the events of two entries are swapped", swap_events),
@@ -358,6 +374,7 @@ ALTERATIONS: Final = (
     Alteration(_PERSONAL, "the rows of two events are swapped", swap_personal),
     Alteration(_PERSONAL, "a row has a value more than the event committed to", add_value),
     Alteration(_PERSONAL, "an event without commitments gets a row", add_personal),
+    Alteration(_PERSONAL, "an event gets a second row, and the table loses its key", second_personal),
     Alteration(_PERSONAL, "the row of a pruned event stays", keep_pruned_personal),
     Alteration(_PERSONAL, "a row is deleted, and an `audit.erase` without an entry names it", fake_erasure),
     Alteration(_PERSONAL, "the same, and the `audit.erase` waits for its entry", fake_queued_erasure),

@@ -140,3 +140,29 @@ def test_altered_hashes_at_the_edge_are_found_before_signing(service: Server) ->
     start_again(service)
     assert "contradicts" in wait_for_warning(client)
     client.close()
+
+
+BEGIN_WITHOUT_KEY = """
+from django.db import transaction
+from audit import checkpoints
+from audit.events import SYSTEM, Reason
+from secure_auth import integration
+with transaction.atomic():
+    before = {"checkpoint": checkpoints.newest(1).note}
+    integration.start(2, source=SYSTEM, reason=Reason.BY_COMMAND, before=before)
+"""
+
+
+def test_a_successor_that_was_begun_without_the_key_is_not_signed(service: Server) -> None:
+    """It would excuse whatever was done to the log before: the rows alone are as easily written as any others."""
+    client = Client(service, new_address())
+    auditor = client.create_person(role="auditor")
+    fail(client, auditor)
+    service.stop()
+    service.manage("shell", "--no-imports", "-c", BEGIN_WITHOUT_KEY)
+    start_again(service)
+    assert "it was not begun by new_log" in wait_for_warning(client)
+    assert service.rows("SELECT count(*) FROM audit_checkpoint WHERE log = 2") == [(0,)]
+    judged = service.manage("verify_log", check=False)
+    assert (judged.returncode, "log 2: it has no signed checkpoint" in judged.stdout) == (1, True)
+    client.close()

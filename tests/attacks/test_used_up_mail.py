@@ -7,7 +7,7 @@ hour. Expected: each of these mails resets the password, and goes to the account
 from collections.abc import Callable
 
 from tests.attacks.evidence import events
-from tests.client import Client, Person, expect
+from tests.client import Client, Person, expect, new_email
 from tests.server import Server
 
 LONG_S = "\u017f"  # folds to s
@@ -40,3 +40,43 @@ def test_mail_goes_to_the_account_not_to_what_was_typed(new_client: Callable[...
     expect(new_client().register(twin), 202)
     told = owner.mailbox(person).wait_for(before + 1)
     assert {str(message["To"]) for message in told} == {person.email}
+
+
+def want(stranger: Client, person: Person, address: str) -> None:
+    """Ask for an address for one's own account."""
+    body = {"current_password": person.password, "new_email": address}
+    expect(stranger.post("email/change/", body, person.access), 202)
+
+
+def test_mails_of_who_wants_the_address_reset_the_password(
+    new_client: Callable[..., Client],
+) -> None:
+    owner = new_client()
+    person = owner.sign_up()
+    mailbox = owner.mailbox(person)
+    links = len(mailbox.tokens())
+    stranger = new_client()
+    other = stranger.create_person()
+    for _ in range(2):
+        want(stranger, other, person.email)
+    mailbox.wait_for(links + 2)
+    token = mailbox.tokens()[-1]
+    body = {"token": token, "new_password": NEW_PASSWORD}
+    assert owner.post("password/reset/confirm/", body).status_code == 204
+    assert expect(owner.login(person, NEW_PASSWORD), 200)["next"] == "verify"
+
+
+def test_mails_that_are_not_sent_use_nothing_up(new_client: Callable[..., Client]) -> None:
+    """The stranger's own address has no mail left, so that nobody is mailed of his changes."""
+    owner = new_client()
+    person = owner.sign_up()
+    mailbox = owner.mailbox(person)
+    links = len(mailbox.tokens())
+    stranger = new_client()
+    other = stranger.create_person()
+    for _ in range(3):
+        want(stranger, other, new_email())
+    for _ in range(2):
+        want(new_client(), other, person.email)
+    expect(owner.post("password/reset/", {"email": person.email}), 202)
+    mailbox.wait_for(links + 1)

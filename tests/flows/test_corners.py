@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from tests.attacks.evidence import events
+from tests.attacks.evidence import claims, events
 from tests.client import Client, expect
 from tests.passkeys import Passkey, add_passkey, bind, creation_options, step_up
 from tests.problems import problem
+from tests.redis_processes import wait_until
 from tests.server import Server
 
 MOST_PASSKEYS = 20
@@ -57,3 +58,45 @@ def test_an_account_has_so_many_passkeys_and_no_more(client: Client) -> None:
         add_passkey(client, person)
     credential = Passkey(client.server.origin).make(creation_options(client, person))
     problem(bind(client, person, credential), "too_many_authenticators")
+
+
+def test_devices_of_a_deleted_account_are_not_recorded(client: Client, server: Server) -> None:
+    """Erasure cannot reach what is recorded after it."""
+    person = client.create_person()
+    owner = claims(person.access)["sub"]
+    partial = expect(client.login(person), 200)["partial_token"]
+    body = {"current_password": person.password}
+    assert client.delete("me/", person.access, json=body).status_code == 204
+    wait_until(lambda: events(server, user=owner) == [], 30)
+    refresh = {"refresh": person.refresh}
+    problem(client.post("token/refresh/", refresh), "invalid_token")
+    problem(client.post("token/refresh/", refresh, headers={"Idempotency-Key": "abc"}), "invalid_token")
+    code = {"method": "totp", "code": "123456"}
+    problem(client.post("login/verify/", code, partial), "invalid_token")
+    assert client.post("token/revoke/", {"token": person.refresh}).status_code in (200, 401)
+    assert events(server, user=owner) == []
+
+
+def test_a_malformed_new_address_is_told_at_its_field(client: Client) -> None:
+    person = client.create_person()
+    body = {"current_password": person.password, "new_email": "bad"}
+    refused = client.post("email/change/", body, person.access)
+    problem(refused, "validation_failed")
+    assert list(refused.json()["errors"]) == ["new_email"]
+
+
+def test_a_token_that_is_too_long_is_a_bad_token(client: Client) -> None:
+    for length in (4096, 4097):
+        answer = client.me("a" * length)
+        problem(answer, "invalid_token")
+        assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+def test_an_admin_who_would_reset_their_own_factors_is_recorded_as_such(
+    client: Client, server: Server
+) -> None:
+    admin = client.create_person(role="admin")
+    own = claims(admin.access)["sub"]
+    path = f"admin/users/{own}/reset-mfa/"
+    problem(client.post(path, {"reason": "x"}, admin.access), "permission_denied")
+    assert [event.reason for event in events(server, type="mfa.reset", user=own)] == ["own_account"]

@@ -41,7 +41,7 @@ class Command(OperatorCommand):
         if not options["yes"]:
             self._ask(f"{retention.count(before)} events before {told} lose their bodies for good.")
         done = retention.prune(before=before)
-        self.stdout.write(f"pruned: {done.events} events before {told}")
+        self.stdout.write(f"pruned: {done.events} events before {done.before:%Y-%m-%d %H:%M:%S} UTC")
 
     def _ask(self, question: str) -> None:
         if not sys.stdin.isatty():

@@ -70,6 +70,21 @@ def test_personal_data_can_be_deleted() -> None:
     assert not refused("DELETE FROM audit_personaldata")
 
 
+def test_a_temporary_cut_off_opens_nothing() -> None:
+    """Whoever may delete what was pruned makes a table of that name, which hides the real one."""
+    fill()
+    if connection.vendor != "postgresql":
+        return  # SQLite's triggers see no temporary table
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE audit_retention (cutoff timestamptz)")
+        cursor.execute("INSERT INTO audit_retention VALUES ('3000-01-01')")
+    try:
+        assert refused("DELETE FROM public.audit_event")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE pg_temp.audit_retention")
+
+
 def test_only_events_before_the_highest_cut_off_can_be_deleted() -> None:
     event_id = fill()
     event = Event.objects.get()

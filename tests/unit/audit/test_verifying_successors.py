@@ -157,3 +157,26 @@ def test_successor_must_hold_a_signed_checkpoint_of_the_log_before(
     with pytest.raises(Bad, match=why) as fault:
         say(database)
     assert fault.value.index == 0
+
+
+def test_successor_that_nobody_signed_is_bad_from_its_first_moment(
+    first: tuple[Owner, Ledger], database: Owner
+) -> None:
+    """Whoever has the tables alone can begin a log that excuses what he did to the one before."""
+    begin_second(database, note_of(first[1]))
+    with database.connect() as run:
+        run("DELETE FROM audit_checkpoint WHERE log = 2")
+    question = Question(keys=[parse_key(each) for each in VKEYS], now_ms=lambda: BEGAN_MS + 1000)
+    with pytest.raises(Bad, match="log 2: it has no signed checkpoint"):
+        judge(database.opener(), question, lambda _: None)
+
+
+def test_another_history_is_told_from_a_lost_tail(first: tuple[Owner, Ledger], database: Owner) -> None:
+    _, log = first
+    forked = replace(log, entries=[*log.entries[:100], *log.entries[101:]])
+    begin_second(database, note_of(forked, 630))
+    verdict, said = say(database)
+    assert verdict.startswith("ok: ")
+    (told,) = [line for line in said if "restored" in line]
+    assert "one of the entries" in told
+    assert "is not the one that the successor's checkpoint was signed over" in told

@@ -8,6 +8,7 @@ from secure_auth import addresses, pending, refusals
 from secure_auth.errors import Problem
 from secure_auth.models import PendingLogin
 from throttling import lockout
+from throttling.headers import forget_usage
 from throttling.reservations import LimitExceeded, Reservation
 
 LOGIN_TRIES = "second_factor_login"
@@ -35,6 +36,7 @@ def reserve_second_step(login: PendingLogin, *, totp: bool, source: Source) -> R
             and not refusal.in_flight
             and refusal.limit.purpose == LOGIN_TRIES
         ):
+            forget_usage()
             raise pending.dead_partial(source=source, user=login.user_id, login=login.id) from problem
         raise
 

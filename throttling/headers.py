@@ -36,6 +36,13 @@ def note_usage(usages: Iterable[Usage]) -> None:
         noted.extend(usages)
 
 
+def forget_usage() -> None:
+    """For whoever answers a refusal as if no limit had refused: so it is counted like any other request."""
+    noted = _noted.get()
+    if noted is not None:
+        noted.clear()
+
+
 def rate_limit_fields(usages: list[Usage]) -> dict[str, str]:
     """Both fields, in structured-field form; none when no limit applied.
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import httpx
+
 from tests.attacks.evidence import claims, events
 from tests.client import Client, expect
 from tests.passkeys import Passkey, add_passkey, bind, creation_options, step_up
@@ -100,3 +102,19 @@ def test_an_admin_who_would_reset_their_own_factors_is_recorded_as_such(
     path = f"admin/users/{own}/reset-mfa/"
     problem(client.post(path, {"reason": "x"}, admin.access), "permission_denied")
     assert [event.reason for event in events(server, type="mfa.reset", user=own)] == ["own_account"]
+
+
+def test_tries_of_a_login_that_is_used_up_count_as_requests(client: Client) -> None:
+    person = client.create_person()
+    partial = expect(client.login(person), 200)["partial_token"]
+    wrong = {"method": "totp", "code": "000000"}
+    for _ in range(5):
+        client.post("login/verify/", wrong, partial)
+    left = [remaining(client.post("login/verify/", wrong, partial)) for _ in range(2)]
+    assert left[0] - left[1] == 1
+
+
+def remaining(answer: httpx.Response) -> int:
+    """What RateLimit says is left of the source's requests."""
+    problem(answer, "invalid_token")
+    return int(answer.headers["RateLimit"].partition("r=")[2].partition(";")[0])

@@ -141,7 +141,8 @@ def _matching(pattern: re.Pattern[str], what: str, value: str) -> str:
 
 def _address(value: str) -> str:
     try:
-        return str(ip_address(value))
+        address = ip_address(value)
+        return str(getattr(address, "ipv4_mapped", None) or address)  # as the log has it
     except ValueError:
         raise ValueError("must be an IPv4 or IPv6 address") from None
 
@@ -164,7 +165,7 @@ def _moment(value: str) -> tuple[datetime, bool]:
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
             return datetime.combine(date.fromisoformat(value), datetime.min.time(), UTC), True
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value.upper())  # RFC 3339 section 5.6: t and z too
     except ValueError:
         moment = datetime.min  # noqa: DTZ901 refused below
     if moment.tzinfo is None:

@@ -102,6 +102,9 @@ def test_pages_lead_forth_and_back_and_stay_stable(auditor: Ask, client: Client)
     person = client.sign_up()
     reader, holder = auditor.client, auditor.person  # type: ignore[attr-defined]
     whole = [event["id"] for event in auditor(ip=client.address)]
+    assert [
+        event["id"] for event in auditor(ip=f"::ffff:{client.address}", since="2026-01-01t00:00:00z")
+    ] == whole
     pages, urls = [], [f"audit/events/?ip={client.address}&limit=2"]
     while urls[-1]:
         page = expect(reader.get(urls[-1], holder.access), 200)

@@ -38,18 +38,19 @@ def workers_of(server: Server) -> list[int]:
     return descendants(server.nodes[0].process.pid)[-2:]
 
 
-def sockets_of(server: Server) -> dict[int, int]:
+def sockets_of(server: Server) -> dict[int, set[str]]:
     """The sockets that each web worker has open."""
     held = {}
     for pid in workers_of(server):
         files = Path(f"/proc/{pid}/fd")
-        links = [str(file.readlink()) for file in files.iterdir() if file.is_symlink()]
-        held[pid] = sum(link.startswith("socket:") for link in links)
+        links = {str(file.readlink()) for file in files.iterdir() if file.is_symlink()}
+        held[pid] = {link for link in links if link.startswith("socket:")}
     return held
 
 
-def gained(server: Server, before: dict[int, int]) -> dict[int, int]:
-    return {pid: more for pid, count in sockets_of(server).items() if (more := count - before[pid])}
+def gained(server: Server, before: dict[int, set[str]]) -> dict[int, int]:
+    """How many new ones each has, whatever it closed meanwhile."""
+    return {pid: more for pid, held in sockets_of(server).items() if (more := len(held - before[pid]))}
 
 
 @pytest.mark.alone

@@ -259,7 +259,7 @@ def test_without_a_worker_events_wait_and_with_one_the_public_can_check(unled: S
     wait_for_proof(client, auditor, event["id"])
     head: Head = open_checkpoint(client.get("audit/log/checkpoint").text, client.get("audit/log/vkey").text)
     assert client.get(f"audit/log/tile/0/{tile_name(0, min(head.size, 256))}").status_code == 200
-    assert "public" in client.get("audit/log/tile/0/000.p/1").headers["Cache-Control"]
+    assert "public" in client.get("audit/log/1/tile/0/000.p/1").headers["Cache-Control"]
     assert code_of(client.get("audit/events/")) == "invalid_token"
     client.close()
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.client import Client, Person, new_email
 from tests.conftest import new_address
 from tests.pages.seeding import seed
+from tests.redis_processes import wait_until
 from tests.server import Server
 from tests.watcher import age
 
@@ -129,11 +130,20 @@ def test_actions_ask_for_the_second_factor_first(busy: Server, page: Page) -> No
     expect(page).to_have_url(re.compile(r"/reauthenticate/\?next=%2Fconsole%2Fintegrity%2F"))
 
 
+def is_judged(page: Page) -> bool:
+    """Whether the event of this page, looked at anew, has its entry and is being verified."""
+    if page.locator("[data-verdict]").count():
+        return True
+    page.reload()
+    return False
+
+
 def test_foreign_text_is_text(busy: Server, page: Page) -> None:
     attempt(busy, agent=PROBE, email=f"{PROBE}@example.org")
     page.goto("/console/events/?type=login.password")
     page.locator("[data-events] .time").first.click()
     expect(page.locator('[data-field="source.user_agent"]')).to_have_text(PROBE)
+    wait_until(lambda: is_judged(page))
     expect(page.locator("[data-verdict]")).to_have_attribute("data-state", re.compile("pass|unable"))
     for path in ("events/?q=", "events/?ip=", "detections/?rule=", "?span=", "people/?q="):
         page.goto(f"/console/{path}{quote(PROBE)}")

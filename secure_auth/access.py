@@ -1,34 +1,24 @@
-"""What the holder of a token may do with it: authenticate a request, refresh, log out, see and end sessions."""
+"""What the holder of a token may do with it: authenticate a request, log out, see and end sessions."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from audit.append import NewEvent, append, append_with
+from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import (
-    agents,
     devices,
     factors,
-    letters,
     metrics,
-    outbox,
     pending,
     refusals,
     sessions,
-    tokens,
 )
-from secure_auth.errors import Code, Problem, invalid_token, validation_failed
+from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import Session, User
-from secure_auth.sessions import Rotation, Verdict
-from secure_auth.tokens import AccessToken, InvalidToken, RefreshToken, TokenPair
-from throttling import lockout
-
-IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
+from secure_auth.tokens import AccessToken, InvalidToken
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ def authenticate_access(encoded: str, *, source: Source) -> Signed:
         raise invalid_token() from error
     session = sessions.find_session(str(claims.get("sid", "")), kid=claims["kid"])
     if session is None or session.user_id != claims["sub"]:
-        raise _forgotten()
+        raise forgotten()
     if not is_open(session, claims["sub"], timezone.now()):
         raise session_ended(session, source)
     return Signed(session.user, session, claims["auth_time"], claims["acr"], tuple(claims["amr"]))
@@ -70,7 +60,7 @@ def verify_access(encoded: str, *, source: Source) -> None:
     signed = authenticate_access(encoded, source=source)
     if signed.user.must_change_password:
         reason = Reason.PASSWORD_CHANGE_REQUIRED
-        restricted = _refused(reason, source=source, user=signed.user.pk, session=signed.session.id)
+        restricted = refused(reason, source=source, user=signed.user.pk, session=signed.session.id)
         refusals.record_collapsed(restricted, key=signed.session.id)
         raise invalid_token()
 
@@ -78,12 +68,12 @@ def verify_access(encoded: str, *, source: Source) -> None:
 def session_ended(session: Session, source: Source) -> Problem:
     """Record, once a window, that a token of an ended session came, and give the problem to raise."""
     metrics.count_refused_token("session_ended")
-    event = _refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
+    event = refused(Reason.SESSION_ENDED, source=source, user=session.user_id, session=session.id)
     refusals.record_collapsed(event, key=session.id)
     return invalid_token()
 
 
-def _forgotten() -> Problem:
+def forgotten() -> Problem:
     """The session's row is gone, or its key is, or its account was deleted: it is counted, and not recorded."""
     metrics.count_refused_token("session_ended")
     return invalid_token()
@@ -95,7 +85,8 @@ def is_open(session: Session, subject: str, now: datetime) -> bool:
     return is_own and sessions.is_live(session, now) and session.user.disabled_at is None
 
 
-def _refused(reason: Reason, *, source: Source, user: str = "", session: str = "") -> NewEvent:
+def refused(reason: Reason, *, source: Source, user: str = "", session: str = "") -> NewEvent:
+    """The event of a token that opens nothing."""
     return NewEvent(
         type=EventType.TOKEN_REFUSED,
         outcome=Outcome.FAILURE,
@@ -104,121 +95,6 @@ def _refused(reason: Reason, *, source: Source, user: str = "", session: str = "
         user=user,
         session=session,
     )
-
-
-def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source) -> TokenPair:
-    """Answer the successor of a refresh token.
-
-    Raises:
-        Problem: invalid_token, validation_failed (the Idempotency-Key), rate_limited or service_unavailable.
-    """
-    try:
-        claims = RefreshToken.read(refresh)
-        session_id, generation = str(claims["sid"]), int(claims["gen"])
-        # Who has the signing key alone can write every claim but this one, which the digest ring makes.
-        digest_key = sessions.find_digest_key(str(claims["jti"]), session_id, generation)
-        if digest_key is None:
-            raise InvalidToken("forged")
-    except (InvalidToken, KeyError, ValueError, TypeError) as error:
-        with refusals.limits_refused(source=source):
-            lockout.reserve_refresh(session=None, ip=source.ip)
-        refusals.record_collapsed(_refused(Reason.MALFORMED, source=source))
-        raise invalid_token() from error
-    with refusals.limits_refused(source=source, user=claims["sub"], session=session_id):
-        lockout.reserve_refresh(session=session_id, ip=source.ip)
-    if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-        session = sessions.find_session(session_id, kid=claims["kid"])
-        if session is None and not pending.is_account(claims["sub"]):
-            raise _forgotten()
-        weak = _refused(Reason.WEAK_KEY, source=source, user=claims["sub"], session=session_id)
-        refusals.record_collapsed(weak, key=session_id)
-        if session is None or not sessions.is_live(session, timezone.now()):
-            raise invalid_token()  # judged before what else is wrong with the request
-        raise validation_failed(
-            "Idempotency-Key", "invalid", "22 to 128 characters of A-Z a-z 0-9 _ - are needed."
-        )
-    now = timezone.now()
-    asked = {
-        "generation": generation,
-        "kid": claims["kid"],
-        "digest_key": digest_key,
-        "idempotency_key": idempotency_key or "",
-        "now": now,
-    }
-    rotation = _rotate(claims, asked, source=source)
-    if rotation.session and rotation.verdict in (Verdict.ROTATED, Verdict.REPLAYED):
-        return tokens.issue_pair(rotation.session, rotation.session.user, digest_key=digest_key, now=now)
-    if rotation.verdict is Verdict.KEY_REPEATED:
-        raise validation_failed("Idempotency-Key", "repeated", "Each refresh needs a new key.")
-    raise invalid_token()
-
-
-def _rotate(claims: RefreshToken, asked: dict[str, Any], *, source: Source) -> Rotation:
-    """Rotate and record it, in one statement where the database can; what was no rotation is judged under a lock.
-
-    It is tried again under that lock: a token is reused only where a rotation failed in the same transaction.
-    """
-    user, session_id = claims["sub"], claims["sid"]
-    rotated = NewEvent(
-        type=EventType.TOKEN_REFRESH, outcome=Outcome.SUCCESS, source=source, user=user, session=session_id
-    )
-    row = append_with(*sessions.rotation_statement(session_id, **asked), rotated)
-    if row is not None:
-        return sessions.as_rotated(row)
-    with transaction.atomic():
-        rotation = sessions.rotate_session(session_id, **asked)
-        if rotation.session is None and not pending.is_account(user):
-            raise _forgotten()
-        _record_rotation(rotation, user=user, session_id=session_id, source=source)
-    return rotation
-
-
-def owner_of_refresh(encoded: str) -> tuple[str, str] | None:
-    """The session and the account that a genuine refresh token names; None for anything else."""
-    try:
-        claims = RefreshToken.read(encoded)
-        return str(claims["sid"]), str(claims["sub"])
-    except (InvalidToken, KeyError):
-        return None
-
-
-def _record_rotation(rotation: Rotation, *, user: str, session_id: str, source: Source) -> None:
-    """One event for every verdict; reuse is two, since it ends the session."""
-
-    def event(kind: EventType, reason: str = "", failed: bool = True) -> NewEvent:
-        outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
-        return NewEvent(
-            type=kind, outcome=outcome, reason=reason, source=source, user=user, session=session_id
-        )
-
-    match rotation.verdict:
-        case Verdict.ROTATED:
-            append(event(EventType.TOKEN_REFRESH, failed=False))
-        case Verdict.REPLAYED:
-            append(event(EventType.TOKEN_REFRESH, Reason.REPLAYED, failed=False))
-        case Verdict.REUSED:
-            revoke = event(EventType.SESSION_REVOKE, Reason.TOKEN_REUSE, failed=False)
-            _tell_of_reuse(rotation.session, source)
-            append(event(EventType.TOKEN_REUSE, Reason.REUSED), revoke)
-        case Verdict.SUPERSEDED:
-            append(event(EventType.TOKEN_REFUSED, Reason.SUPERSEDED))
-        case Verdict.KEY_REPEATED:
-            append(event(EventType.TOKEN_REFUSED, Reason.INVALID_INPUT))
-        case Verdict.ENDED:
-            refused = event(EventType.TOKEN_REFUSED, Reason.SESSION_ENDED)
-            refusals.record_collapsed(refused, key=session_id)
-
-
-def _tell_of_reuse(session: Session | None, source: Source) -> None:
-    """Whoever used the token twice is out, and so is its owner, who hears why: once, for a session ends once."""
-    if session is not None:
-        outbox.queue_mail(
-            "token_reuse",
-            to=session.user.email,
-            device=agents.describe_agent(session.user_agent).words,
-            address=source.ip,
-            time=letters.moment(timezone.now()),
-        )
 
 
 def log_out(*, signed: Signed, source: Source) -> None:

@@ -4,7 +4,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from secure_auth import access, devices, sessions
+from secure_auth import access, devices, refreshing, sessions
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
 from secure_auth.api.bearer import Presented
@@ -47,7 +47,7 @@ class RefreshView(ServiceView):
         """Answer the successor pair."""
         key = request.headers.get("Idempotency-Key")
         refresh = self.body().get("refresh") or self._refresh_cookie(request)
-        pair = access.refresh_tokens(refresh=refresh, idempotency_key=key, source=self.source)
+        pair = refreshing.refresh_tokens(refresh=refresh, idempotency_key=key, source=self.source)
         return cookies.deliver_tokens(request, pair_answer(pair), session_id=pair.session_id)
 
     def _refresh_cookie(self, request: Request) -> str:
@@ -59,7 +59,7 @@ class RefreshView(ServiceView):
         cookie = "" if "Authorization" in request.headers else read_cookie(request, cookies.REFRESH)
         if not cookie:
             raise validation_failed("refresh", "required", "This field is required.")
-        owner = access.owner_of_refresh(cookie)
+        owner = refreshing.owner_of_refresh(cookie)
         if owner:
             session, user = owner
             self.demand_own_site(Presented(cookie, by_cookie=True), session, user=user, session=session)

@@ -19,7 +19,7 @@ from django.db import connection, connections, transaction
 import tests.ready  # noqa: F401
 from audit.events import Source
 from audit.models import Event
-from secure_auth import access, digest_ring, keys, sessions, tokens
+from secure_auth import digest_ring, keys, refreshing, sessions, tokens
 from secure_auth.errors import Problem
 from secure_auth.models import Key, Session, User
 from secure_auth.sessions import Verdict
@@ -158,7 +158,7 @@ class Family:
         number = next(_requests)
         source = Source(ip=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
         try:
-            return Answer(access.refresh_tokens(refresh=token, idempotency_key=key, source=source))
+            return Answer(refreshing.refresh_tokens(refresh=token, idempotency_key=key, source=source))
         except Problem as problem:
             return Answer(None, str(problem))
 

@@ -7,18 +7,24 @@ hour. Expected: each of these mails resets the password, and goes to the account
 from collections.abc import Callable
 
 from tests.attacks.evidence import events
+from tests.authenticator import Mailbox
 from tests.client import Client, Person, expect, new_email
+from tests.redis_processes import wait_until
 from tests.server import Server
 
 LONG_S = "\u017f"  # folds to s
 NEW_PASSWORD = "three fresh words 93"
 
 
-def test_mails_of_registrations_reset_the_password(new_client: Callable[..., Client], server: Server) -> None:
-    owner = new_client()
+def owned_mailbox(owner: Client) -> tuple[Client, Person, Mailbox, int]:
+    """Somebody with an account, their mailbox, and how many links came to it so far."""
     person = owner.sign_up()
     mailbox = owner.mailbox(person)
-    links = len(mailbox.tokens())
+    return owner, person, mailbox, len(mailbox.tokens())
+
+
+def test_mails_of_registrations_reset_the_password(new_client: Callable[..., Client], server: Server) -> None:
+    owner, person, mailbox, links = owned_mailbox(new_client())
     for _ in range(4):
         expect(new_client().register(Person(person.email, "another password 12")), 202)
     expect(owner.post("password/reset/", {"email": person.email}), 202)
@@ -51,15 +57,12 @@ def want(stranger: Client, person: Person, address: str) -> None:
 def test_mails_of_who_wants_the_address_reset_the_password(
     new_client: Callable[..., Client],
 ) -> None:
-    owner = new_client()
-    person = owner.sign_up()
-    mailbox = owner.mailbox(person)
-    links = len(mailbox.tokens())
+    owner, person, mailbox, links = owned_mailbox(new_client())
     stranger = new_client()
     other = stranger.create_person()
     for _ in range(2):
         want(stranger, other, person.email)
-    mailbox.wait_for(links + 2)
+    wait_until(lambda: len(mailbox.tokens()) == links + 2)
     token = mailbox.tokens()[-1]
     body = {"token": token, "new_password": NEW_PASSWORD}
     assert owner.post("password/reset/confirm/", body).status_code == 204
@@ -68,10 +71,7 @@ def test_mails_of_who_wants_the_address_reset_the_password(
 
 def test_mails_that_are_not_sent_use_nothing_up(new_client: Callable[..., Client]) -> None:
     """The stranger's own address has no mail left, so that nobody is mailed of his changes."""
-    owner = new_client()
-    person = owner.sign_up()
-    mailbox = owner.mailbox(person)
-    links = len(mailbox.tokens())
+    owner, person, mailbox, links = owned_mailbox(new_client())
     stranger = new_client()
     other = stranger.create_person()
     for _ in range(3):
@@ -79,4 +79,4 @@ def test_mails_that_are_not_sent_use_nothing_up(new_client: Callable[..., Client
     for _ in range(2):
         want(new_client(), other, person.email)
     expect(owner.post("password/reset/", {"email": person.email}), 202)
-    mailbox.wait_for(links + 1)
+    wait_until(lambda: len(mailbox.tokens()) == links + 1)

@@ -28,12 +28,12 @@ def test_mails_of_registrations_reset_the_password(new_client: Callable[..., Cli
     for _ in range(4):
         expect(new_client().register(Person(person.email, "another password 12")), 202)
     expect(owner.post("password/reset/", {"email": person.email}), 202)
-    mailbox.wait_for(links + 2)
+    # The first of three in this hour was the owner's own. A mail of another kind may come before the last of these.
+    wait_until(lambda: len(mailbox.tokens()) >= links + 2)
     tokens = mailbox.tokens()
-    assert len(tokens) == links + 2  # the first of three in this hour was the owner's own
-    for token in tokens[links:][:1]:
-        body = {"token": token, "new_password": NEW_PASSWORD}
-        assert owner.post("password/reset/confirm/", body).status_code == 204
+    assert len(tokens) == links + 2
+    body = {"token": tokens[links], "new_password": NEW_PASSWORD}
+    assert owner.post("password/reset/confirm/", body).status_code == 204
     assert expect(owner.login(person, NEW_PASSWORD), 200)["next"] == "verify"
     assert events(server, type="password.reset", outcome="success")
 

@@ -21,6 +21,7 @@ from audit.records import Record
 
 # A transaction that counted just before the end may commit just after it.
 GRACE: Final = timedelta(seconds=1)
+DUE: Final = "SELECT 1 FROM audit_tally WHERE ends_at <= %s LIMIT 1"
 COLUMNS: Final = 'bucket, first_event, ends_at, count, "user", session, about'
 
 

@@ -48,6 +48,7 @@ SETTLE_SECONDS = 2.0  # a request that read the account before it was shut is ov
 SHUT, DELETED = (
     User.GONE
 )  # the worker erases what an owner who deleted left, so that no request waits for the log
+DUE = f"SELECT 1 FROM secure_auth_user WHERE email_key LIKE '{DELETED}%%' LIMIT 1"  # noqa: S608 a constant
 OWNED = (
     Session,
     KnownDevice,

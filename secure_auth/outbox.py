@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 DECOY = "decoy"
 BATCH = 50
+DUE = """SELECT 1 FROM secure_auth_outboxmessage
+          WHERE sent_at IS NULL AND failed_at IS NULL AND next_attempt_at <= %s LIMIT 1"""
 CLAIM_SECONDS = 120  # a sender that died holds a mail back for so long; longer than any server is waited for
 BACKOFF_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200, 14400)
 TAKEN = {"sent", "queued"}  # of what django-anymail reports of a recipient

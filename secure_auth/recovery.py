@@ -24,6 +24,9 @@ from secure_auth.models import FactorReset, MailToken, Role, User
 
 LEAD = timedelta(days=1)  # from the second mail to the effect, or half the delay where that is shorter
 BATCH = 50
+DUE = """SELECT 1 FROM secure_auth_factorreset WHERE settled_at IS NULL
+            AND ((reminded_at IS NULL AND remind_at <= %s) OR (reminded_at IS NOT NULL AND effective_at <= %s))
+          LIMIT 1"""
 
 
 def reset_mfa(*, user: User, actor: Actor) -> datetime | None:

@@ -35,6 +35,8 @@ from secure_auth.models import new_id
 log = structlog.get_logger(__name__)
 
 BATCH = 50
+DUE = """SELECT 1 FROM audit_webhookmessage
+          WHERE sent_at IS NULL AND failed_at IS NULL AND next_attempt_at <= %s LIMIT 1"""
 TIMEOUT_SECONDS = 5
 DEADLINE_SECONDS = 10  # of one attempt
 CLAIM_SECONDS = 60  # a sender that died holds a message back for so long

@@ -146,6 +146,14 @@ def test_what_is_no_proof_is_refused_in_a_line(raw: str) -> None:
     assert "\n" not in str(found.value)
 
 
+@pytest.mark.parametrize("member", ['"index": 0', '"event": null', '"erased": ["ip"]'])
+def test_what_two_readers_read_differently_is_no_proof(genuine: Proof, member: str) -> None:
+    raw = json.dumps(genuine)
+    for doubled in (f"{raw[:-1]}, {member}}}", f"{{{member}, {raw[1:]}"):
+        with pytest.raises(Bad, match="a name stands twice"):
+            check_proof(doubled, KEYS)
+
+
 def test_key_of_another_log_proves_nothing(genuine: Proof) -> None:
     foreign = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
     with pytest.raises(Bad, match="no trusted key signed it"):

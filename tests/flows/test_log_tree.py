@@ -280,4 +280,7 @@ def test_both_published_keys_sign_and_the_next_one_goes_on_after_a_rotation(tmp_
             time.sleep(0.3)
         proof = wait_for_proof(client, auditor, fail_to_log_in(client, client, auditor)["id"])
         open_checkpoint(proof["checkpoint"], following)
+        server.manage("export_log", "--out", str(tmp_path / "export"))
+        listed = (tmp_path / "export" / "vkey").read_text().splitlines()
+        assert (listed[0], listed.count(active)) == (following, 1)  # older checkpoints are the retired key's
         client.close()

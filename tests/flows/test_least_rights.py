@@ -1,0 +1,133 @@
+"""A node whose database role and Redis user have what docs/running.md says they need, and no more."""
+
+import re
+import secrets
+from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import redis
+
+from tests.client import Client, Person, expect, new_email
+from tests.conftest import new_address
+from tests.logs import wait_for_entries
+from tests.server import ROOT, Server, running_server
+
+RUNNING = (ROOT / "docs" / "running.md").read_text()
+PRUNE = ("prune", "--older-than", "1s", "--yes")
+
+
+def documented_grants(role: str) -> str:
+    """The SQL of the section on roles."""
+    (statements,) = re.findall(r"```sql\n(GRANT .*?)```", RUNNING, re.DOTALL)
+    return str(statements).replace("secure_auth;", f"{role};")
+
+
+def documented_commands() -> list[str]:
+    """What the user of Redis is said to need."""
+    (told,) = re.findall(r"Its user needs (.*?)\non `limit:\*`", RUNNING, re.DOTALL)
+    return [f"+{name.lower()}" for name in re.findall(r"`([A-Z]+)`", told)]
+
+
+def as_user(url: str, user: str, password: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}"))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two nodes: one of the owner of the tables, without a worker, and then one that has no such rights."""
+    name, password = f"sa_test_{secrets.token_hex(6)}", secrets.token_hex(16)
+    with running_server("postgres+redis", tmp_path_factory.mktemp("rights"), worker=False) as server:
+        owner, counts = server.environment["DATABASE_URL"], server.environment["REDIS_URL"]
+        with redis.Redis.from_url(counts) as admin, psycopg.connect(owner, autocommit=True) as connection:
+            connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'".encode())
+            try:
+                connection.execute(documented_grants(name).encode())
+                rights = ["on", f">{password}", "~limit:*", "+select", *documented_commands()]
+                admin.execute_command("ACL", "SETUSER", name, *rights)
+                server.environment |= {
+                    "DATABASE_URL": as_user(owner, name, password),
+                    "REDIS_URL": as_user(counts, name, password),
+                }
+                server.start_node()
+                yield server
+            finally:
+                server.stop()
+                admin.execute_command("ACL", "DELUSER", name)
+                connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}".encode())
+
+
+@pytest.fixture(scope="module")
+def client(service: Server) -> Iterator[Client]:
+    client = Client(service, new_address(), node=1)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def auditor(client: Client) -> Person:
+    return client.create_person(role="auditor")
+
+
+def test_a_life_of_an_account(service: Server, client: Client) -> None:
+    person = client.sign_up()
+    expect(client.refresh(person.refresh), 200)
+    person = client.sign_in(person, remember_device=True)
+    expect(client.me(person.access), 200)
+    expect(client.post("mfa/recovery-codes/", {}, person.access), 200)
+    client.login(person, "a wrong passphrase")
+    expect(client.post("logout/", {}, person.access), 204)
+    service.manage("erase_user", person.email, "--reason", "asked for")
+    wait_for_entries(service)
+
+
+def test_limits_are_counted_in_redis(service: Server, client: Client) -> None:
+    client.login(Person(new_email()), "a wrong passphrase")
+    url = service.environment["REDIS_URL"]
+    with redis.Redis.from_url(url) as own, pytest.raises(redis.exceptions.NoPermissionError):
+        own.keys("*")
+    assert service.rows("SELECT count(*) FROM audit_event WHERE type = 'limit.store'") == [(0,)]
+
+
+def test_what_the_worker_does_fails_nowhere(service: Server, auditor: Person, client: Client) -> None:
+    expect(client.get("audit/events/?q=login", auditor.access), 200)
+    service.rows("UPDATE secure_auth_key SET created_at = '2020-01-01'")
+    service.manage("rotate_keys", "--purpose", "signing")
+    wait_for_entries(service)
+    for trouble in ("worker.duty_failed", "worker.duty_broken", "permission denied"):
+        assert trouble not in service.logs()
+    assert service.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("audit_event", "id"),
+        ("audit_entry", "event"),
+        ("audit_personaldata", "ip"),
+        ("audit_retention", "cutoff"),
+    ],
+)
+def test_the_log_cannot_be_rewritten_nor_its_triggers_dropped(
+    service: Server, table: str, column: str
+) -> None:
+    trigger = f"ALTER TABLE {table} DISABLE TRIGGER ALL"
+    for statement in (
+        f"UPDATE {table} SET {column} = {column}",
+        f"TRUNCATE {table}",
+        trigger,
+        f"DROP TABLE {table}",
+    ):
+        with pytest.raises(psycopg.Error, match=r"permission denied|must be owner"):
+            service.rows(statement)
+
+
+def test_prune_refuses_before_it_has_done_anything(service: Server) -> None:
+    before = service.rows("SELECT count(*) FROM audit_event WHERE type = 'audit.prune'")
+    done = service.manage(*PRUNE, check=False)
+    assert done.returncode
+    assert "may not delete from audit_event: nothing was done" in done.stderr
+    assert service.rows("SELECT count(*) FROM audit_event WHERE type = 'audit.prune'") == before
+    assert service.rows("SELECT count(*) FROM audit_retention") == [(0,)]

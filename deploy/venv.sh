@@ -28,18 +28,32 @@ candidates() {
     done
 }
 
-choose_python() { # the first that brings its own pip, else the first that can borrow one
-    list=${PYTHON:-$(candidates)}
+has_own_pip() {
+    "$1" -I -c 'import ensurepip' >/dev/null 2>&1
+}
+
+borrowed_pip() { # for an interpreter: a Python whose pip can install into another environment (pip 22.3 and later)
     IFS='
 '
-    for file in $list; do
-        if is_usable "$file" && "$file" -I -c 'import ensurepip' >/dev/null 2>&1; then
-            echo "$file"
+    for helper in $(candidates); do
+        if "$helper" -m pip --python "$1" --version >/dev/null 2>&1; then
+            echo "$helper"
             return
         fi
     done
+    return 1
+}
+
+# Linux: one that loads itself as a shared library takes a sixth more CPU for everything, or worse.
+is_swift() {
+    case ":${PATH:-}:" in *":${1%/*}:"*) ;; *) return 1 ;; esac
+    "$1" -I -c 'import sys; sys.exit("libpython3" in open("/proc/self/maps").read())' >/dev/null 2>&1 || return 1
+    has_own_pip "$1" || borrowed_pip "$1" >/dev/null || command -v uv >/dev/null 2>&1
+}
+
+first_that() { # the first of the list that is usable and passes a test
     for file in $list; do
-        if is_usable "$file"; then
+        if is_usable "$file" && "$@" "$file"; then
             echo "$file"
             return
         fi
@@ -47,16 +61,11 @@ choose_python() { # the first that brings its own pip, else the first that can b
     return 1
 }
 
-borrowed_pip() { # a Python whose pip can install into another environment (pip 22.3 and later)
+choose_python() {
+    list=${PYTHON:-$(candidates)}
     IFS='
 '
-    for file in $(candidates); do
-        if "$file" -m pip --python "$venv/bin/python" --version >/dev/null 2>&1; then
-            echo "$file"
-            return
-        fi
-    done
-    return 1
+    first_that is_swift || first_that has_own_pip || first_that true
 }
 
 make_venv() {
@@ -73,7 +82,7 @@ install_lock() {
     set -- install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps -r "$lock"
     if "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         "$venv/bin/python" -m pip "$@"
-    elif helper=$(borrowed_pip); then
+    elif helper=$(borrowed_pip "$venv/bin/python"); then
         "$helper" -m pip --python "$venv/bin/python" "$@"
     elif command -v uv >/dev/null 2>&1; then
         uv pip install --quiet --python "$venv/bin/python" --require-hashes --no-deps -r "$lock"

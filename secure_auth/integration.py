@@ -57,7 +57,6 @@ class Logbook:
         self._signed: Head | None = None
         self._stray_at = 0.0
         self._said: Trouble | None = None
-        self._is_told_sound = False
         self._say_again_at = 0.0
 
     def advance(self) -> bool:
@@ -94,16 +93,13 @@ class Logbook:
         trouble = find_trouble(head) if head != self._sound or head != self._signed else None
         if trouble is None:
             self._sound, self._said = head, None
-            if not self._is_told_sound:
-                trouble_path().unlink(missing_ok=True)
-                self._is_told_sound = True
+            trouble_path().unlink(missing_ok=True)
             return True
         self._refuse(head, trouble)
         return False
 
     def _refuse(self, head: Head, trouble: Trouble) -> None:
         self._sound = self._signed = None
-        self._is_told_sound = False
         now = time.monotonic()
         if trouble == self._said and now < self._say_again_at:
             return

@@ -25,9 +25,10 @@ def canonical(value: Any) -> bytes:
     return rfc8785.dumps(value)
 
 
-def new_salt() -> bytes:
-    """128 random bits."""
-    return secrets.token_bytes(SALT_BYTES)
+def new_salts(count: int) -> list[bytes]:
+    """So many times 128 random bits, by one question to the system."""
+    drawn = secrets.token_bytes(SALT_BYTES * count)
+    return [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
 
 
 def commit(salt: bytes, field: str, value: str) -> str:

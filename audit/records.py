@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import uuid_utils
 
-from audit.canonical import commit, encode, new_salt
+from audit.canonical import commit, encode, new_salts
 from audit.events import EventType, Outcome, Reason, Severity, Source, default_severity
 from audit.validation import OPAQUE_ID, UnknownDetail, check_details, check_text, rfc3339, storable
 
@@ -101,7 +101,7 @@ def prepare(event: NewEvent) -> Record:
     text = check_text(event.text)
     values = {name: value for name, value in personal.items() if value}
     values |= {f"text.{name}": value for name, value in text.items()}
-    salts = {name: new_salt() for name in values}
+    salts = dict(zip(values, new_salts(len(values)), strict=True))
     return Record(
         str(number),
         datetime.fromtimestamp(number.timestamp / 1000, UTC),

@@ -2,7 +2,8 @@
 
 Promises: time-outs are short and nothing waits longer; each connection knows the identity of the server at its other
 end (its run id), so that a restarted, replaced or promoted one is noticed by whoever speaks to it first. Calls of
-one server travel together. The pools of redis-py are not used: taking from one costs more than the call itself.
+one server travel together. redis-py connects, finds masters and slots; its pools are not used: taking from one costs
+more than the call itself.
 """
 
 import hashlib
@@ -25,12 +26,12 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from throttling.stores.location import parse_location
+from throttling.stores.wire import Command, Wire
 
 ERRORS = (RedisError, OSError)  # whatever keeps a server from answering
 TIMEOUT_SECONDS = settings.REDIS_TIMEOUT_MILLISECONDS / 1000
 
 logger = logging.getLogger(__name__)
-Command = tuple[Any, ...]
 Call = tuple[Sequence[str], Sequence[Any]]  # keys, arguments
 
 
@@ -40,7 +41,7 @@ class Server:
     def __init__(self, pool: Any, trust_seconds: float) -> None:
         self._pool = pool
         self._trust_seconds = trust_seconds
-        self._idle: deque[Any] = deque()
+        self._idle: deque[Wire] = deque()
         self._identity = ""
         self._other, self._other_since = "", 0.0
 
@@ -50,11 +51,11 @@ class Server:
         A connection that was idle may have been closed meanwhile: then a new one is tried, once.
         """
         try:
-            connection = self._idle.pop()
+            wire = self._idle.pop()
         except IndexError:
             return self._exchange(self._connect(), commands)
         try:
-            return self._exchange(connection, commands)
+            return self._exchange(wire, commands)
         except RedisTimeoutError:
             raise
         except RedisConnectionError:
@@ -76,57 +77,45 @@ class Server:
 
     def greet(self) -> None:
         """Connect, and know this server from now on, where none is known yet."""
-        connection = self._connect()
-        if self._is_the_known_one(connection.server_identity):
-            self._idle.append(connection)
+        wire = self._connect()
+        if self._is_the_known_one(wire.identity):
+            self._idle.append(wire)
         else:
-            connection.disconnect()
+            wire.close()
 
     def ask(self, *command: Any) -> Any:
         """The answer to one plain command, on a connection of its own."""
-        connection = self._connect()
+        connection = self._connection()
         try:
             connection.send_command(*command)
             return connection.read_response()
         finally:
             connection.disconnect()
 
-    def _connect(self) -> Any:
+    def _connection(self) -> Any:
         connection = self._pool.connection_class(**self._pool.connection_kwargs)
         connection.connect()
         return connection
 
+    def _connect(self) -> Wire:
+        return Wire(self._connection(), TIMEOUT_SECONDS)
+
     def close(self) -> None:
         """Close what is idle."""
         while self._idle:
-            self._idle.pop().disconnect()
+            self._idle.pop().close()
 
-    def _exchange(self, connection: Any, commands: Sequence[Command]) -> list[Any]:
+    def _exchange(self, wire: Wire, commands: Sequence[Command]) -> list[Any]:
         try:
-            identity = connection.server_identity
-            connection.send_packed_command([_pack((*command, identity)) for command in commands])
-            answers = [_read(connection) for _ in commands]
+            answers = wire.exchange([(*command, wire.identity) for command in commands])
         except BaseException:
-            connection.disconnect()
+            wire.close()
             raise
-        self._idle.append(connection)
-        if not self._is_the_known_one(identity):
+        self._idle.append(wire)
+        if not self._is_the_known_one(wire.identity):
             self.close()
             raise RedisConnectionError("another Redis answers than before")
         return answers
-
-
-def _pack(command: Command) -> bytes:
-    """A command on the wire (RESP). redis-py's own takes longer than the script runs."""
-    words = [str(word).encode() for word in command]
-    return b"*%d\r\n%b" % (len(words), b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words]))
-
-
-def _read(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except ResponseError as error:
-        return error
 
 
 class Topology:

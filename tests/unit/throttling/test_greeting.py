@@ -1,7 +1,7 @@
 """A process knows the Redis that it greeted at its start: another one behind the same name is not believed."""
 
+import socket
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -11,21 +11,20 @@ from throttling.stores.servers import Server
 
 
 class Connection:
-    """Speaks to whichever server stands behind the name now."""
+    """Speaks to whichever server stands behind the name now, which grants one thing."""
 
     behind = "first"
 
     def __init__(self) -> None:
         self.server_identity = self.behind
+        self._sock, self.server = socket.socketpair()
+        self.server.sendall(b"$7\r\ngranted\r\n")
 
     def connect(self) -> None: ...
 
-    def disconnect(self) -> None: ...
-
-    def send_packed_command(self, command: Any) -> None: ...
-
-    def read_response(self) -> str:
-        return "granted"
+    def disconnect(self) -> None:
+        self._sock.close()
+        self.server.close()
 
 
 def test_another_server_than_the_one_greeted_grants_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,3 +40,4 @@ def test_the_one_greeted_is_asked() -> None:
     server = Server(SimpleNamespace(connection_class=Connection, connection_kwargs={}), 60)
     server.greet()
     assert server.call([("EVALSHA",)]) == ["granted"]
+    server.close()

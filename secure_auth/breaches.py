@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from secure_auth import metrics
+from secure_auth.turns import step_aside
 
 log = structlog.get_logger(__name__)
 
@@ -169,6 +170,7 @@ class RangeApi:
         if time.monotonic() < self._retry_at:
             raise Unavailable("pause")
         close_old_connections()  # gives a pooled connection back: waiting holds none
+        step_aside()
         if not self._places.acquire(blocking=False):
             raise Unavailable("busy")
         asked = self._threads.submit(self._fetch, digest[:PREFIX])

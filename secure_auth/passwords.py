@@ -23,6 +23,7 @@ from django.db import close_old_connections
 
 from secure_auth import metrics
 from secure_auth.errors import service_unavailable
+from secure_auth.turns import step_aside
 
 HASHES_PER_CORE = 8
 MEMORY_SHARE = 4  # a quarter of the memory that is free
@@ -93,6 +94,7 @@ def hash_slot() -> Iterator[None]:
         Problem: service_unavailable, all slots are taken.
     """
     close_old_connections()  # gives a pooled connection back: computing holds none
+    step_aside()
     directory = settings.DATA_DIR / "hash-slots"
     slots = hash_slots()
     first = secrets.randbelow(slots)

@@ -24,13 +24,14 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 from waitress import wasyncore
-from waitress.task import ThreadedTaskDispatcher
 
 from secure_auth import agents, connections, keys, metrics, passwords
 from secure_auth.balance import Balance
 from secure_auth.connections import Server
 from secure_auth.supervisor import end_with_parent
-from secure_auth.threads import LastIn
+from secure_auth.threads import PATIENCE_SECONDS, Threads
+from secure_auth.turns import step_aside
+from throttling import waiting
 from throttling.stores import redis
 
 GRACEFUL_SECONDS = 5
@@ -50,9 +51,9 @@ class WaitressWorker(Worker):
             keys.read_rings()
             connection.close()
         redis.greet()
+        waiting.before_waiting.append(step_aside)
         sockets: dict[int, Any] = {}
-        threads = ThreadedTaskDispatcher()
-        threads.queue_cv = LastIn(threads.lock)
+        threads = Threads()
         threads.set_thread_count(settings.SERVER_THREADS)
         servers = [self._server(listener.sock, sockets, threads) for listener in self.sockets]
         notify_at = 0.0
@@ -61,16 +62,18 @@ class WaitressWorker(Worker):
                 self.notify()
                 notify_at = time.monotonic() + POLL_SECONDS
             yields = any(server.is_yielding() for server in servers)
-            wasyncore.poll2(connections.LOOK_SECONDS if yields else POLL_SECONDS, sockets)
+            rest_seconds = PATIENCE_SECONDS if threads.look() else POLL_SECONDS
+            wasyncore.poll2(connections.LOOK_SECONDS if yields else rest_seconds, sockets)
         for server in servers:
             server.accepting = False
         give_up_at = time.monotonic() + GRACEFUL_SECONDS
         while any(server.is_busy() for server in servers) and time.monotonic() < give_up_at:
             self.notify()
-            wasyncore.poll2(0.05, sockets)
+            threads.look()
+            wasyncore.poll2(PATIENCE_SECONDS, sockets)
         threads.shutdown(timeout=1)
 
-    def _server(self, listener: Any, sockets: dict[int, Any], threads: ThreadedTaskDispatcher) -> Server:
+    def _server(self, listener: Any, sockets: dict[int, Any], threads: Threads) -> Server:
         server = Server(
             self.wsgi,
             map=sockets,

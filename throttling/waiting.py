@@ -26,6 +26,9 @@ PAUSE_SECONDS = 0.01
 MOST_WAITERS = 64
 Result = TypeVar("Result")
 _moved = threading.Condition()
+before_waiting: list[
+    Callable[[], None]
+] = []  # called in a thread that is about to wait, by whoever gives out turns
 _lines: dict[Hashable, list[int]] = {}
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))  # of a thread that waited already
 
@@ -107,6 +110,8 @@ def _decide_waiting(claims: tuple[Claim, ...]) -> Reservation:
 @contextmanager
 def _place(key: Hashable) -> Iterator[list[int] | None]:
     """Stand in the line of a key; None when there is no place."""
+    for call in before_waiting:
+        call()
     me = threading.get_ident()
     with _moved:
         line = _lines.setdefault(key, [])

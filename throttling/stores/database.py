@@ -8,7 +8,7 @@ StoreUnavailable.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -157,22 +157,26 @@ def _reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
     if granted and id_:
         for state, rule in zip(states, rules, strict=True):
             bucket.take(state, rule, now, id_, ttl_ms)
-            _save(state, rule)
+        _save(zip(states, rules, strict=True))
     return {"granted": granted, "at": now, "verdicts": verdicts}
 
 
 def _settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]:
     answers, now, stored = [], now_ms(), _read(operations)
+    changed: dict[tuple[str, str, str], tuple[State, Rule]] = {}
     for rule in operations:
         state = stored.get(_identity(rule))
         if rule["do"] == "clear":
+            _save(changed.values())
+            changed.clear()
             _wipe(state, rule, now)
             continue
         state = bucket.load(state, rule, now)
         unsaid = bucket.finish(state, rule, now, id_, at_ms, rule["do"])
-        _save(state, rule)
         stored[_identity(rule)] = state
+        changed[_identity(rule)] = (state, rule)
         answers.append({**{name: state[name] for name in ("hit", "level", "locked")}, "unsaid": unsaid})
+    _save(changed.values())
     return answers
 
 
@@ -201,15 +205,20 @@ def _read(rules: list[Rule]) -> dict[tuple[str, str, str], State]:
         return {(owner, purpose, key): json.loads(state) for owner, purpose, key, state in cursor.fetchall()}
 
 
-def _save(state: State, rule: Rule) -> None:
-    expires = bucket.expiry(state, rule)
-    with connection.cursor() as cursor:
+def _save(changed: Iterable[tuple[State, Rule]]) -> None:
+    kept, gone = [], []
+    for state, rule in changed:
+        expires = bucket.expiry(state, rule)
         if expires == 0:
-            cursor.execute(DELETE, _identity(rule))
-            return
+            gone.append(_identity(rule))
+            continue
         until = datetime.fromtimestamp((expires // (GRID_SECONDS * 1000) + 1) * GRID_SECONDS, UTC)
-        moment = connection.ops.adapt_datetimefield_value(until)
-        cursor.execute(SAVE, [*_identity(rule), _kept(state), moment])
+        kept.append((*_identity(rule), _kept(state), connection.ops.adapt_datetimefield_value(until)))
+    with connection.cursor() as cursor:
+        if kept:
+            cursor.executemany(SAVE, kept)
+        if gone:
+            cursor.executemany(DELETE, gone)
 
 
 def _kept(state: State) -> str:

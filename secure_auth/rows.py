@@ -95,10 +95,11 @@ def _plan(model: type[Model], _vendor: str) -> tuple[list[str], list[tuple[int, 
 def insert_row(instance: Model) -> None:
     """Insert a new instance whose primary key is known."""
     fields: Sequence[Field[Any, Any]] = instance._meta.concrete_fields
-    values = [field.get_db_prep_save(field.pre_save(instance, True), connection) for field in fields]
+    database = connections[DEFAULT_DB_ALIAS]
+    values = [field.get_db_prep_save(field.pre_save(instance, True), database) for field in fields]
     with prepared_cursor() as cursor:
         cursor.execute(_insert(type(instance)), values)
-    instance._state.adding, instance._state.db = False, connection.alias
+    instance._state.adding, instance._state.db = False, DEFAULT_DB_ALIAS
 
 
 @cache

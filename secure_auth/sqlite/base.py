@@ -14,6 +14,7 @@ import threading
 import time
 import weakref
 from collections import defaultdict
+from functools import lru_cache
 from typing import Any
 
 from django.db.backends.sqlite3 import base
@@ -24,10 +25,29 @@ _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by the
 os.register_at_fork(after_in_child=_turns.clear)  # a child has one thread, and holds no turn of its parent's
 
 
+class Cursor(base.SQLiteCursorWrapper):
+    """Django's, which else looks through each statement for its places each time."""
+
+    def convert_query(self, query: str, *, param_names: Any = None) -> str:
+        """The statement with the places of values as SQLite writes them."""
+        if param_names is not None:
+            return super().convert_query(query, param_names=param_names)
+        return _with_places(query)
+
+
+@lru_cache(maxsize=512)
+def _with_places(query: str) -> str:
+    return base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection whose transactions begin in turn, and IMMEDIATE (docs/decisions/0010)."""
 
     _turn: "weakref.finalize[..., DatabaseWrapper] | None" = None  # gives back what a transaction holds
+
+    def create_cursor(self, name: str | None = None) -> Cursor:
+        """Called by Django."""
+        return self.connection.cursor(factory=Cursor)  # type: ignore[no-any-return]
 
     def _start_transaction_under_autocommit(self) -> None:
         """Begin a transaction as soon as no other writes.

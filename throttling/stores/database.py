@@ -141,12 +141,15 @@ def _seen_at_once(rules: list[Rule]) -> Iterator[None]:
     if not all(rule["attempts"] and rule["owner"].startswith(("source:", "session:")) for rule in rules):
         yield
         return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        try:
-            yield
-        finally:
-            cursor.execute("PRAGMA synchronous=FULL")
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        database.connection.execute("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        with database.wrap_database_errors:
+            database.connection.execute("PRAGMA synchronous=FULL")
 
 
 def _reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
@@ -206,15 +209,15 @@ def _read(rules: list[Rule]) -> dict[tuple[str, str, str], State]:
 
 
 def _save(changed: Iterable[tuple[State, Rule]]) -> None:
-    kept, gone = [], []
+    kept, gone, database = [], [], connections[DEFAULT_DB_ALIAS]
     for state, rule in changed:
         expires = bucket.expiry(state, rule)
         if expires == 0:
             gone.append(_identity(rule))
             continue
         until = datetime.fromtimestamp((expires // (GRID_SECONDS * 1000) + 1) * GRID_SECONDS, UTC)
-        kept.append((*_identity(rule), _kept(state), connection.ops.adapt_datetimefield_value(until)))
-    with connection.cursor() as cursor:
+        kept.append((*_identity(rule), _kept(state), database.ops.adapt_datetimefield_value(until)))
+    with database.cursor() as cursor:
         if kept:
             cursor.executemany(SAVE, kept)
         if gone:

@@ -1,0 +1,76 @@
+"""What it brings that requests take turns: `python -m tests.bench.turns [NUMBER]…`, how many compute at once.
+
+A service each and one without turns, of the same code, asked in turns, so that whatever slows the machine slows all.
+"""
+
+import contextlib
+import os
+import statistics
+import sys
+from collections.abc import Iterator
+
+from tests.bench.endpoints import Figure, play, session_pairs
+from tests.bench.people import create_accounts
+from tests.bench.report import bench_server, show_table
+from tests.bench.sessions import CLIENTS, Subjects, subjects
+from tests.server import BACKENDS
+
+ROUNDS = 6
+SESSIONS = 160
+WITHOUT = 1000  # more than there are threads
+
+
+def be_a_service() -> None:
+    """`manage.py` with another number."""
+    from django.core.management import execute_from_command_line
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "secure_auth.settings"
+    from secure_auth import threads
+
+    threads.AT_ONCE = int(os.environ["TURNS"])
+    execute_from_command_line(["manage.py", *sys.argv[1:]])
+
+
+@contextlib.contextmanager
+def taking(turns: int, backend: str) -> Iterator[Subjects]:
+    with bench_server(backend, program=("-m", "tests.bench.turns"), TURNS=str(turns)) as server:
+        pairs = session_pairs(server.url, create_accounts(server, SESSIONS))
+        yield subjects(server.url, server.nodes[0].process.pid, pairs, CLIENTS[backend])
+
+
+def compare(numbers: list[int]) -> Iterator[list[object]]:
+    """A line an endpoint, backend and number; the last cells are its figures by those without turns."""
+    for backend in BACKENDS:
+        with contextlib.ExitStack() as stack:
+            services = [stack.enter_context(taking(number, backend)) for number in (WITHOUT, *numbers)]
+            for name in services[0]:
+                rounds = [
+                    [play(*service[name], CLIENTS[backend]) for service in services]
+                    for _ in range(ROUNDS + 1)
+                ][1:]
+                without = [figures[0] for figures in rounds]
+                for number, figures in zip((WITHOUT, *numbers), zip(*rounds, strict=True), strict=True):
+                    pairs = list(zip(figures, without, strict=True))
+                    rate = statistics.median(one.rate / other.rate for one, other in pairs)
+                    cpu = statistics.median(one.cpu_ms / other.cpu_ms for one, other in pairs)
+                    label = "without" if number == WITHOUT else number
+                    yield [backend, name, label, *Figure.median(figures).cells(), f"{rate:.2f}", f"{cpu:.2f}"]
+
+
+def main() -> None:
+    head = [
+        "backend",
+        "endpoint",
+        "at once",
+        "answers/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU ms",
+        "answers/s by without",
+    ]
+    numbers = [int(argument) for argument in sys.argv[1:]] or [3]
+    show_table("Requests that take turns", [*head, "CPU by without"], compare(numbers))
+
+
+if __name__ == "__main__":
+    be_a_service() if "TURNS" in os.environ else main()

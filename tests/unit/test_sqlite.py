@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
+from django.db.backends.sqlite3.base import SQLiteCursorWrapper
 
 from tests.unit.throttling.conftest import point_at
 
@@ -197,3 +199,33 @@ def test_databases_do_not_wait_for_each_other(tmp_path: Path) -> None:
     finally:
         connections["second"].close()
         del connections.databases["second"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "answer"),
+    [
+        ("SELECT %s, %s", ["%s", "?"], ("%s", "?")),
+        ("SELECT '%%', '%%s', %s", [1], ("%", "%s", 1)),
+        ("SELECT '%s ?'", None, ("%s ?",)),
+        ("SELECT %(b)s, %(a)s, '%%'", {"a": 1, "b": 2}, (2, 1, "%")),
+        ("SELECT '%%'", {}, ("%",)),
+        ("SELECT '%%'", [], ("%",)),
+    ],
+)
+def test_places_of_values_are_found_as_django_finds_them(
+    statement: str, values: object, answer: object
+) -> None:
+    plain = SQLiteCursorWrapper(sqlite3.connect(":memory:"))
+    for _ in range(2):  # a statement is looked through once
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            assert cursor.fetchone() == answer == plain.execute(statement, values).fetchone()
+
+
+def test_many_rows_by_one_statement() -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO child VALUES (NULL, %s)", [(number,) for number in range(3)])
+        cursor.executemany("INSERT INTO child VALUES (NULL, %(n)s)", [{"n": 7}, {"n": 8}])
+        assert cursor.execute("SELECT number FROM child ORDER BY number").fetchall() == [
+            (n,) for n in (0, 1, 2, 7, 8)
+        ]

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from secure_auth import metrics
-from secure_auth.turns import step_aside
+from throttling.turns import Away
 
 log = structlog.get_logger(__name__)
 
@@ -170,12 +170,13 @@ class RangeApi:
         if time.monotonic() < self._retry_at:
             raise Unavailable("pause")
         close_old_connections()  # gives a pooled connection back: waiting holds none
-        step_aside()
         if not self._places.acquire(blocking=False):
             raise Unavailable("busy")
         asked = self._threads.submit(self._fetch, digest[:PREFIX])
         try:
-            return find_in_range(asked.result(WAIT_SECONDS), digest[PREFIX:])
+            with Away():
+                found = asked.result(WAIT_SECONDS)
+            return find_in_range(found, digest[PREFIX:])
         except (Unavailable, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self._retry_at = time.monotonic() + PAUSE_SECONDS
             raise Unavailable(

@@ -151,6 +151,8 @@ class Channel(HTTPChannel):
         if self.behind:
             with self.requests_lock:
                 self._take_up()
+            if self.requests:
+                self.server.wake()  # to look whose turn it is: this is not followed by an event
         return not self.behind and bool(super().readable())
 
     def _take_up(self) -> None:
@@ -183,6 +185,10 @@ class ServerOf:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._server, name)
+
+    def wake(self) -> None:
+        """Whatever the loop waits for."""
+        self._server.pull_trigger()
 
     def pull_trigger(self) -> None:
         """Something is left to send, to close, or to read of what came already."""

@@ -23,7 +23,7 @@ from django.db import close_old_connections
 
 from secure_auth import metrics
 from secure_auth.errors import service_unavailable
-from secure_auth.turns import step_aside
+from throttling.turns import Away
 
 HASHES_PER_CORE = 8
 MEMORY_SHARE = 4  # a quarter of the memory that is free
@@ -94,7 +94,6 @@ def hash_slot() -> Iterator[None]:
         Problem: service_unavailable, all slots are taken.
     """
     close_old_connections()  # gives a pooled connection back: computing holds none
-    step_aside()
     directory = settings.DATA_DIR / "hash-slots"
     slots = hash_slots()
     first = secrets.randbelow(slots)
@@ -108,7 +107,8 @@ def hash_slot() -> Iterator[None]:
             os.close(descriptor)
             continue
         try:
-            yield
+            with Away():
+                yield
         finally:
             os.close(descriptor)
         return

@@ -1,9 +1,9 @@
 """The threads of a web worker: which of them serves the next request, and how many of them compute at once.
 
 Only one thread at a time executes Python, and each that waits for its turn costs the one that has it: with twenty busy
-clients a tenth of all work. So a request waits in line while AT_ONCE others are being computed. Whatever takes longer
-than PATIENCE_SECONDS, or says that it waits or works elsewhere (`turns.step_aside`), no longer counts as one of them: a
-slow database, an export or a hash holds nobody up.
+clients a tenth of all work. So a request waits in line while AT_ONCE others are being computed. One that hashes, stands
+in a line or waits for a store that is not near (`throttling.turns`) is not among them, nor is one that takes longer
+than PATIENCE_SECONDS, whatever it does: neither holds anybody up.
 """
 
 import threading
@@ -12,7 +12,8 @@ from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
 
-from secure_auth.turns import take_turns
+from throttling import turns
+from throttling.turns import Turn
 
 AT_ONCE = 3
 PATIENCE_SECONDS = 0.025
@@ -58,7 +59,7 @@ class Threads(ThreadedTaskDispatcher):
     """waitress's threads, which take up what stands in line in turn.
 
     Invariant: while somebody stands in line and there is room, a thread is called or looks itself. Room is made by a
-    request that ends, by one that steps aside, and by time, which `look` notices.
+    request that ends, by one that waits, and by time, which `look` notices.
     """
 
     queue_cv: LastIn
@@ -66,7 +67,7 @@ class Threads(ThreadedTaskDispatcher):
     def __init__(self) -> None:
         super().__init__()
         self.queue_cv = LastIn(self.lock)
-        self._began: dict[int, float] = {}  # by thread, when it began what it computes now
+        self._serving: set[Turn] = set()
 
     def add_task(self, task: Any) -> None:
         """Called by the loop: a request is whole."""
@@ -84,10 +85,11 @@ class Threads(ThreadedTaskDispatcher):
 
     def handler_thread(self, thread_no: int) -> None:
         """The life of one thread."""
-        take_turns(lambda: self._step_aside(thread_no))
+        turn = Turn(self._give)
+        turns.take(turn)
         while True:
             with self.lock:
-                self._began.pop(thread_no, None)
+                self._serving.discard(turn)
                 while self.stop_count == 0 and not (self.queue and self._room() > 0):
                     self.queue_cv.wait()
                 if self.stop_count > 0:
@@ -96,21 +98,23 @@ class Threads(ThreadedTaskDispatcher):
                     self.thread_exit_cv.notify()
                     return
                 task = self.queue.popleft()
-                self._began[thread_no] = time.monotonic()
+                turn.began, turn.is_away = time.monotonic(), False
+                self._serving.add(turn)
             try:
                 task.service()
             except BaseException:
                 self.logger.exception("Exception when servicing %r", task)
 
-    def _step_aside(self, thread_no: int) -> None:
-        with self.lock:
-            if self._began.pop(thread_no, None) is not None:
+    def _give(self) -> None:
+        if self.queue:
+            with self.lock:
                 self._call()
 
     def _room(self) -> int:
         since = time.monotonic() - PATIENCE_SECONDS
-        return AT_ONCE - self.queue_cv.woken - sum(began > since for began in self._began.values())
+        computing = sum(turn.began > since and not turn.is_away for turn in self._serving)
+        return AT_ONCE - self.queue_cv.woken - computing
 
     def _call(self) -> None:
-        for _ in range(min(len(self.queue), self._room())):
+        for _ in range(min(len(self.queue) - self.queue_cv.woken, self._room())):
             self.queue_cv.notify()

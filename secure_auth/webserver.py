@@ -30,8 +30,6 @@ from secure_auth.balance import Balance
 from secure_auth.connections import Server
 from secure_auth.supervisor import end_with_parent
 from secure_auth.threads import PATIENCE_SECONDS, Threads
-from secure_auth.turns import step_aside
-from throttling import waiting
 from throttling.stores import redis
 
 GRACEFUL_SECONDS = 5
@@ -51,7 +49,6 @@ class WaitressWorker(Worker):
             keys.read_rings()
             connection.close()
         redis.greet()
-        waiting.before_waiting.append(step_aside)
         sockets: dict[int, Any] = {}
         threads = Threads()
         threads.set_thread_count(settings.SERVER_THREADS)

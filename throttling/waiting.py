@@ -20,6 +20,7 @@ from django.db import close_old_connections
 from throttling import metrics
 from throttling.limiter import decide
 from throttling.reservations import Claim, LimitExceeded, Reservation
+from throttling.turns import Away
 
 WAIT_SECONDS = 1.0
 PAUSE_SECONDS = 0.01
@@ -73,7 +74,8 @@ def _follow(other: _Run[object], key: bytes, run: Callable[[], Result]) -> tuple
     with _place(key) as line:
         if line is not None:
             close_old_connections()
-            other.done.wait(WAIT_SECONDS)
+            with Away():
+                other.done.wait(WAIT_SECONDS)
     if other.result is not None:
         return other.result, False  # type: ignore[return-value]
     token = _deadline.set(deadline)
@@ -99,7 +101,8 @@ def _decide_waiting(claims: tuple[Claim, ...]) -> Reservation:
         raise refusal
     with _place(refusal.claim.bucket) as line:
         while line and refusal.in_flight and _comes_first(line, deadline):
-            time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+            with Away():
+                time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
             try:
                 return decide(*claims)
             except LimitExceeded as error:
@@ -110,8 +113,6 @@ def _decide_waiting(claims: tuple[Claim, ...]) -> Reservation:
 @contextmanager
 def _place(key: Hashable) -> Iterator[list[int] | None]:
     """Stand in the line of a key; None when there is no place."""
-    for call in before_waiting:
-        call()
     me = threading.get_ident()
     with _moved:
         line = _lines.setdefault(key, [])
@@ -132,6 +133,6 @@ def _place(key: Hashable) -> Iterator[list[int] | None]:
 def _comes_first(line: list[int], deadline: float) -> bool:
     """Wait until this thread is the first in line; False when the time is over."""
     close_old_connections()
-    with _moved:
+    with Away(), _moved:
         _moved.wait_for(lambda: line[0] == threading.get_ident(), deadline - time.monotonic())
         return line[0] == threading.get_ident() and time.monotonic() + PAUSE_SECONDS < deadline

@@ -13,9 +13,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import psycopg
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from throttling.turns import Away, Store
+
+_server = Store()
 AWAY_SECONDS = 0.5  # that the one which asks waits, while the database is known to be away
 
 
@@ -64,10 +69,26 @@ class Outage:
             self._asking.release()
 
 
+class Connection(psycopg.Connection[Any]):
+    """psycopg's, which tells that its thread waits."""
+
+    def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
+        """Called by psycopg for whatever it does; most but statements asks the server nothing."""
+        if gen.__name__ != "_execute_gen":
+            return super().wait(gen, *arguments, **named)
+        with Away(_server):
+            return super().wait(gen, *arguments, **named)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that was open a moment ago."""
 
     _outages: ClassVar[defaultdict[str, Outage]] = defaultdict(Outage)  # of each database, as the pools are
+
+    def __init__(self, settings_dict: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> None:
+        super().__init__(settings_dict, alias)
+        if pool := settings_dict.get("OPTIONS", {}).get("pool"):
+            pool["connection_class"] = Connection
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """One of the pool's that still stands; those that do not are replaced."""

@@ -14,13 +14,17 @@ import threading
 import time
 import weakref
 from collections import defaultdict
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
 
+from throttling.turns import Away
+
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.0002, 0.002
+KEPT_SECONDS = 0.005  # that a request waits without letting another compute
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by the name of the database
 os.register_at_fork(after_in_child=_turns.clear)  # a child has one thread, and holds no turn of its parent's
 
@@ -58,8 +62,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         seconds = float(self.settings_dict["OPTIONS"].get("timeout", 5))
         ends_at = time.monotonic() + seconds
         turn = _turns[str(self.settings_dict["NAME"])]
-        if not turn.acquire(timeout=seconds):
-            raise OperationalError("database is locked")
+        if not turn.acquire(timeout=KEPT_SECONDS):
+            with Away():
+                is_mine = turn.acquire(timeout=seconds)
+            if not is_mine:
+                raise OperationalError("database is locked")
         # A thread that ends in the middle of a transaction lets go of the database, and of its turn as well.
         self._turn = weakref.finalize(self, turn.release)
         try:
@@ -103,7 +110,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
                         raise
                 else:
                     return
-                time.sleep(look * random.uniform(0.5, 1))  # noqa: S311 not a secret
+                with Away() if look > KEPT_SECONDS / 4 else nullcontext():
+                    time.sleep(look * random.uniform(0.5, 1))  # noqa: S311 not a secret
                 look = min(look * 1.5, LONGEST_LOOK_SECONDS)
         finally:
             timeout_ms = round(1000 * float(self.settings_dict["OPTIONS"].get("timeout", 5)))

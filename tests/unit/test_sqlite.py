@@ -212,9 +212,7 @@ def test_databases_do_not_wait_for_each_other(tmp_path: Path) -> None:
         ("SELECT '%%'", [], ("%",)),
     ],
 )
-def test_places_of_values_are_found_as_django_finds_them(
-    statement: str, values: object, answer: object
-) -> None:
+def test_places_of_values_are_found_as_django_finds_them(statement: str, values: Any, answer: object) -> None:
     plain = SQLiteCursorWrapper(sqlite3.connect(":memory:"))
     for _ in range(2):  # a statement is looked through once
         with connection.cursor() as cursor:

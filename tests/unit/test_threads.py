@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from secure_auth.threads import AT_ONCE, PATIENCE_SECONDS, LastIn, Threads
-from secure_auth.turns import step_aside
 from tests.conftest import scaled
+from throttling.turns import Away, Store
 
 THREADS = 4 * AT_ONCE
 LONG_SECONDS = 20.0
@@ -83,45 +83,91 @@ def test_in_the_order_in_which_they_came(threads: Threads) -> None:
     assert order[-1] >= 50 - AT_ONCE
 
 
+def serve(threads: Threads, requests: list[Request], *, ended: bool = True) -> None:
+    """Do as the worker's loop does until all have begun, or ended."""
+    deadline = time.monotonic() + 3 * LONG_SECONDS
+    while threads.look():
+        assert time.monotonic() < deadline
+        time.sleep(PATIENCE_SECONDS)
+    for request in requests:
+        assert (request.ended if ended else request.began).wait(LONG_SECONDS)
+
+
 def test_what_takes_long_holds_nobody_up(threads: Threads) -> None:
-    """The loop looks, as it does while somebody stands in line."""
     gate = threading.Event()
     slow = fill(threads, lambda: gate.wait(LONG_SECONDS))
     for _ in range(2):
         quick = Request(lambda: None)
         threads.add_task(quick)
-        while not quick.ended.is_set():
-            assert threads.look() or quick.began.wait(LONG_SECONDS)
-            time.sleep(PATIENCE_SECONDS / 5)
+        serve(threads, [quick])
     assert at_once(slow) == AT_ONCE
-    assert not threads.look()
     gate.set()
 
 
-def test_who_steps_aside_lets_another_begin_at_once(
-    threads: Threads, monkeypatch: pytest.MonkeyPatch
+def far() -> Store:
+    store = Store()
+    for _ in range(1000):
+        store.note(0.004)
+    return store
+
+
+@pytest.mark.parametrize("where", ["nowhere", "far"])
+def test_who_waits_lets_another_begin_at_once(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
+    """Nobody looks; as many wait as there are threads; who computes again afterwards is counted again."""
+    store = far() if where == "far" else None
     monkeypatch.setattr("secure_auth.threads.PATIENCE_SECONDS", LONG_SECONDS)
-    gate, sign = threading.Event(), threading.Event()
+    gate, last = threading.Event(), threading.Event()
 
     def wait() -> None:
-        assert sign.wait(LONG_SECONDS)
-        step_aside()
-        step_aside()  # gives no second turn away
-        assert gate.wait(LONG_SECONDS)
+        with Away(store), Away(store):
+            assert gate.wait(LONG_SECONDS)
+        assert last.wait(LONG_SECONDS)
+
+    waiting = [Request(wait) for _ in range(THREADS)]
+    for request in waiting[:-1]:
+        threads.add_task(request)
+    for request in waiting[:-1]:
+        assert request.began.wait(LONG_SECONDS)
+    gate.set()
+    time.sleep(0.05)
+    threads.add_task(waiting[-1])
+    assert not waiting[-1].began.wait(0.05)
+    last.set()
+    for request in waiting:
+        assert request.ended.wait(LONG_SECONDS)
+
+
+def test_who_waits_for_a_store_that_is_near_keeps_its_turn(threads: Threads) -> None:
+    gate, store = threading.Event(), Store()
+    for _ in range(100):
+        store.note(0.0005)
+        store.note(0.02)  # the process was busy
+    assert not store.is_far
+
+    def wait() -> None:
+        with Away(store):
+            assert gate.wait(LONG_SECONDS)
 
     waiting = fill(threads, wait)
-    others = [Request(lambda: gate.wait(LONG_SECONDS)) for _ in range(AT_ONCE + 1)]
-    for other in others:
-        threads.add_task(other)
-    assert not others[0].began.wait(0.05)
-    sign.set()
-    for other in others[:AT_ONCE]:
-        assert other.began.wait(LONG_SECONDS)
-    assert not others[AT_ONCE].began.wait(0.05)
+    other = Request(lambda: None)
+    threads.add_task(other)
+    assert not other.began.wait(0.05)
+    serve(threads, [other])  # the loop looks: they have taken long
     gate.set()
-    for request in [*waiting, *others]:
+    for request in waiting:
         assert request.ended.wait(LONG_SECONDS)
+
+
+def test_store_that_moves_away_and_back_is_noticed() -> None:
+    store = far()
+    found = [store.is_far]
+    store.note(0.0004)
+    found.append(store.is_far)
+    for _ in range(200):
+        store.note(0.004)
+    assert [*found, store.is_far] == [True, False, True]
 
 
 def test_turn_is_free_again_after_a_request_that_failed(
@@ -139,18 +185,17 @@ def test_turn_is_free_again_after_a_request_that_failed(
 
 
 def test_whatever_requests_do_none_is_forgotten(threads: Threads) -> None:
-    """Random ones: quick, slow, stepping aside; from one loop, which looks as the worker's does."""
+    """Random ones: quick, slow, waiting; from one loop, which looks as the worker's does."""
     dice = random.Random(7)
 
-    def aside_and_slow() -> None:
-        step_aside()
-        time.sleep(0.01)
+    def wait() -> None:
+        with Away():
+            time.sleep(0.01 * dice.random())
 
     kinds: list[Callable[[], object]] = [
         lambda: None,
-        step_aside,
         lambda: time.sleep(0.002),
-        aside_and_slow,
+        wait,
         lambda: time.sleep(2 * PATIENCE_SECONDS),
     ]
     requests = [Request(dice.choice(kinds)) for _ in range(scaled(300, 5_000))]
@@ -158,16 +203,12 @@ def test_whatever_requests_do_none_is_forgotten(threads: Threads) -> None:
         threads.add_task(request)
         if dice.random() < 0.05:
             time.sleep(0.01)
-    deadline = time.monotonic() + 3 * LONG_SECONDS
-    while threads.look():
-        assert time.monotonic() < deadline
-        time.sleep(PATIENCE_SECONDS / 5)
-    for request in requests:
-        assert request.ended.wait(LONG_SECONDS)
+    serve(threads, requests)
 
 
-def test_elsewhere_stepping_aside_is_nothing() -> None:
-    step_aside()
+def test_elsewhere_to_wait_is_to_wait() -> None:
+    with Away(), Away(far()):
+        pass
 
 
 def test_who_came_last_is_woken_first() -> None:

@@ -148,8 +148,18 @@ def _seen_at_once(rules: list[Rule]) -> Iterator[None]:
     try:
         yield
     finally:
-        with database.wrap_database_errors:
-            database.connection.execute("PRAGMA synchronous=FULL")
+        _wait_for_the_disk(database)
+
+
+def _wait_for_the_disk(database: Any) -> None:
+    """A connection that cannot be told so is closed: a new one begins with it."""
+    try:
+        if database.connection is not None:
+            with database.wrap_database_errors:
+                database.connection.execute("PRAGMA synchronous=FULL")
+    except BaseException:
+        database.close()
+        raise
 
 
 def _reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:

@@ -111,7 +111,10 @@ class Server:
         except BaseException:
             wire.close()
             raise
-        self._idle.append(wire)
+        if any(type(answer) is ResponseError for answer in answers):
+            wire.close()  # whatever is the matter with it: the next call begins anew
+        else:
+            self._idle.append(wire)
         if not self._is_the_known_one(wire.identity):
             self.close()
             raise RedisConnectionError("another Redis answers than before")

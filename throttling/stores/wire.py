@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MovedError, NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from throttling.turns import Away, Store
+
 ANSWER_BYTES = 8192
+ELSEWHERE = frozenset({"READONLY", "LOADING", "MASTERDOWN", "NOAUTH"})
 Command = tuple[Any, ...]
+_redis = Store()  # of all servers
 
 
 class Wire:
@@ -24,6 +29,7 @@ class Wire:
     def __init__(self, connection: Any, timeout_seconds: float) -> None:
         self.identity: str = connection.server_identity
         self._connection = connection
+        self._timeout_seconds = timeout_seconds
         self._socket: socket.socket = connection._sock  # redis-py has no other way to it
         if not isinstance(self._socket, ssl.SSLSocket):  # to whom a time-out of the kernel's says: try again
             seconds, rest = divmod(timeout_seconds, 1)
@@ -37,34 +43,34 @@ class Wire:
 
         Raises RedisTimeoutError, and RedisConnectionError for whatever else ends the conversation.
         """
+        give_up_at = time.monotonic() + self._timeout_seconds
         try:
-            self._socket.sendall(b"".join(map(_pack, commands)))
-            return self._read(len(commands))
+            with Away(_redis):
+                self._socket.sendall(b"".join(map(_pack, commands)))
+                return self._read(len(commands), give_up_at)
         except (TimeoutError, BlockingIOError) as error:
             raise RedisTimeoutError("Redis does not answer in time") from error
         except (OSError, ValueError) as error:
             raise RedisConnectionError("the connection to Redis broke") from error
 
-    def _read(self, count: int) -> list[Any]:
+    def _read(self, count: int, give_up_at: float) -> list[Any]:
+        """A time-out of the socket begins anew with each piece: of pieces none is waited for after `give_up_at`."""
         answers: list[Any] = []
         received, at = b"", 0
         while len(answers) < count:
-            end = received.find(b"\r\n", at)
-            kind, word, begin = received[at : at + 1], received[at + 1 : end], end + 2
-            size = int(word) if end >= 0 and kind == b"$" else 0
-            if end >= 0 and kind == b"-":
-                answers.append(_refusal(word.decode()))
-                at = begin
-            elif end >= 0 and (kind != b"$" or size < 0):
-                raise RedisConnectionError("an answer that the script does not give")
-            elif end >= 0 and len(received) >= begin + size + 2:
-                answers.append(received[begin : begin + size].decode())
-                at = begin + size + 2
-            else:
-                more = self._socket.recv(ANSWER_BYTES)
-                if not more:
-                    raise RedisConnectionError("Redis closed the connection")
-                received += more
+            found = _take(received, at)
+            if found:
+                answers.append(found[0])
+                at = found[1]
+                continue
+            if received and time.monotonic() > give_up_at:
+                raise TimeoutError
+            more = self._socket.recv(ANSWER_BYTES)
+            if not more:
+                raise RedisConnectionError("Redis closed the connection")
+            received += more
+        if at != len(received):
+            raise RedisConnectionError("more answers than there were calls")
         return answers
 
     def close(self) -> None:
@@ -78,8 +84,29 @@ def _pack(command: Command) -> bytes:
     return b"*%d\r\n%b" % (len(words), b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words]))
 
 
+def _take(received: bytes, at: int) -> tuple[Any, int] | None:
+    """The answer that begins at a place, and where it ends; None while some of it is missing."""
+    end = received.find(b"\r\n", at)
+    if end < 0:
+        return None
+    kind, word, begin = received[at : at + 1], received[at + 1 : end], end + 2
+    if kind == b"-":
+        return _refusal(word.decode()), begin
+    if kind != b"$" or not word.isdigit():
+        raise RedisConnectionError("an answer that the script does not give")
+    end = begin + int(word)
+    if len(received) < end + 2:
+        return None
+    if received[end : end + 2] != b"\r\n":
+        raise RedisConnectionError("an answer of another length than it says")
+    return received[begin:end].decode(), end + 2
+
+
 def _refusal(text: str) -> ResponseError:
+    """As an exception. A server that cannot serve now ends the conversation: another may have taken its place."""
     kind, _, rest = text.partition(" ")
+    if kind in ELSEWHERE:
+        raise RedisConnectionError(kind)
     if kind == "MOVED":
         return MovedError(rest)
     return NoScriptError(rest) if kind == "NOSCRIPT" else ResponseError(text)

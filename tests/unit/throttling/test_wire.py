@@ -72,6 +72,11 @@ def test_refusals_stand_in_their_place(ends: Ends) -> None:
         b"$-1\r\n",
         b"*1\r\n$1\r\na\r\n",
         b"$many\r\n",
+        b"$ 1\r\na\r\n",
+        b"$1\r\nabc",
+        b"$1\r\na\r\n$1\r\nb\r\n",
+        b"-READONLY You can't write against a read only replica.\r\n",
+        b"-LOADING Redis is loading the dataset in memory\r\n",
         b"$2\r\n\xff\xfe\r\n",
         b"HTTP/1.1 400\r\n",
         b"\r\n",
@@ -107,3 +112,22 @@ def test_server_that_takes_nothing_is_a_timeout(ends: Ends) -> None:
     wire, _ = ends
     with pytest.raises(RedisTimeoutError):
         wire.exchange([("A", "x" * 4_000_000)])
+
+
+def test_server_that_drips_keeps_nobody_long(ends: Ends) -> None:
+    wire, server = ends
+    is_over = threading.Event()
+
+    def drip() -> None:
+        server.sendall(b"$1000\r\n")
+        while not is_over.wait(TIMEOUT_SECONDS / 4):
+            server.sendall(b"x")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    began = time.monotonic()
+    with pytest.raises(RedisTimeoutError):
+        wire.exchange([("A",)])
+    is_over.set()
+    dripping.join()
+    assert time.monotonic() - began < 20 * TIMEOUT_SECONDS

@@ -150,9 +150,11 @@ class Channel(HTTPChannel):
         """Called by the loop before it waits: whether to wait for more from here."""
         if self.behind:
             with self.requests_lock:
+                is_idle = not self.requests
                 self._take_up()
-            if self.requests:
-                self.server.wake()  # to look whose turn it is: this is not followed by an event
+                is_new = is_idle and bool(self.requests)
+            if is_new:
+                self.server.wake()  # to look whose turn it is: no event follows this
         return not self.behind and bool(super().readable())
 
     def _take_up(self) -> None:

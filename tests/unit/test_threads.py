@@ -139,7 +139,10 @@ def test_who_waits_lets_another_begin_at_once(
         assert request.ended.wait(LONG_SECONDS)
 
 
-def test_who_waits_for_a_store_that_is_near_keeps_its_turn(threads: Threads) -> None:
+def test_who_waits_for_a_store_that_is_near_keeps_its_turn(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secure_auth.threads.PATIENCE_SECONDS", LONG_SECONDS)
     gate, store = threading.Event(), Store()
     for _ in range(100):
         store.note(0.0005)
@@ -154,6 +157,7 @@ def test_who_waits_for_a_store_that_is_near_keeps_its_turn(threads: Threads) -> 
     other = Request(lambda: None)
     threads.add_task(other)
     assert not other.began.wait(0.05)
+    monkeypatch.undo()
     serve(threads, [other])  # the loop looks: they have taken long
     gate.set()
     for request in waiting:

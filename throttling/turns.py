@@ -73,10 +73,10 @@ class Away:
             turn.is_away = True
             turn.give()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
         turn = _own.turn
         if turn is None:
             return
         turn.is_away = self._before
-        if self._store:
+        if self._store and error is None:  # a connection that breaks at once says nothing of the distance
             self._store.note(time.monotonic() - self._began)

@@ -27,9 +27,6 @@ PAUSE_SECONDS = 0.01
 MOST_WAITERS = 64
 Result = TypeVar("Result")
 _moved = threading.Condition()
-before_waiting: list[
-    Callable[[], None]
-] = []  # called in a thread that is about to wait, by whoever gives out turns
 _lines: dict[Hashable, list[int]] = {}
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))  # of a thread that waited already
 

@@ -14,7 +14,6 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -110,8 +109,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                         raise
                 else:
                     return
-                with Away() if look > KEPT_SECONDS / 4 else nullcontext():
-                    time.sleep(look * random.uniform(0.5, 1))  # noqa: S311 not a secret
+                time.sleep(look * random.uniform(0.5, 1))  # noqa: S311 not a secret
                 look = min(look * 1.5, LONGEST_LOOK_SECONDS)
         finally:
             timeout_ms = round(1000 * float(self.settings_dict["OPTIONS"].get("timeout", 5)))

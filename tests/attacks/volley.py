@@ -4,11 +4,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import httpx
 
-from tests.client import code_of
+from tests.client import Client, code_of
+from tests.server import Server
 
 Answer = TypeVar("Answer")
 
@@ -40,3 +42,12 @@ def statuses(answers: Iterable[httpx.Response]) -> Counter[int]:
 def codes(answers: Iterable[httpx.Response]) -> Counter[str]:
     """How many refusals had which code."""
     return Counter(code_of(answer) for answer in answers if answer.status_code >= 400)
+
+
+def answered(server: Server, address: str, requests: int) -> int:
+    """How many of so many requests at once from an address were not refused by its limit."""
+    client = Client(server, address)
+    found = statuses(fire([partial(client.get, "me/") for _ in range(requests)]))
+    client.close()
+    assert set(found) <= {401, 429}
+    return found[401]

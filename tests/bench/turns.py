@@ -1,6 +1,7 @@
 """What it brings that requests take turns: `python -m tests.bench.turns [NUMBER]…`, how many compute at once.
 
 A service each and one without turns, of the same code, asked in turns, so that whatever slows the machine slows all.
+The last backend is a PostgreSQL that is FAR_SECONDS away: there nobody may lose by them.
 """
 
 import contextlib
@@ -13,10 +14,14 @@ from tests.bench.endpoints import Figure, play, session_pairs
 from tests.bench.people import create_accounts
 from tests.bench.report import bench_server, show_table
 from tests.bench.sessions import CLIENTS, Subjects, subjects
+from tests.faults.outages import Relay
 from tests.server import BACKENDS
+from tests.services import private_database
 
 ROUNDS = 6
 SESSIONS = 160
+FAR = "PostgreSQL, far"
+FAR_SECONDS, FAR_CLIENTS = 0.02, 40
 WITHOUT = 1000  # more than there are threads
 
 
@@ -33,21 +38,28 @@ def be_a_service() -> None:
 
 @contextlib.contextmanager
 def taking(turns: int, backend: str) -> Iterator[Subjects]:
-    with bench_server(backend, program=("-m", "tests.bench.turns"), TURNS=str(turns)) as server:
-        pairs = session_pairs(server.url, create_accounts(server, SESSIONS))
-        yield subjects(server.url, server.nodes[0].process.pid, pairs, CLIENTS[backend])
+    with contextlib.ExitStack() as stack:
+        variables, clients, sessions = {"TURNS": str(turns)}, CLIENTS.get(backend, FAR_CLIENTS), SESSIONS
+        if backend == FAR:
+            relay = stack.enter_context(contextlib.closing(Relay(FAR_SECONDS)))
+            variables["DATABASE_URL"] = relay.url(stack.enter_context(private_database()))
+            variables["DATABASE_POOL_SIZE"] = "40"
+            backend, sessions = "sqlite", FAR_CLIENTS
+        server = stack.enter_context(bench_server(backend, program=("-m", "tests.bench.turns"), **variables))
+        pairs = session_pairs(server.url, create_accounts(server, sessions))
+        yield subjects(server.url, server.nodes[0].process.pid, pairs, clients)
 
 
 def compare(numbers: list[int]) -> Iterator[list[object]]:
     """A line an endpoint, backend and number; the last cells are its figures by those without turns."""
-    for backend in BACKENDS:
+    for backend in (*BACKENDS, FAR):
+        clients = CLIENTS.get(backend, FAR_CLIENTS)
         with contextlib.ExitStack() as stack:
             services = [stack.enter_context(taking(number, backend)) for number in (WITHOUT, *numbers)]
             for name in services[0]:
-                rounds = [
-                    [play(*service[name], CLIENTS[backend]) for service in services]
-                    for _ in range(ROUNDS + 1)
-                ][1:]
+                rounds = [[play(*service[name], clients) for service in services] for _ in range(ROUNDS + 1)][
+                    1:
+                ]
                 without = [figures[0] for figures in rounds]
                 for number, figures in zip((WITHOUT, *numbers), zip(*rounds, strict=True), strict=True):
                     pairs = list(zip(figures, without, strict=True))

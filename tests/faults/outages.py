@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
@@ -28,9 +29,13 @@ def database_away(server: Server) -> Iterator[None]:
 
 
 class Relay:
-    """A way to the test's PostgreSQL that can fall silent: connections are taken, and nothing is ever said on them."""
+    """A way to the test's PostgreSQL that can fall silent: connections are taken, and nothing is ever said on them.
 
-    def __init__(self) -> None:
+    It may be a long one: what the database says takes `delay_seconds`.
+    """
+
+    def __init__(self, delay_seconds: float = 0) -> None:
+        self._delay_seconds = delay_seconds
         found = urlsplit(postgres_url())
         self._beyond = (found.hostname or "127.0.0.1", found.port or 5432)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -68,11 +73,15 @@ class Relay:
                     far = socket.create_connection(self._beyond)
                     self._open.append(far)
                     for source, sink in ((near, far), (far, near)):
-                        threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+                        threading.Thread(
+                            target=self._carry, args=(source, sink, source is far), daemon=True
+                        ).start()
 
-    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+    def _carry(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if is_answer and self._delay_seconds:
+                    time.sleep(self._delay_seconds)
                 sink.sendall(data)
         for each in (source, sink):
             with suppress(OSError):

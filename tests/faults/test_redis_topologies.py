@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.evidence import events
-from tests.attacks.volley import fire, statuses
-from tests.client import Client
+from tests.attacks.volley import answered
 from tests.conftest import new_address
 from tests.redis_processes import RedisProcess, cluster, sentinels, wait_until
 from tests.server import Server, running_server
@@ -33,14 +32,6 @@ def service(url: str, database: str, directory: Path) -> AbstractContextManager[
             **LIMITS,
         },
     )
-
-
-def answered(server: Server, address: str, requests: int) -> int:
-    client = Client(server, address)
-    found = statuses(fire([partial(client.get, "me/") for _ in range(requests)]))
-    client.close()
-    assert set(found) <= {401, 429}
-    return found[401]
 
 
 def counts_in(redis: RedisProcess, server: Server) -> bool:

@@ -4,7 +4,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.attacks.evidence import events
-from tests.attacks.volley import fire, statuses
-from tests.client import Client
+from tests.attacks.volley import answered
 from tests.conftest import new_address
 from tests.redis_processes import RedisProcess, running
 from tests.server import Server, running_server
@@ -90,15 +88,6 @@ def service(directory: Path, name: str, *, trusts: bool = True) -> Iterator[tupl
         }
         with running_server("sqlite", directory, worker=False, environment=environment) as node:
             yield node, server
-
-
-def answered(server: Server, address: str, requests: int) -> int:
-    """How many of so many at once were not refused by the limit."""
-    client = Client(server, address)
-    found = statuses(fire([partial(client.get, "me/") for _ in range(requests)]))
-    client.close()
-    assert set(found) <= {401, 429}
-    return found[401]
 
 
 def test_limits_hold_exactly_and_a_server_that_falls_silent_keeps_nobody_waiting(tmp_path: Path) -> None:

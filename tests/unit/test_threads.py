@@ -83,14 +83,14 @@ def test_in_the_order_in_which_they_came(threads: Threads) -> None:
     assert order[-1] >= 50 - AT_ONCE
 
 
-def serve(threads: Threads, requests: list[Request], *, ended: bool = True) -> None:
-    """Do as the worker's loop does until all have begun, or ended."""
+def serve(threads: Threads, requests: list[Request]) -> None:
+    """Do as the worker's loop does until all have ended."""
     deadline = time.monotonic() + 3 * LONG_SECONDS
     while threads.look():
         assert time.monotonic() < deadline
         time.sleep(PATIENCE_SECONDS)
     for request in requests:
-        assert (request.ended if ended else request.began).wait(LONG_SECONDS)
+        assert request.ended.wait(LONG_SECONDS)
 
 
 def test_what_takes_long_holds_nobody_up(threads: Threads) -> None:

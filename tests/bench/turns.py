@@ -44,10 +44,11 @@ def taking(turns: int, backend: str) -> Iterator[Subjects]:
             relay = stack.enter_context(contextlib.closing(Relay(FAR_SECONDS)))
             variables["DATABASE_URL"] = relay.url(stack.enter_context(private_database()))
             variables["DATABASE_POOL_SIZE"] = "40"
-            backend, sessions = "sqlite", FAR_CLIENTS
+            backend, sessions = "sqlite", 1
         server = stack.enter_context(bench_server(backend, program=("-m", "tests.bench.turns"), **variables))
         pairs = session_pairs(server.url, create_accounts(server, sessions))
-        yield subjects(server.url, server.nodes[0].process.pid, pairs, clients)
+        found = subjects(server.url, server.nodes[0].process.pid, pairs, clients)
+        yield found if sessions > 1 else {"me/": found["me/"]}  # one session may not refresh that often
 
 
 def compare(numbers: list[int]) -> Iterator[list[object]]:

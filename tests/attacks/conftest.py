@@ -39,8 +39,7 @@ def admin(server: Server) -> Iterator[Callable[[], tuple[Client, Person]]]:
         if len(person.recovery_codes) < 3:
             answer = client.post("mfa/recovery-codes/", None, person.access)
             person.recovery_codes = answer.json()["recovery_codes"]
-        partial = client.login(person).json()["partial_token"]
-        person.keep(client.verify(partial, person.recovery_codes.pop(), "recovery_code").json())
+        client.recover(person)
         return client, person
 
     yield sign_in

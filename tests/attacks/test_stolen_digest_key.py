@@ -81,17 +81,14 @@ def test_old_key_opens_nothing_and_raises_no_alarm(service: Server) -> None:
     assert claims(person.refresh)["jti"] == digest(stolen, "refresh", before, "0")[:32]
     rotate(service)
     for _ in range(2):  # the token before the last is by the new key as well
-        partial = expect(client.login(person), 200)["partial_token"]
-        code = person.recovery_codes.pop()
-        answer = client.verify(partial, code, "recovery_code", remember_device=True)
-        person.keep(expect(answer, 200))
+        client.recover(person, remember_device=True)
     person.keep(expect(client.refresh(person.refresh), 200))
     attack(client, person, stolen, kid, pem)
     assert_unharmed(client, person)
 
     service.manage("revoke_sessions", person.email)
     old_refresh = person.refresh
-    person.keep(enter(client, person))
+    client.recover(person)
     fresh = expect(client.post("mfa/recovery-codes/", None, person.access), 200)
     person.recovery_codes = fresh["recovery_codes"]
     service.rows(
@@ -106,10 +103,3 @@ def test_old_key_opens_nothing_and_raises_no_alarm(service: Server) -> None:
     assert code_of(client.refresh(old_refresh)) == "invalid_token"
     assert_unharmed(client, person)
     client.close()
-
-
-def enter(client: Client, person: Person) -> dict[str, str]:
-    partial = expect(client.login(person), 200)["partial_token"]
-    answer = client.verify(partial, person.recovery_codes.pop(), "recovery_code")
-    entered: dict[str, str] = expect(answer, 200)
-    return entered

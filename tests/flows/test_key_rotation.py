@@ -15,7 +15,7 @@ from tests.client import Client, Person, code_of, expect
 from tests.conftest import new_address, scaled
 from tests.server import LONG, TESTED_BACKENDS, Server, running_server
 
-LEAD_SECONDS, CACHE_SECONDS = 6, 2
+LEAD_SECONDS, CACHE_SECONDS = 4, 1
 SETTINGS = {
     "KEY_CACHE_SECONDS": str(CACHE_SECONDS),
     "JWKS_MAX_AGE_SECONDS": str(LEAD_SECONDS),

@@ -265,7 +265,7 @@ def test_without_a_worker_events_wait_and_with_one_the_public_can_check(unled: S
 
 
 def test_both_published_keys_sign_and_the_next_one_goes_on_after_a_rotation(tmp_path: Path) -> None:
-    with running_server("sqlite", tmp_path, environment={"JWKS_MAX_AGE_SECONDS": "20"}) as server:
+    with running_server("sqlite", tmp_path, environment={"KEY_CACHE_SECONDS": "2"}) as server:
         client = Client(server, new_address())
         auditor = client.create_person(role="auditor")
         wait_for_proof(client, auditor, fail_to_log_in(client, client, auditor)["id"])

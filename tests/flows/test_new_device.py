@@ -41,13 +41,6 @@ def home() -> str:
     return f"10.{number // 256}.{number % 256}"
 
 
-def enter(client: Client, person: Person, **verify: Any) -> None:
-    """Both steps, with a recovery code: TOTP codes come one in 30 seconds."""
-    partial = expect(client.login(person), 200)["partial_token"]
-    answer = client.verify(partial, person.recovery_codes.pop(), "recovery_code", **verify)
-    person.keep(expect(answer, 200))
-
-
 def told(server: Server, person: Person) -> int:
     """How many notices of new devices were written for somebody: rows of the login's own transaction."""
     query = """SELECT count(*) FROM secure_auth_outboxmessage WHERE template = 'new_device' AND "to" = %s"""
@@ -67,8 +60,8 @@ def opened(client: Client, person: Person) -> list[dict[str, Any]]:
 def test_first_login_and_the_same_device_again_tell_nothing(server: Server, at: NewClient, home: str) -> None:
     client = at(f"{home}.10")
     person = client.sign_up()
-    enter(client, person)
-    enter(at(f"{home}.200", FIREFOX.format(144)), person)  # an update, and another address of the network
+    client.recover(person)
+    at(f"{home}.200", FIREFOX.format(144)).recover(person)  # an update, and another address of the network
     assert told(server, person) == 0
     assert not any("new_device" in details for details in opened(client, person))
 
@@ -76,8 +69,8 @@ def test_first_login_and_the_same_device_again_tell_nothing(server: Server, at: 
 def test_another_device_is_told_once_and_in_words(server: Server, at: NewClient, home: str) -> None:
     person = at(f"{home}.10", "curl/8.5.0").sign_up()
     client = at(f"{home}.10")
-    enter(client, person)
-    enter(client, person)
+    client.recover(person)
+    client.recover(person)
     assert told(server, person) == 1
     assert [details.get("new_device") for details in opened(client, person)] == [None, True, None]
     mail = notice(client, person)
@@ -91,17 +84,17 @@ def test_another_device_is_told_once_and_in_words(server: Server, at: NewClient,
 
 def test_a_copied_user_agent_in_another_network_is_told(server: Server, at: NewClient, home: str) -> None:
     person = at(f"{home}.1").sign_up()
-    enter(at(f"{home}.254"), person)
+    at(f"{home}.254").recover(person)
     assert told(server, person) == 0
-    enter(at(ELSEWHERE), person)
+    at(ELSEWHERE).recover(person)
     assert told(server, person) == 1
 
 
 def test_a_known_device_travels_without_a_notice(server: Server, at: NewClient, home: str) -> None:
     client = at(f"{home}.10")
     person = client.sign_up()
-    enter(client, person, remember_device=True)
-    enter(at(ELSEWHERE), person)
+    client.recover(person, remember_device=True)
+    at(ELSEWHERE).recover(person)
     assert told(server, person) == 0
 
 
@@ -118,7 +111,7 @@ def test_what_was_not_seen_for_90_days_is_new_and_use_renews(
 
     let_90_days_pass()
     for _ in range(2):
-        enter(client, person)
+        client.recover(person)
         assert told(server, person) == 1
     counted = f"SELECT count(*) FROM secure_auth_familiarsource {own}"
     assert server.rows(counted, [person.email]) == [(1,)]
@@ -130,22 +123,22 @@ def test_what_was_not_seen_for_90_days_is_new_and_use_renews(
 def test_after_a_password_change_every_other_device_is_new(server: Server, at: NewClient, home: str) -> None:
     client, elsewhere = at(f"{home}.10"), at(ELSEWHERE)
     person = client.sign_up()
-    enter(elsewhere, person)
-    enter(client, person)
+    elsewhere.recover(person)
+    client.recover(person)
     assert told(server, person) == 1
     body = {"current_password": person.password, "new_password": "nineteen yellow submarines 7"}
     expect(client.post("password/change/", body, person.access), 204)
     person.password = body["new_password"]
-    enter(client, person)
+    client.recover(person)
     assert told(server, person) == 1
-    enter(elsewhere, person)
+    elsewhere.recover(person)
     assert told(server, person) == 2
 
 
 def test_hostile_user_agent_puts_nothing_into_the_mail(server: Server, at: NewClient, home: str) -> None:
     person = at(f"{home}.10", "curl/8.5.0").sign_up()
     thief = at(f"{home}.10", HOSTILE)
-    enter(thief, person)
+    thief.recover(person)
     mail = notice(thief, person)
     names = {
         "Content-Type",
@@ -169,7 +162,7 @@ def test_hostile_user_agent_puts_nothing_into_the_mail(server: Server, at: NewCl
 def test_sessions_and_devices_are_named_in_words(at: NewClient, home: str) -> None:
     client = at(f"{home}.10")
     person = client.sign_up()
-    enter(at(f"{home}.10", "curl/8.5.0"), person, remember_device=True)
+    at(f"{home}.10", "curl/8.5.0").recover(person, remember_device=True)
     newest, first = expect(client.get("sessions/", person.access), 200)["results"]
     assert [newest["device"], first["device"]] == ["curl 8.5", "Firefox 143 on Windows"]
     assert (newest["current"], first["current"]) == (True, False)

@@ -12,14 +12,6 @@ SHEET = {"Accept": "text/plain"}
 CODE = re.compile(r"^ *\d+\.  ((?:[A-Z2-7]{4}-){5}[A-Z2-7]{4})$", re.MULTILINE)
 
 
-def spend(client: Client, person: Person) -> dict[str, object]:
-    """Sign in with the next code."""
-    partial = expect(client.login(person), 200)["partial_token"]
-    pair = expect(client.verify(partial, person.recovery_codes.pop(), "recovery_code"), 200)
-    person.keep(pair)
-    return dict(pair)
-
-
 def mailed(client: Client, person: Person, count: int) -> list[tuple[str, str]]:
     """Subject and text of the mails about used codes, once there are so many; oldest first."""
     every = client.mailbox(person).wait_for(count)
@@ -41,7 +33,7 @@ def test_new_codes_come_as_a_sheet_to_print(client: Client) -> None:
     person.recovery_codes = CODE.findall(answer.text)
     assert len(set(person.recovery_codes)) == 10
     assert person.email in answer.text.splitlines()[0]
-    assert spend(client, person)["recovery_codes_left"] == 9
+    assert client.recover(person)["recovery_codes_left"] == 9
 
 
 @pytest.mark.parametrize(
@@ -61,7 +53,7 @@ def test_login_with_another_factor_tells_no_count(client: Client) -> None:
 
 def test_each_used_code_is_mailed_and_few_are_warned_of(server: Server, client: Client) -> None:
     person = client.create_person()
-    left = [spend(client, person)["recovery_codes_left"] for _ in range(10)]
+    left = [client.recover(person)["recovery_codes_left"] for _ in range(10)]
     assert left == list(range(9, -1, -1))
     assert expect(client.login(person), 200)["methods"] == ["totp"]
     mails = mailed(client, person, 10)

@@ -13,7 +13,7 @@ from audit.filters import BadFilter
 from secure_auth import digest_ring, refusals, webhooks
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, validation_failed
-from secure_auth.review import PAGE, PAGING, Page, record_reading
+from secure_auth.review import PAGE, PAGING, Page, record_reading, told_as
 
 
 def advance() -> bool:
@@ -35,7 +35,7 @@ def list_detections(*, signed: Signed, query: Mapping[str, str], source: Source)
     Raises:
         Problem: validation_failed, for an unknown filter or a bad value.
     """
-    told = "&".join(f"{name}={value}" for name, value in sorted(query.items()) if name not in PAGING)
+    told = told_as(query, but=PAGING)
     filters = {name: value for name, value in query.items() if name not in ("cursor", "limit")}
     limit = query.get("limit", str(PAGE))
     try:

@@ -91,7 +91,7 @@ def export_events(
     Raises:
         Problem: validation_failed; service_unavailable, too many exports are under way.
     """
-    told = "&".join(f"{name}={value}" for name, value in sorted(query.items()) if name != "format")
+    told = review.told_as(query, but=("format",))
     form = query.get("format", Format.JSONL)
     named = Format(form) if form in Format._value2member_map_ else None
 

@@ -8,7 +8,7 @@ import atexit
 import threading
 from dataclasses import replace
 
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import Error, close_old_connections, connections, transaction
 
 from audit.append import NewEvent, append_collapsed
 
@@ -33,20 +33,23 @@ def count(event: NewEvent, *, key: str) -> None:
 
 def flush() -> int:
     """Write what was counted; how many events that were. What cannot be written now is written later."""
-    with _lock:
-        taken = dict(_counted)
-        _counted.clear()
     written = 0
-    for (key, *_), (event, times) in taken.items():
+    for flood in list(_counted):
+        with _lock:
+            event, times = _counted.pop(flood, (None, 0))
+        if event is None:
+            continue
         try:
             with transaction.atomic():
-                append_collapsed(_without_person(event), key=key, times=times)
-            written += times
-        except DatabaseError:
+                append_collapsed(_without_person(event), key=flood[0], times=times)
+        except BaseException as error:
             with _lock:
-                flood = (key, event.reason, event.source.ip)
                 _, since = _counted.get(flood, (event, 0))
                 _counted[flood] = (event, since + times)
+            if not isinstance(error, Error):
+                raise
+        else:
+            written += times
     return written
 
 
@@ -67,7 +70,10 @@ def _write_until_still() -> None:
                     _writer = None
                     return
     finally:
-        close_old_connections()
+        connections.close_all()
+        with _lock:
+            if _writer is threading.current_thread():
+                _writer = None  # a mistake of ours ended it: the next refusal begins another
 
 
 @atexit.register

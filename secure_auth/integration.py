@@ -70,11 +70,28 @@ class Logbook:
             self._refuse(head, Trouble(Keeper.DATABASE, head.size, str(error)))
             return False
         head = self._integrator.head or tree.current_head() or head
-        if head == self._signed or not self._is_sound(head):
+        if not self._is_sound(head):
+            return bool(done)
+        self._withdraw()
+        if head == self._signed:
             return bool(done)
         keep(kept_path(), checkpoints.sign(head, signers()).note)
         self._signed = head
         return True
+
+    def follow(self) -> None:
+        """On a node that does not lead: keep the newest checkpoint too, if it continues the one that is kept here.
+
+        Trouble that this node told while it led may have been mended elsewhere since.
+        """
+        head = tree.current_head()
+        checkpoint = head and checkpoints.newest(head.log)
+        if not head or find_trouble(head) is not None:
+            return
+        if self._said:
+            self._withdraw()
+        if checkpoint:
+            keep(kept_path(), checkpoint.note)
 
     def _integrate(self) -> int:
         deadline = time.monotonic() + TURN_SECONDS
@@ -92,11 +109,14 @@ class Logbook:
         """Whether a head continues every checkpoint that is known; says so where it does not."""
         trouble = find_trouble(head) if head != self._sound or head != self._signed else None
         if trouble is None:
-            self._sound, self._said = head, None
-            trouble_path().unlink(missing_ok=True)
+            self._sound = head
             return True
         self._refuse(head, trouble)
         return False
+
+    def _withdraw(self) -> None:
+        self._said = None
+        trouble_path().unlink(missing_ok=True)
 
     def _refuse(self, head: Head, trouble: Trouble) -> None:
         self._sound = self._signed = None
@@ -149,14 +169,6 @@ def _is_ours(checkpoint: Checkpoint, origin: str) -> bool:
     except NotSigned:
         return False
     return told.origin == origin
-
-
-def keep_newest() -> None:
-    """On a node that does not lead: keep the newest checkpoint here too, if it continues the one that is kept."""
-    head = tree.current_head()
-    checkpoint = head and checkpoints.newest(head.log)
-    if head and checkpoint and find_trouble(head) is None:
-        keep(kept_path(), checkpoint.note)
 
 
 def ensure_log() -> None:

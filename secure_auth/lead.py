@@ -13,7 +13,7 @@ import uuid
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class Lead:
         began = time.monotonic()
         try:
             held = self._take_lease() if connection.vendor == "postgresql" else self._take_file()
-        except DatabaseError as error:
+        except Error as error:
             log.warning("worker.lead_unknown", error=type(error).__name__)
             return self.is_held
         self._until = began + LEASE_SECONDS if held else 0.0
@@ -78,5 +78,5 @@ class Lead:
                 cursor.execute(
                     "DELETE FROM secure_auth_lease WHERE name = %s AND holder = %s", [NAME, self._holder]
                 )
-        except DatabaseError as error:
+        except Error as error:
             log.warning("worker.lead_kept", error=type(error).__name__)

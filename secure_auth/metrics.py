@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 from prometheus_client import CollectorRegistry, generate_latest, values
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -152,7 +152,7 @@ class LogState(Collector):
             waiting, seconds = tree.pending()
             head = tree.current_head()
             age = checkpoints.newest_age_seconds(head.log) if head else None
-        except DatabaseError:
+        except Error:
             return
         yield gauge("log_pending_events", "Events without a place in the tree.", waiting)
         yield gauge("log_pending_seconds", "How long the oldest of them has waited.", seconds)

@@ -148,10 +148,11 @@ class SourceLimitMiddleware:
         self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object
     ) -> HttpResponseBase | None:
         """Count the request against its source before the view sees it."""
-        if getattr(getattr(view, "cls", None), "limits_source_itself", False):
+        kind = getattr(view, "cls", None)
+        if getattr(kind, "limits_source_itself", False):
             # A known device has a lane of its own, whatever its source did.
-            has_lane = "X-Device-Token" in request.headers or browsers.DEVICE in request.COOKIES
-            return None if has_lane else refuse_again(request)
+            shows_device = "X-Device-Token" in request.headers or browsers.DEVICE in request.COOKIES
+            return None if shows_device and getattr(kind, "has_device_lane", False) else refuse_again(request)
         request.is_counted = True  # type: ignore[attr-defined]
         if getattr(request.resolver_match, "url_name", "") in UNLIMITED:
             return None

@@ -13,7 +13,7 @@ from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPRes
 import structlog
 from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.core.mail import EmailMultiAlternatives
-from django.db import DatabaseError, transaction
+from django.db import Error, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
@@ -81,7 +81,7 @@ def send(row: OutboxMessage) -> bool:
         _hand_over(letters.write(row, now=timezone.now()))
     except letters.Unusable:
         _give_up(row, Reason.EXPIRED, "the link is over")
-    except DatabaseError:
+    except Error:
         raise
     except (OSError, SMTPException, AnymailError, ValueError) as error:
         _defer(row, error)
@@ -220,7 +220,7 @@ class MailState(Collector):
         """What waits, how long, and what was given up."""
         try:
             waiting, dead, seconds = _unsent().count(), _dead().count(), oldest_waiting(timezone.now())
-        except DatabaseError:
+        except Error:
             return
         yield metrics.gauge("mail_waiting", "Mails that wait to be sent.", waiting)
         yield metrics.gauge("mail_waiting_seconds", "How long the oldest of them has waited.", seconds)

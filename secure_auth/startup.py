@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.append import NewEvent, append
@@ -47,7 +47,7 @@ def prepare() -> None:
         keys.read_rings()
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
-    except DatabaseError as error:
+    except Error as error:
         raise CommandError(f"DATABASE_URL: the database is not usable: {_first_line(error)}") from error
     except OSError as error:
         raise CommandError(f"DATA_DIR is not usable: {error.strerror}: {error.filename}") from error

@@ -25,7 +25,7 @@ def show_summary(*, signed: Signed, query: Mapping[str, str], source: Source) ->
     Raises:
         Problem: validation_failed.
     """
-    told = "&".join(f"{name}={value}" for name, value in sorted(query.items()))
+    told = review.told_as(query)
     try:
         begin, end, bucket = _span(query)
     except BadFilter as error:

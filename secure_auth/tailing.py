@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from django.db import transaction
 from django.db.models import F
@@ -54,7 +54,7 @@ def start_tail(*, signed: Signed, query: Mapping[str, str], source: Source) -> O
     Raises:
         Problem: validation_failed, for an unknown filter or a bad value.
     """
-    told, now = urlencode(sorted(query.items())), timezone.now()
+    told, now = review.told_as(query), timezone.now()
     try:
         parse_filters(query)
     except BadFilter as error:

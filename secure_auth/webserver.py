@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.urls import get_resolver
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -45,7 +45,7 @@ class WaitressWorker(Worker):
 
     def run(self) -> None:
         """Serve until a signal says stop or the arbiter is gone, then finish what was begun."""
-        with contextlib.suppress(DatabaseError):  # it is away: requests will say so
+        with contextlib.suppress(Error):  # it is away: requests will say so
             keys.read_rings()
             connection.close()
         redis.greet()

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 from django.utils import timezone
 
 from audit import textindex
@@ -86,8 +87,9 @@ class Duty:
 
 def duties(publisher: Publisher) -> list[Duty]:
     """All that the worker does."""
+    logbook = Logbook()
     return [
-        Duty("integrate", Logbook().advance, SOON_SECONDS),
+        Duty("integrate", logbook.advance, SOON_SECONDS),
         Duty("mail", outbox.send_due, SOON_SECONDS, due=outbox.DUE),
         Duty("factor_resets", recovery.act_due, due=recovery.DUE),
         Duty("tallies", close_tallies, due=TALLIES_DUE),
@@ -102,7 +104,7 @@ def duties(publisher: Publisher) -> list[Duty]:
         Duty("verifications", verifications.Runner().advance),
         Duty("prune", prune, PRUNE_SECONDS),
         Duty("retention", retention.prune_due, RETENTION_SECONDS),
-        Duty("keep", integration.keep_newest, FOLLOW_SECONDS, led=False),
+        Duty("keep", logbook.follow, FOLLOW_SECONDS, led=False),
     ]
 
 
@@ -158,7 +160,7 @@ def attempt(duty: Duty) -> bool:
     """Do one duty; whether it did something. A database or a disk that is away is waited for."""
     try:
         return duty.is_due and bool(duty.act())
-    except (DatabaseError, OSError) as error:
+    except (Error, OSError) as error:
         log.warning("worker.duty_failed", duty=duty.name, error=type(error).__name__)
     except Exception:  # a mistake of ours must not end the thread: nobody would start it again
         log.exception("worker.duty_broken", duty=duty.name)
@@ -167,28 +169,29 @@ def attempt(duty: Duty) -> bool:
 
 def prune() -> None:
     """Delete what is over: limits, tokens, pending logins, challenges, registrations, sessions, devices, sent mail,
-    checkpoints.
+    checkpoints. A fault of one step keeps no other from its work.
     """
-    limiter.prune()
-    rings.destroy_outlived()
-    relying_party.reseal_passkeys()
-    rings.destroy_unborne()
-    outbox.prune_sent()
-    integration.thin_out()
-    webhooks.prune_sent()
-    verifications.prune(timezone.now())
-    ended = timezone.now() - KEEP_ENDED
-    PendingLogin.objects.filter(expires_at__lt=ended).delete()
-    MailToken.objects.filter(expires_at__lt=ended).delete()
-    FactorReset.objects.filter(settled_at__lt=ended).delete()
-    AddressChange.objects.filter(
-        created_at__lt=ended - timedelta(seconds=settings.CONFIRM_LINK_SECONDS)
-    ).delete()
-    Registration.objects.filter(
-        created_at__lt=ended - timedelta(seconds=settings.CONFIRM_LINK_SECONDS)
-    ).delete()
-    Session.objects.filter(expires_at__lt=ended).delete()
-    KnownDevice.objects.filter(expires_at__lt=ended).delete()
-    ConsoleVisit.objects.filter(seen_at__lt=ended).delete()
-    familiar.prune(timezone.now())
-    ceremonies.prune(timezone.now())
+    now = timezone.now()
+    ended, unanswered = now - KEEP_ENDED, now - KEEP_ENDED - timedelta(seconds=settings.CONFIRM_LINK_SECONDS)
+    steps: dict[str, Callable[[], object]] = {
+        "limits": limiter.prune,
+        "signing_keys": rings.destroy_outlived,
+        "passkeys": relying_party.reseal_passkeys,
+        "keys": rings.destroy_unborne,
+        "mail": outbox.prune_sent,
+        "checkpoints": integration.thin_out,
+        "webhooks": webhooks.prune_sent,
+        "verifications": partial(verifications.prune, now),
+        "pending_logins": PendingLogin.objects.filter(expires_at__lt=ended).delete,
+        "mail_tokens": MailToken.objects.filter(expires_at__lt=ended).delete,
+        "factor_resets": FactorReset.objects.filter(settled_at__lt=ended).delete,
+        "address_changes": AddressChange.objects.filter(created_at__lt=unanswered).delete,
+        "registrations": Registration.objects.filter(created_at__lt=unanswered).delete,
+        "sessions": Session.objects.filter(expires_at__lt=ended).delete,
+        "devices": KnownDevice.objects.filter(expires_at__lt=ended).delete,
+        "console_visits": ConsoleVisit.objects.filter(seen_at__lt=ended).delete,
+        "familiar": partial(familiar.prune, now),
+        "ceremonies": partial(ceremonies.prune, now),
+    }
+    for name, step in steps.items():
+        attempt(Duty(f"prune {name}", step))

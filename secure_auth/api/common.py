@@ -87,6 +87,7 @@ class ServiceView(APIView):
     permission_classes = ()
     body_class: ClassVar[type[Body]]
     limits_source_itself: ClassVar[bool] = False
+    has_device_lane: ClassVar[bool] = False  # limits of its own for a known device
     bearer: ClassVar[str] = ""
     role: ClassVar[str] = ""
     fresh: ClassVar[bool] = False

@@ -77,6 +77,7 @@ class LoginView(ServiceView):
 
     body_class = LoginBody
     limits_source_itself = True
+    has_device_lane = True
     answers = {"POST": (200, LoginAnswer)}
     problems = (Code.INVALID_CREDENTIALS, Code.TEMPORARILY_LOCKED)
     parameters = (DEVICE_TOKEN, DELIVERY)

@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import Error
 
 from audit.events import SYSTEM
 from secure_auth import administration, lockouts, startup
@@ -67,7 +67,7 @@ class ReadingCommand(LineCommand):
             self.read(**options)
         except Refused as error:
             raise CommandError(str(error)) from error
-        except (DatabaseError, StoreUnavailable, ImproperlyConfigured) as error:
+        except (Error, StoreUnavailable, ImproperlyConfigured) as error:
             raise CommandError(
                 f"no installation answers here ({error}); give the service's environment"
             ) from error

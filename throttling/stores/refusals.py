@@ -8,15 +8,28 @@ what is cleared by hand is open again after that time at the latest.
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from throttling.headers import note_usage
-from throttling.reservations import Claim, LimitExceeded
+from throttling.reservations import Claim, LimitExceeded, Usage
 from throttling.stores.routing import is_volatile
 
 MEMORY_SECONDS = 1.0
 MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What is told again. Never the exception: its traceback holds the request, and what was typed, in memory."""
+
+    at: float
+    wait_seconds: float
+    count: int
+    usage: tuple[Usage, ...]
+
+
 _lock = threading.Lock()
-_remembered: dict[tuple[str, str, str], tuple[float, LimitExceeded]] = {}
+_remembered: dict[tuple[str, str, str], Refused] = {}
 
 
 def remember(refusal: LimitExceeded) -> None:
@@ -26,7 +39,9 @@ def remember(refusal: LimitExceeded) -> None:
     with _lock:
         if len(_remembered) >= MOST_REMEMBERED:
             _remembered.clear()
-        _remembered[refusal.claim.bucket] = (time.monotonic(), refusal)
+        _remembered[refusal.claim.bucket] = Refused(
+            time.monotonic(), refusal.wait_seconds, refusal.count, refusal.usage
+        )
 
 
 def check(claims: Iterable[Claim]) -> None:
@@ -35,19 +50,19 @@ def check(claims: Iterable[Claim]) -> None:
         return
     now = time.monotonic()
     for claim in claims:
-        since, refusal = _remembered.get(claim.bucket) or (0.0, None)
-        if refusal is None:
+        refused = _remembered.get(claim.bucket)
+        if refused is None:
             continue
-        if now - since >= min(MEMORY_SECONDS, refusal.wait_seconds):
+        if now - refused.at >= min(MEMORY_SECONDS, refused.wait_seconds):
             with _lock:
                 _remembered.pop(claim.bucket, None)
             continue
-        note_usage(refusal.usage)
+        note_usage(refused.usage)
         raise LimitExceeded(
             claim,
-            wait_seconds=refusal.wait_seconds - (now - since),
-            count=refusal.count,
-            usage=refusal.usage,
+            wait_seconds=refused.wait_seconds - (now - refused.at),
+            count=refused.count,
+            usage=refused.usage,
             is_repeated=True,
         )
 

@@ -10,7 +10,7 @@ import httpx
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import Error
 
 from audit.events import SYSTEM
 from secure_auth import administration, keys, logging_config, startup
@@ -92,7 +92,7 @@ def find_service() -> None:
         ) from error
     try:
         ours = {key["kid"] for key in keys.jwks()["keys"]}
-    except (DatabaseError, ImproperlyConfigured):
+    except (Error, ImproperlyConfigured):
         ours = set()
     if not ours & kids:
         raise Stopped(

@@ -1,6 +1,9 @@
 """A rate that is used up is refused from memory for a moment, without asking its store."""
 
+import contextlib
+import gc
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -85,3 +88,27 @@ def test_memory_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> Non
         claim = Claim(RATE, f"source:{number}")
         refusals.remember(LimitExceeded(claim, wait_seconds=30, count=2))
     assert len(refusals._remembered) <= 3
+
+
+class Typed:
+    """What a request holds, such as a password."""
+
+
+def test_memory_keeps_nothing_of_the_request(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The traceback of a refusal that was kept would hold each of its frames, and what is in them."""
+    monkeypatch.setattr(refusals, "MEMORY_SECONDS", 30.0)
+    store.used += 1
+    claim = Claim(RATE, f"source:{store.name}{store.used}")
+    kept: list[weakref.ref[Typed]] = []
+
+    def ask() -> None:
+        typed = Typed()
+        kept.append(weakref.ref(typed))
+        with contextlib.suppress(LimitExceeded):
+            limiter.reserve(claim)
+
+    for _ in range(5):
+        ask()
+    gc.collect()
+    assert [one() for one in kept] == [None] * 5
+    assert refuse(claim).is_repeated

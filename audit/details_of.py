@@ -66,7 +66,7 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     Verification: (Type.AUDIT_VERIFY, Type.AUDIT_VERDICT),
     Removal: (Type.AUDIT_PRUNE,),
     Erasure: (Type.AUDIT_ERASE,),
-    Mail: (Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),
+    Mail: (Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),
     Collapsed: (Type.LOG_COLLAPSED,),
     LogStart: (Type.LOG_START,),
     Inconsistency: (Type.LOG_INCONSISTENT,),

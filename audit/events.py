@@ -106,7 +106,6 @@ class EventType(StrEnum):
     AUDIT_ERASE = "audit.erase"
     AUDIT_VERIFY = "audit.verify"
     AUDIT_VERDICT = "audit.verdict"
-    MAIL_SEND = "mail.send"
     MAIL_FAIL = "mail.fail"
     MAIL_RETRY = "mail.retry"
     MAIL_DROP = "mail.drop"
@@ -127,13 +126,10 @@ class Reason(StrEnum):
     KNOWN_ADDRESS = "known_address"
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 a reason
     WEAK_PASSWORD = "weak_password"  # noqa: S105 a reason
-    COMMON_PASSWORD = "common_password"  # noqa: S105 a reason
     BREACHED_PASSWORD = "breached_password"  # noqa: S105 a reason
-    UNVERIFIED = "unverified"
     DISABLED = "disabled"
     WRONG_CODE = "wrong_code"
     REPLAYED_CODE = "replayed_code"
-    USED_CODE = "used_code"
     NO_METHOD = "no_method"
     SIGN_COUNTER = "sign_counter"
     CREDENTIAL_CHANGED = "credential_changed"
@@ -141,8 +137,6 @@ class Reason(StrEnum):
     MAILED_TOKEN_REQUIRED = "mailed_token_required"  # noqa: S105 a reason
     # refusals: tokens, links, sessions
     MALFORMED = "malformed"
-    FORGED = "forged"
-    WRONG_KIND = "wrong_kind"
     UNKNOWN = "unknown"
     EXPIRED = "expired"
     USED = "used"
@@ -155,7 +149,6 @@ class Reason(StrEnum):
     # refusals: limits, rights, state
     RATE_LIMITED = "rate_limited"
     LOCKED = "locked"
-    SECOND_STEP_LOCKED = "second_step_locked"
     TOO_MANY_FAILURES = "too_many_failures"
     ROLE_MISSING = "role_missing"
     REAUTHENTICATION_REQUIRED = "reauthentication_required"
@@ -182,8 +175,6 @@ class Reason(StrEnum):
     BY_USER = "by_user"
     BY_ADMIN = "by_admin"
     BY_COMMAND = "by_command"
-    FIRST_LOGIN = "first_login"
-    LOGIN_COMPLETED = "login_completed"
     LOGOUT = "logout"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 a reason
     PASSWORD_RESET = "password_reset"  # noqa: S105 a reason
@@ -194,7 +185,6 @@ class Reason(StrEnum):
     TOKEN_REUSE = "token_reuse"  # noqa: S105 a reason
     REPLAYED = "replayed"
     IDLE = "idle"
-    LIFETIME = "lifetime"
     FIRST_START = "first_start"
     ROTATION = "rotation"
     RETENTION = "retention"

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 
 import pyotp
 import segno
@@ -122,21 +123,33 @@ def _newest_match(secret: bytes, code: str, scheme: Scheme, steps: range) -> int
     return found
 
 
+class Judgement(Enum):
+    """What a code is. A replayed one was right: somebody else may have read it, and been faster."""
+
+    ACCEPTED = "accepted"
+    REPLAYED = "replayed"
+    WRONG = "wrong"
+
+
 def accept_code(
     authenticators: list[TotpAuthenticator], code: str, *, unseal: Unseal, now: datetime
-) -> TotpAuthenticator | None:
-    """The authenticator whose unused code this is, its step marked as used; None for a wrong or replayed code.
+) -> Judgement:
+    """Judge a code by all authenticators of an account; the step of the one that accepts it is marked as used.
 
     One whose secret does not open matches nothing.
     """
+    judgement = Judgement.WRONG
     for authenticator in authenticators:
         secret = unseal(authenticator)
         if secret is None:
             continue
         step = matching_step(secret, code, scheme_of(authenticator), now=now.timestamp())
-        if step is not None and mark_step(authenticator, step, now=now):
-            return authenticator
-    return None
+        if step is None:
+            continue
+        if mark_step(authenticator, step, now=now):
+            return Judgement.ACCEPTED
+        judgement = Judgement.REPLAYED
+    return judgement
 
 
 def mark_step(authenticator: TotpAuthenticator, step: int, *, now: datetime) -> bool:

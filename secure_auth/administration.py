@@ -167,6 +167,30 @@ def require_password_change(*, user: User, actor: Actor) -> None:
         raise Refused("the password must be changed already")
 
 
+def set_role(*, user: User, role: Role, actor: Actor) -> None:
+    """Give an account another role, or none. It holds from the next request on; sessions stay.
+
+    Raises:
+        Refused: it has this role already, or is the last enabled admin.
+    """
+    refusal = None
+    with transaction.atomic():
+        is_needed = not has_other_admins(user)
+        now = User.objects.select_for_update().get(pk=user.pk)
+        if now.role == role or now.is_gone:
+            refusal = Refused("the account has this role already")
+        elif now.role == Role.ADMIN and is_needed:
+            refusal = Refused("the last admin keeps the role", Reason.LAST_ADMIN)
+        if refusal:
+            append(refusal_event(EventType.ACCOUNT_ROLE, user.pk, actor, refusal.reason))
+        else:
+            User.objects.filter(pk=user.pk).update(role=role)
+            names = {"role": role or "none", "previous_role": now.role or "none"}
+            append(replace(action_event(EventType.ACCOUNT_ROLE, user.pk, actor), details=names))
+    if refusal:
+        raise refusal
+
+
 ACTIONS: dict[str, Callable[..., object]] = {
     "unlock": unlock,
     "revoke-sessions": revoke_sessions,

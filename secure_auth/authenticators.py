@@ -137,7 +137,9 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
             lockout.release(reservation)
             refusal = Problem(Code.TOO_MANY_AUTHENTICATORS)
             append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.TOO_MANY_AUTHENTICATORS, source))
-        elif not totp.accept_code([row], code, unseal=factors.unseal_totp, now=now):
+        elif (
+            totp.accept_code([row], code, unseal=factors.unseal_totp, now=now) is not totp.Judgement.ACCEPTED
+        ):
             refusal = factors.wrong_first_code(row, code, now=now)
             locks = _settle_wrong_code(grant, reservation, source, now)
             append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.WRONG_CODE, source), *locks)

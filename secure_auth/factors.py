@@ -19,6 +19,11 @@ from secure_auth.models import Key, User
 
 log = structlog.get_logger(__name__)
 
+REASONS = {
+    totp.Judgement.ACCEPTED: Reason.NONE,
+    totp.Judgement.REPLAYED: Reason.REPLAYED_CODE,
+    totp.Judgement.WRONG: Reason.WRONG_CODE,
+}
 AMR = {"totp": ("otp",), "recovery_code": ("recovery",)}  # what each method is in amr (RFC 8176 names otp)
 
 
@@ -94,12 +99,12 @@ def confirmed_totp(user_id: str) -> list[TotpAuthenticator]:
     )
 
 
-def accept(user: User, method: str, code: str, *, now: datetime) -> bool:
-    """Whether a code is right and was not used before; it is used up by this."""
+def accept(user: User, method: str, code: str, *, now: datetime) -> Reason:
+    """Why a code is refused; NONE for one that is right and was not used before, which is used up by this."""
     if method == "totp":
-        found = totp.accept_code(confirmed_totp(user.pk), code, unseal=unseal_totp, now=now)
-        return found is not None
-    return recovery_codes.spend_code(user.pk, code, digests=_digests_of_code(user.pk), now=now)
+        return REASONS[totp.accept_code(confirmed_totp(user.pk), code, unseal=unseal_totp, now=now)]
+    is_spent = recovery_codes.spend_code(user.pk, code, digests=_digests_of_code(user.pk), now=now)
+    return Reason.NONE if is_spent else Reason.WRONG_CODE
 
 
 def wrong_first_code(row: TotpAuthenticator, code: str, *, now: datetime) -> Problem:

@@ -67,8 +67,8 @@ def accept(user: User, factor: SecondFactor, response: Response, *, now: datetim
     A challenge is used up by a wrong answer too.
     """
     if factor.method != "webauthn":
-        accepted = factors.accept(user, factor.method, factor.code, now=now)
-        return Verdict(factors.AMR[factor.method]) if accepted else Verdict()
+        refused = factors.accept(user, factor.method, factor.code, now=now)
+        return Verdict(reason=refused) if refused else Verdict(factors.AMR[factor.method])
     is_first = response.ceremony is not None and ceremonies.spend_ceremony(response.ceremony)
     if response.assertion is None or not is_first:
         return Verdict()

@@ -16,7 +16,7 @@ CODE_LOCKS: Final = frozenset(
         LimitPurpose.RECOVERY_ACCOUNT,
     }
 )
-WRONG_CODES: Final = frozenset({Reason.WRONG_CODE, Reason.REPLAYED_CODE, Reason.USED_CODE})
+WRONG_CODES: Final = frozenset({Reason.WRONG_CODE, Reason.REPLAYED_CODE})
 STEPS: Final = frozenset({Type.LOGIN_SECOND_FACTOR, Type.MFA_TOTP_BEGIN, Type.MFA_TOTP_CONFIRM})
 
 

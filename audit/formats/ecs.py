@@ -53,7 +53,7 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
         Type.AUDIT_READ, Type.AUDIT_VERIFY, Type.AUDIT_VERDICT, Type.ACCOUNT_EXPORT, Type.USERS_EXPORT,
     ),
     (("database",), ("change",)): (Type.AUDIT_PRUNE, Type.AUDIT_ERASE),
-    (("email",), ("info",)): (Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),
+    (("email",), ("info",)): (Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP),
 }
 # fmt: on
 _KIND_OF: Final = {

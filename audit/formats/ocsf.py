@@ -66,7 +66,7 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
         Type.CLIENT_REVOKE, Type.INVITATION_REVOKE, Type.KEY_DESTROY, Type.AUDIT_PRUNE, Type.AUDIT_ERASE,
     ),
     (6003, OTHER, ""): (
-        Type.LIMIT_STORE, Type.MAIL_SEND, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP, Type.LOG_COLLAPSED,
+        Type.LIMIT_STORE, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP, Type.LOG_COLLAPSED,
         Type.WEBHOOK_FAIL,
     ),
 }

@@ -97,7 +97,6 @@ _WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
     (EventType.ACCOUNT_REGISTER, Outcome.SUCCESS): gettext_lazy(
         "Somebody asked for an account at your address"
     ),
-    (EventType.MAIL_SEND, Outcome.SUCCESS): gettext_lazy("We sent you a mail"),
     (EventType.MAIL_FAIL, Outcome.FAILURE): gettext_lazy("A mail to you could not be sent"),
     (EventType.LOG_COLLAPSED, Outcome.SUCCESS): gettext_lazy("The same happened many times"),
     (EventType.LOG_COLLAPSED, Outcome.FAILURE): gettext_lazy("The same was refused many times"),

@@ -6,7 +6,9 @@ one after a later one (A, B, A). Refusal: a time step is accepted once, and none
 
 from collections.abc import Callable
 
+from tests.attacks.evidence import claims, events
 from tests.client import Client, Person, code_of, expect
+from tests.server import Server
 
 
 def partial_token(client: Client, person: Person) -> str:
@@ -29,13 +31,21 @@ def test_code_of_the_enrolment_opens_no_login(client: Client) -> None:
     assert reauthenticate(client, person, last_code(person)) == "invalid_code"
 
 
-def test_code_of_a_login_opens_no_other_login_nor_reauthentication(new_client: Callable[..., Client]) -> None:
+def test_code_of_a_login_opens_no_other_login_nor_reauthentication(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
+    """The refusal is that of a wrong code; the log knows that this one was right, and read by somebody."""
     client = new_client()
     person = client.sign_up()
     code = person.code()
     expect(client.verify(partial_token(client, person), code), 200)
     assert code_of(new_client().verify(partial_token(client, person), code)) == "invalid_code"
     assert reauthenticate(client, person, code) == "invalid_code"
+    refused = events(server, user=claims(person.access)["sub"], outcome="failure")
+    assert [(one.type, one.reason) for one in refused] == [
+        ("login.second_factor", "replayed_code"),
+        ("reauthentication", "replayed_code"),
+    ]
 
 
 def test_code_of_a_reauthentication_opens_no_login(client: Client) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.attacks.evidence import events
 from tests.client import PASSWORD, Client, Person, expect, new_email
 from tests.conftest import new_address
 from tests.problems import problem
@@ -106,6 +107,25 @@ def test_account_made_by_command_enrols_at_its_first_login(server: Server, clien
     assert expect(client.me(person.access), 200)["roles"] == ["auditor"]
 
 
+def test_role_is_given_and_taken_by_command_and_holds_at_once(server: Server, client: Client) -> None:
+    person = client.create_person()
+    problem(client.get("audit/events/", person.access), "permission_denied")
+    done = server.manage("set_role", person.email, "auditor", "--reason", "joins the team")
+    assert done.stdout.splitlines()[-1] == f"{person.email} has the role auditor"
+    expect(client.get("audit/events/", person.access), 200)
+    problem(client.get("admin/users/", person.access), "permission_denied")
+    again = server.manage("set_role", person.email, "auditor", check=False)
+    assert "has this role already" in again.stderr
+    server.manage("set_role", person.email, "none")
+    problem(client.get("audit/events/", person.access), "permission_denied")
+    told = events(server, type="account.role", user=user_id(client, person))
+    assert [(one.outcome, one.details.get("role"), one.details.get("previous_role")) for one in told] == [
+        ("success", "auditor", "none"),
+        ("failure", None, None),
+        ("success", "none", "auditor"),
+    ]
+
+
 def test_unverified_account_waits_for_its_mail(server: Server, client: Client) -> None:
     person = Person(new_email())
     server.create_user(person.email, person.password, verified=False)
@@ -124,6 +144,8 @@ def test_unverified_account_waits_for_its_mail(server: Server, client: Client) -
         (("create_user", "role@example.org", "--role", "king"), PASSWORD, "invalid choice"),
         (("create_user",), PASSWORD, "required: email"),
         (("disable", "nobody@example.org"), "", "no account has this address"),
+        (("set_role", "nobody@example.org", "auditor"), "", "no account has this address"),
+        (("set_role", "nobody@example.org", "king"), "", "invalid choice"),
         (("enable", "nobody@example.org"), "", "no account has this address"),
         (("unlock", "nobody@example.org"), "", "no account has this address"),
         (("reset_mfa", "nobody@example.org"), "", "no account has this address"),

@@ -300,6 +300,7 @@ class Drives:
             self._wait_for("limit.store")
         self._moving()
         person = self.client().create_person()
+        self.server.manage("set_role", person.email, "auditor")
         self.server.manage("erase_user", person.email, "--reason", "a drive")
 
     def _wait_for(self, type_: str) -> None:

@@ -13,7 +13,6 @@ from audit.events import EventType
 from secure_auth import urls
 from tests.house.drives import Drives
 from tests.house.test_routes import pages, patterns, views
-from tests.house.test_vocabulary import RESERVED
 from tests.house.told import Route
 from tests.redis_processes import RedisProcess, one_redis
 from tests.server import running_server
@@ -119,6 +118,5 @@ def test_what_is_no_part_of_the_api_only_shows_pages() -> None:
 
 
 def test_every_event_was_raised(walk: Walk, redis: RedisProcess | None) -> None:
-    unheard = {type_.value for type_ in set(EventType) - RESERVED} - walk.types
+    unheard = {type_.value for type_ in EventType} - walk.types
     assert unheard - ({"limit.store"} if redis is None else set()) == set()
-    assert not walk.types & {type_.value for type_ in RESERVED}

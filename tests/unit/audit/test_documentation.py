@@ -23,7 +23,6 @@ REQUIRED = {
     EventType.AUDIT_READ: {"view"},
     EventType.AUDIT_PRUNE: {"events", "before_ms", "log", "entries"},
     EventType.AUDIT_ERASE: {"events"},
-    EventType.MAIL_SEND: {"message", "template"},
     EventType.MAIL_FAIL: {"message", "template"},
     EventType.MAIL_RETRY: {"message", "template"},
     EventType.MAIL_DROP: {"message", "template"},

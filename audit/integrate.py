@@ -46,7 +46,7 @@ class Integrator:
         """Integrate one batch of what is pending; how many events. 0 also where another one was faster.
 
         Raises:
-            Torn: the stored tree contradicts its head, or a pending event is gone. Nothing was changed.
+            Torn: the stored tree contradicts its head. Nothing was changed.
         """
         head = self._load()
         # after the head: what another one integrates from here on moves the head, and the swap fails

@@ -127,7 +127,7 @@ def end_own_session(*, signed: Signed, session_id: str, source: Source) -> None:
             append(_ended(EventType.SESSION_REVOKE, signed, session_id, source, Reason.BY_USER))
         else:
             session = None
-            refused = NewEvent(
+            failed = NewEvent(
                 type=EventType.SESSION_REVOKE,
                 outcome=Outcome.FAILURE,
                 reason=Reason.NOT_FOUND,
@@ -135,7 +135,7 @@ def end_own_session(*, signed: Signed, session_id: str, source: Source) -> None:
                 user=signed.user.pk,
                 session=signed.session.id,
             )
-            append(refused)
+            append(failed)
     if session is None:
         raise Problem(Code.NOT_FOUND)
 

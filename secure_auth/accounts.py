@@ -21,10 +21,10 @@ from secure_auth import (
     forced_changes,
     links,
     outbox,
+    password_checks,
     password_policy,
     passwords,
     pending,
-    proofs,
     refusals,
     sessions,
 )
@@ -115,7 +115,7 @@ def change_password(
     Raises:
         Problem: validation_failed, invalid_credentials, temporarily_locked, invalid_token, service_unavailable.
     """
-    checked = proofs.prove_current_password(
+    checked = password_checks.prove_current_password(
         user=user, session=session, password=current_password, source=source
     )
     weak = event(
@@ -127,7 +127,7 @@ def change_password(
     encoded = passwords.hash_password(new_password)
     now = timezone.now()
     with transaction.atomic():
-        locked = proofs.lock_unchanged(checked, session)
+        locked = password_checks.lock_unchanged(checked, session)
         if locked is None:
             append(raced_event(EventType.PASSWORD_CHANGE, user, source=source))
         else:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from audit.vocabulary import MailboxEnd
-from secure_auth import accounts, addresses, devices, links, outbox, pending, proofs, sessions
+from secure_auth import accounts, addresses, devices, links, outbox, password_checks, pending, sessions
 from secure_auth.acting import Actor, Refused, action_event, refusal_event
 from secure_auth.addresses import Address
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
@@ -38,14 +38,14 @@ def request_change(
     new, old = accounts.demand_address(new_email, name="new_email"), Address(user.email, user.email_key)
     if new.key == old.key:
         raise validation_failed("new_email", "unchanged", "This is the address of the account already.")
-    checked = proofs.prove_current_password(
+    checked = password_checks.prove_current_password(
         user=user, session=session, password=current_password, source=source
     )
     with (
         accounts.mail_reserved(new, old, source=source, user=user.pk, session=session.pk) as mailed,
         transaction.atomic(),
     ):
-        locked = proofs.lock_unchanged(checked, session)
+        locked = password_checks.lock_unchanged(checked, session)
         if locked is None:
             append(accounts.raced_event(EventType.ADDRESS_REQUEST, user, source=source))
         elif not mailed:

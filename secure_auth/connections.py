@@ -21,7 +21,8 @@ from waitress.utilities import BadRequest
 
 from secure_auth import metrics
 from secure_auth.balance import Balance
-from secure_auth.errors import Code
+from secure_auth.errors import Code, Problem
+from secure_auth.problem_details import MEDIA_TYPE, document
 
 HEAD_BYTES = 16 * 1024
 BODY_BYTES = 1024 * 1024
@@ -60,20 +61,11 @@ class ProblemTask(ErrorTask):
     def execute(self) -> None:
         code = self.codes.get(self.request.error.code, Code.VALIDATION_FAILED)
         request_id = str(uuid_utils.uuid7())
-        document: dict[str, Any] = {
-            "type": f"{settings.ORIGIN}/problems/{code.slug}/",
-            "title": code.title,
-            "status": code.status,
-            "detail": "The request could not be read as HTTP.",
-            "code": code.slug,
-            "request_id": request_id,
-        }
-        if code is Code.VALIDATION_FAILED:
-            document["errors"] = {}
-        body = json.dumps(document).encode()
+        problem = Problem(code, detail="The request could not be read as HTTP.")
+        body = json.dumps(document(problem, request_id)).encode()
         self.status = f"{code.status} {code.title}"
         self.response_headers += [
-            ("Content-Type", "application/problem+json"),
+            ("Content-Type", MEDIA_TYPE),
             ("Cache-Control", "no-store"),
             ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
             ("X-Content-Type-Options", "nosniff"),

@@ -2,7 +2,6 @@
 
 import base64
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.conf import settings
 
@@ -64,12 +63,6 @@ class Integrity:
     def open_verification(self) -> LogVerification | None:
         """The one that is under way."""
         return next((one for one in self.verifications if one.is_open), None)
-
-    @property
-    def last_verified_at(self) -> datetime | None:
-        """When the log was found good last."""
-        good = (one.finished_at for one in self.verifications if one.is_good)
-        return next(good, None)
 
 
 def show_health(*, signed: Signed, source: Source) -> Health | None:

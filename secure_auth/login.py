@@ -19,9 +19,9 @@ from secure_auth import (
     devices,
     factors,
     forced_changes,
+    password_checks,
     passwords,
     pending,
-    proofs,
     refusals,
     second_factor,
     second_step,
@@ -49,12 +49,14 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
     known = device.user if device else None
     with refusals.limits_refused(source=source, address=address):
         try:
-            checked = proofs.check_password(attempt, email_key=address.key, password=password, known=known)
+            checked = password_checks.check_password(
+                attempt, email_key=address.key, password=password, known=known
+            )
         except LimitExceeded as error:
-            if not proofs.forget_refused_device(error, device_id, source=source, user=known):
+            if not password_checks.forget_refused_device(error, device_id, source=source, user=known):
                 raise
             attempt, device_id = replace(attempt, device=None), ""
-            checked = proofs.check_password(attempt, email_key=address.key, password=password)
+            checked = password_checks.check_password(attempt, email_key=address.key, password=password)
     user, proof = checked.user, checked.proof
     # for every outcome, as the hash: time must not tell the right password of a disabled account from a wrong one
     breached = breaches.is_breached_here(passwords.normalize(password))
@@ -66,13 +68,13 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
         events = refusals.begin_locks(settlement, source=source, **who)
         answer = None
         if locked and not refusal:
-            proofs.upgrade_hash(locked, proof)
+            password_checks.upgrade_hash(locked, proof)
             answer = pending.open_pending(locked, device_id=device_id, ip=source.ip, now=now)
             events += forced_changes.flag_breached(locked, source=source, now=now) if breached else []
         login_id = answer.login_id if answer else ""
         append(_password_event(refusal, source, login=login_id, **who), *events)
     if answer is None:
-        proofs.forget_exhausted_device(settlement, device_id, source=source, user=user)
+        password_checks.forget_exhausted_device(settlement, device_id, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
     return answer
 
@@ -174,7 +176,7 @@ def reauthenticate(
         Problem: invalid_code, invalid_credentials, temporarily_locked, invalid_token or service_unavailable.
     """
     if password:
-        proofs.prove_current_password(user=user, session=session, password=password, source=source)
+        password_checks.prove_current_password(user=user, session=session, password=password, source=source)
     reservation = _reserve_reauthentication(user, session, factor, source)
     now = timezone.now()
     response = second_factor.judge(factor, second_factor.of_session(session), now=now)

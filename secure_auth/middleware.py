@@ -100,7 +100,7 @@ class RequestMiddleware:
         response.headers["X-Request-ID"] = request_id
         response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
         response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.setdefault("Permissions-Policy", "interest-cohort=()")
+        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         for name, value in rate_limit_fields(usages).items():
             response.headers[name] = value

@@ -11,9 +11,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from secure_auth.console_tables import ConsoleVisit, LiveTail, LogVerification
+from secure_auth.delayed_tables import AddressChange, FactorReset
 from secure_auth.ids import is_id, new_id
 from secure_auth.service_tables import Client, Key, Lease, OutboxMessage, UserImport
-from secure_auth.waiting import AddressChange, FactorReset
 
 __all__ = [
     "AddressChange",

@@ -22,8 +22,8 @@ from secure_auth import (
     factors,
     inventory,
     outbox,
+    password_checks,
     pending,
-    proofs,
     refusals,
     review,
 )
@@ -44,7 +44,7 @@ def delete_account(*, user: User, session: Session, current_password: str, sourc
         Problem: invalid_credentials, temporarily_locked, invalid_token, service_unavailable; validation_failed, it is
             the last admin's.
     """
-    checked = proofs.prove_current_password(
+    checked = password_checks.prove_current_password(
         user=user, session=session, password=current_password, source=source
     )
     address, now = Address(user.email, user.email_key), timezone.now()

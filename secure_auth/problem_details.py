@@ -10,7 +10,7 @@ from secure_auth.errors import Code, Problem
 MEDIA_TYPE = "application/problem+json"
 
 
-def document(problem: Problem, request: HttpRequest) -> dict[str, Any]:
+def document(problem: Problem, request_id: str) -> dict[str, Any]:
     """The body of a problem."""
     code = problem.code
     body: dict[str, Any] = {
@@ -19,7 +19,7 @@ def document(problem: Problem, request: HttpRequest) -> dict[str, Any]:
         "status": code.status,
         "detail": problem.detail or code.meaning,
         "code": code.slug,
-        "request_id": getattr(request, "request_id", ""),
+        "request_id": request_id,
         **problem.members,
     }
     if code is Code.VALIDATION_FAILED:
@@ -33,7 +33,7 @@ def document(problem: Problem, request: HttpRequest) -> dict[str, Any]:
 def problem_response(problem: Problem, request: HttpRequest) -> JsonResponse:
     """A problem outside of the JSON views."""
     return JsonResponse(
-        document(problem, request),
+        document(problem, getattr(request, "request_id", "")),
         status=problem.code.status,
         content_type=MEDIA_TYPE,
         headers=problem.headers,

@@ -3,7 +3,7 @@
 The next key is published before its first use: every node and every service that keeps the JWKS knows it when the first
 token bears it, so that a rotation fails no request. A retired key verifies until its last token is dead, or opens what
 it sealed until all of that is sealed anew (`resealing.py`), or tells its digests until nothing bears one of them
-(`bearers.py`). A compromised one is gone at once: its state is read from
+(`digest_bearers.py`). A compromised one is gone at once: its state is read from
 the database with every token, and the sessions whose tokens it signed end.
 """
 
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Severity, Source
-from secure_auth import bearers, factors, keys
+from secure_auth import digest_bearers, factors, keys
 from secure_auth.acting import Refused
 from secure_auth.models import Key, Session
 from secure_auth.tokens import CLOCK_SKEW_SECONDS
@@ -100,7 +100,7 @@ def destroy_unborne() -> int:
     """Destroy retired digest keys that nothing bears any more; how many. For the worker."""
     now = timezone.now()
     retired = Key.objects.filter(purpose=Key.Purpose.DIGEST, state=Key.State.RETIRED)
-    unborne = [key.kid for key in retired if not bearers.is_borne(key, now)]
+    unborne = [key.kid for key in retired if not digest_bearers.is_borne(key, now)]
     if not unborne:
         return 0
     with transaction.atomic():
@@ -142,7 +142,7 @@ def _count_bearers(old: Key, now: datetime) -> Counts:
         case Key.Purpose.ENCRYPTION:
             return {"secrets": factors.count_sealed([old.kid])}
         case Key.Purpose.DIGEST:
-            return {"secrets": bearers.count_borne(old.kid, now)}
+            return {"secrets": digest_bearers.count_borne(old.kid, now)}
     return NONE
 
 

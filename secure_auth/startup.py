@@ -12,6 +12,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 
+import psycopg
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -63,8 +64,6 @@ def _first_line(error: Exception) -> str:
 def _reach_database() -> None:
     """Connect once without the pool, whose own error would hide the cause behind its time-out."""
     if settings.DATABASE_URL:
-        import psycopg  # a seventh of the start of a command that needs none
-
         try:
             psycopg.connect(settings.DATABASE_URL, connect_timeout=5).close()
         except psycopg.Error as error:

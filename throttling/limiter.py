@@ -28,7 +28,7 @@ from throttling.reservations import (
     StoreUnavailable,
     Usage,
 )
-from throttling.stores import database, redis, refusals, routing
+from throttling.stores import database, redis, refusal_memory, routing
 from throttling.stores.bucket import Rule, clear_of, kept_ms, rule_of
 
 RESERVATION_SECONDS = 30
@@ -54,11 +54,11 @@ def decide(*claims: Claim) -> Reservation:
     if not claims or len(by_bucket) < len(claims):
         raise ValueError("a reservation takes one or more claims, each on its own bucket")
     ordered = [by_bucket[bucket] for bucket in sorted(by_bucket)]
-    refusals.check(ordered)
+    refusal_memory.check(ordered)
     try:
         return _ask_stores(ordered)
     except LimitExceeded as refusal:
-        refusals.remember(refusal)
+        refusal_memory.remember(refusal)
         raise
     finally:
         routing.announce()
@@ -210,7 +210,7 @@ def clear(owner: str, *, purposes: Iterable[str], key: str | None = None) -> Non
 
 def clear_all(clears: tuple[Clear, ...]) -> None:
     """Like ``clear``, for several owners in one statement."""
-    refusals.forget()
+    refusal_memory.forget()
     for one in clears:
         if routing.is_volatile(one.owner) and settings.REDIS_URL and not routing.is_tripped():
             try:

@@ -19,7 +19,7 @@ from throttling.lanes import PasswordAttempt
 from throttling.limiter import claim
 from throttling.limits import Counts
 from throttling.reservations import Claim, LimitExceeded, Reservation, Settlement, StoreUnavailable
-from throttling.stores.refusals import check
+from throttling.stores.refusal_memory import check
 from throttling.waiting import reserve_waiting
 
 __all__ = ["PasswordAttempt", "ReservingHandler", "Settlement"]
@@ -179,11 +179,6 @@ def reset(*, account: str | None = None, ip: str | None = None) -> int:
 def unlock(account: str, user: str) -> None:
     """Open every lock of an account, of both steps."""
     limiter.clear_all(lanes.unlock_clears(account, user))
-
-
-def is_second_step_locked(user: str, device: str | None) -> bool:
-    """Tell whether no further TOTP code of this user is evaluated now, from this device."""
-    return any(inspection.look(*lanes.totp_claims(user, device)))
 
 
 def reserve_refresh(*, session: str | None, ip: str) -> Reservation:

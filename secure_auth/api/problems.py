@@ -37,7 +37,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(cause, LimitExceeded) and cause.is_repeated:
         request._request.is_counted = True  # what cost no store call is not made to cost one by counting it
     response = Response(
-        document(problem, request._request), status=problem.code.status, headers=problem.headers
+        document(problem, getattr(request._request, "request_id", "")),
+        status=problem.code.status,
+        headers=problem.headers,
     )
     response.content_type = MEDIA_TYPE
     return response

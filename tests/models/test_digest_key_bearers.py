@@ -15,9 +15,9 @@ from audit.models import Event
 from mfa.models import Passkey, RecoveryCode
 from secure_auth import (
     addresses,
-    bearers,
     clients,
     devices,
+    digest_bearers,
     factors,
     familiar,
     keys,
@@ -184,7 +184,7 @@ def test_a_key_stays_while_one_thing_bears_it(
     end = make()
     row = retire(old, clock)
     clock.now += 2 * DAY
-    assert bearers.is_borne(row, timezone.now())
+    assert digest_bearers.is_borne(row, timezone.now())
     assert rings.destroy_unborne() == 0
     if make is a_device_seen_once_since:
         devices.remember_device(
@@ -193,9 +193,9 @@ def test_a_key_stays_while_one_thing_bears_it(
             user_agent="",
             now=timezone.now(),
         )
-        assert bearers.is_borne(row, timezone.now())
+        assert digest_bearers.is_borne(row, timezone.now())
     end()
-    assert not bearers.is_borne(row, timezone.now())
+    assert not digest_bearers.is_borne(row, timezone.now())
     assert rings.destroy_unborne() == 1
     destroyed = Event.objects.filter(type="key.destroy").latest("id")
     assert (destroyed.reason, destroyed.details["key_id"]) == ("expired", old.kid)
@@ -206,9 +206,9 @@ def test_a_key_stays_while_one_thing_bears_it(
 def test_a_key_stays_for_a_day_for_what_is_in_no_table(old: OpenKey, clock: Clock) -> None:
     row = retire(old, clock)
     clock.now += DAY
-    assert bearers.is_borne(row, timezone.now())
+    assert digest_bearers.is_borne(row, timezone.now())
     clock.now += SLACK
-    assert not bearers.is_borne(row, timezone.now())
+    assert not digest_bearers.is_borne(row, timezone.now())
 
 
 @pytest.mark.parametrize("make", [a_session, a_familiar_source])
@@ -219,7 +219,7 @@ def test_what_began_under_the_next_key_does_not_hold_the_one_before(
     clock.now += SLACK
     make()
     clock.now += 2 * DAY
-    assert not bearers.is_borne(row, timezone.now())
+    assert not digest_bearers.is_borne(row, timezone.now())
 
 
 def test_a_passkey_that_another_hand_wrote_neither_holds_a_key_nor_becomes_genuine(
@@ -230,7 +230,7 @@ def test_a_passkey_that_another_hand_wrote_neither_holds_a_key_nor_becomes_genui
     row = retire(old, clock)
     clock.now += 2 * DAY
     assert relying_party.reseal_passkeys() == 0
-    assert not bearers.is_borne(row, timezone.now())
+    assert not digest_bearers.is_borne(row, timezone.now())
     assert not relying_party.is_genuine(Passkey.objects.get())
 
 

@@ -2,8 +2,8 @@
 
 An owner's state is one key. Owners are spread over SLOTS hash tags; each tag has a mark that says which server has
 been counting there and since when, so that a server that lost its counts is not believed until a full window has
-passed. Nothing is retried: a call whose answer got lost may have counted, which errs on the safe side. Every error
-becomes StoreUnavailable.
+passed. Retried, once, is only what met a connection that broke while it was idle: a call whose answer got lost may have
+counted, which errs on the safe side. Every error becomes StoreUnavailable.
 """
 
 import contextlib

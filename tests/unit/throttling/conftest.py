@@ -28,7 +28,7 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from tests.unit.throttling.guesses import ELSEWHERE, HERE, IPV6
-from throttling.stores import database, redis, refusals, routing, servers
+from throttling.stores import database, redis, refusal_memory, routing, servers
 
 STORES = ("sqlite", "postgres", "redis")
 CLOCK = "CREATE OR REPLACE FUNCTION throttling_now() RETURNS bigint LANGUAGE sql AS $$ SELECT {} $$"
@@ -132,8 +132,8 @@ def unbroken_circuit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing, "_tripped", False)
     monkeypatch.setattr(routing, "_slow", 0)
     monkeypatch.setattr(routing, "_retry_at", 0.0)
-    monkeypatch.setattr(refusals, "MEMORY_SECONDS", 0.0)  # the clock of a test runs faster
-    refusals.forget()
+    monkeypatch.setattr(refusal_memory, "MEMORY_SECONDS", 0.0)  # the clock of a test runs faster
+    refusal_memory.forget()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,6 +1,6 @@
 """Passwords guessed at the lockout's own door, from three sources."""
 
-from throttling import lockout
+from throttling import inspection, lanes, lockout
 from throttling.lockout import PasswordAttempt
 from throttling.reservations import Settlement
 
@@ -19,3 +19,8 @@ def guess(
 def guess_often(times: int, account: str, ip: str = HERE, *, device: str | None = None) -> list[Settlement]:
     """Wrong ones, one after the other."""
     return [guess(account, ip, device=device) for _ in range(times)]
+
+
+def is_second_step_locked(user: str, device: str | None) -> bool:
+    """Whether no further TOTP code of this user is evaluated now, from this device."""
+    return any(inspection.look(*lanes.totp_claims(user, device)))

@@ -13,7 +13,7 @@ from django.http import HttpRequest, QueryDict
 from django.test import override_settings
 
 from tests.unit.throttling.conftest import only
-from tests.unit.throttling.guesses import ELSEWHERE, HERE, IPV6, guess, guess_often
+from tests.unit.throttling.guesses import ELSEWHERE, HERE, IPV6, guess, guess_often, is_second_step_locked
 from throttling import inspection, lockout, resets
 from throttling.lockout import PasswordAttempt
 from throttling.reservations import LimitExceeded, StoreUnavailable
@@ -50,7 +50,7 @@ def test_reset_without_arguments_opens_all_accounts_and_nothing_else(
     assert reset() == 8
     assert not any(is_refused(f"{account}-{name}") for name in "abc")
     assert not is_refused(account, ELSEWHERE)
-    assert lockout.is_second_step_locked(account, None)
+    assert is_second_step_locked(account, None)
     owners = (f"source:{HERE}", f"spraying:{HERE}")
     held = {one.purpose for owner in owners for one in inspection.status(owner)}
     assert held == {"password_source", "spraying"}

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.test import override_settings
 
 from tests.unit.throttling.conftest import only
-from tests.unit.throttling.guesses import ELSEWHERE, HERE, guess
+from tests.unit.throttling.guesses import ELSEWHERE, HERE, guess, is_second_step_locked
 from throttling import lockout
 from throttling.lockout import PasswordAttempt
 from throttling.reservations import LimitExceeded, Settlement, StoreUnavailable
@@ -91,15 +91,15 @@ def test_pending_login_dies_after_five_wrong_codes(account: str) -> None:
 def test_second_step_locks_by_account_and_leaves_device_and_recovery_open(account: str) -> None:
     for number in range(10):
         wrong_code(f"{number}-{account}", account)
-    assert lockout.is_second_step_locked(account, None)
-    assert not lockout.is_second_step_locked(account, f"dev-{account}")
+    assert is_second_step_locked(account, None)
+    assert not is_second_step_locked(account, f"dev-{account}")
     assert refused_by(wrong_code, f"new-{account}", account) == "totp_account"
     guess(account, failed=False)
     lockout.clear_after_reset(account)
-    assert lockout.is_second_step_locked(account, None)
+    assert is_second_step_locked(account, None)
     reservation = lockout.reserve_second_factor(login=f"new-{account}", user=account, device=None, totp=False)
     lockout.settle_completed_login(reservation, account=account, user=account, ip=HERE, totp=False)
-    assert not lockout.is_second_step_locked(account, None)
+    assert not is_second_step_locked(account, None)
 
 
 def test_unlock_opens_both_steps(account: str) -> None:
@@ -108,7 +108,7 @@ def test_unlock_opens_both_steps(account: str) -> None:
         if number < 5:
             guess(account)
     lockout.unlock(account, account)
-    assert not lockout.is_second_step_locked(account, None)
+    assert not is_second_step_locked(account, None)
     guess(account)
 
 

@@ -13,7 +13,7 @@ from tests.unit.throttling.conftest import Store
 from throttling import limiter
 from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, LimitExceeded
-from throttling.stores import database, redis, refusals
+from throttling.stores import database, redis, refusal_memory
 
 RATE = Limit("requests", 2, 60, Counts.ATTEMPTS)
 LOCKING = Limit("password_account_source", 1, 0, Counts.FAILURES, 900, 3600, forget_seconds=3600)
@@ -21,7 +21,7 @@ LOCKING = Limit("password_account_source", 1, 0, Counts.FAILURES, 900, 3600, for
 
 @pytest.fixture(autouse=True)
 def remembering(unbroken_circuit: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals, "MEMORY_SECONDS", 1.0)
+    monkeypatch.setattr(refusal_memory, "MEMORY_SECONDS", 1.0)
 
 
 @pytest.fixture
@@ -83,11 +83,11 @@ def test_lock_of_an_account_is_never_refused_from_memory(store: Store, asked: li
 
 
 def test_memory_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals, "MOST_REMEMBERED", 3)
+    monkeypatch.setattr(refusal_memory, "MOST_REMEMBERED", 3)
     for number in range(10):
         claim = Claim(RATE, f"source:{number}")
-        refusals.remember(LimitExceeded(claim, wait_seconds=30, count=2))
-    assert len(refusals._remembered) <= 3
+        refusal_memory.remember(LimitExceeded(claim, wait_seconds=30, count=2))
+    assert len(refusal_memory._remembered) <= 3
 
 
 class Typed:
@@ -96,7 +96,7 @@ class Typed:
 
 def test_memory_keeps_nothing_of_the_request(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The traceback of a refusal that was kept would hold each of its frames, and what is in them."""
-    monkeypatch.setattr(refusals, "MEMORY_SECONDS", 30.0)
+    monkeypatch.setattr(refusal_memory, "MEMORY_SECONDS", 30.0)
     store.used += 1
     claim = Claim(RATE, f"source:{store.name}{store.used}")
     kept: list[weakref.ref[Typed]] = []

@@ -15,6 +15,8 @@ from typing import Any
 
 import structlog
 
+from throttling.limits import KEY_KINDS
+
 SECRET_NAMES = re.compile(
     r"pass(word|wd)|secret|token|authorization|cookie|credential|otp|(^|_)code$|(^|_)key$|refresh|access",
     re.I,
@@ -22,6 +24,7 @@ SECRET_NAMES = re.compile(
 SECRET_VALUES = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=#token=)[^\s\"']+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 HIDDEN = "[redacted]"
 NAMES_IN_CLEAR = frozenset({"code", "key_kind", "error_code", "token_type", "event"})
+KINDS_OF_KEYS = frozenset(KEY_KINDS.values())  # what `key` says in an event: never which one
 
 
 def redact(_logger: object, _method: str, line: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,7 +34,8 @@ def redact(_logger: object, _method: str, line: Mapping[str, Any]) -> dict[str, 
 
 def _redacted(name: str, value: Any) -> Any:
     if isinstance(value, str):  # first: nearly all are, and to tell a Mapping takes as long as the rest
-        return HIDDEN if _names_secret(name) else SECRET_VALUES.sub(HIDDEN, value)
+        is_kind = name == "key" and value in KINDS_OF_KEYS
+        return HIDDEN if _names_secret(name) and not is_kind else SECRET_VALUES.sub(HIDDEN, value)
     if isinstance(value, dict | Mapping):
         return {key: _redacted(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -127,7 +131,8 @@ def configure(config: Mapping[str, str]) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    # Libraries tell at INFO whom they ask, by whole URLs: a password's prefix, a receiver's secret path.
+    root.setLevel(logging.WARNING)
     # Refusals are events and metrics; a warning line for each would let a flood fill the disk.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     logging.getLogger("django.request").addFilter(_is_fault)

@@ -30,6 +30,7 @@ from secure_auth import (
 from secure_auth.errors import Code, Problem, invalid_token
 from secure_auth.models import PendingLogin, Session, User
 from secure_auth.pending import LoginCompleted, PasswordProved
+from secure_auth.relying_party import Response
 from secure_auth.second_factor import SecondFactor, Verdict
 from throttling import lockout
 from throttling.reservations import LimitExceeded, Reservation
@@ -129,30 +130,55 @@ def prove_second_factor(
     reservation = second_step.reserve_second_step(found, totp=factor.method == "totp", source=source)
     now = timezone.now()
     response = second_factor.judge(factor, second_factor.of_login(found), now=now)
-    with transaction.atomic():
-        locked = pending.lock_pending(found, source=source)
-        live = locked is not None and pending.is_live(locked, locked.user, now)
-        verdict = second_factor.accept(found.user, factor, response, now=now) if live else Verdict()
-        completed = None
-        if locked is None or not live or (verdict.amr and not pending.close_pending(locked, now=now)):
-            live = False
-            lockout.release(reservation)  # another request ended the login: no code was judged
+    try:
+        with transaction.atomic():
+            completed = _complete(found, factor, response, remember_device, reservation, source, now)
+    except _Ended:
+        with transaction.atomic():
+            lockout.release(reservation)
             append(_factor_event(found, factor, source, Verdict(reason=Reason.LOGIN_ENDED)))
-        elif verdict.amr:
-            completed, events = pending.complete_login(
-                locked, verdict.amr, remember=remember_device, source=source, now=now
-            )
-            is_totp = factor.method == "totp"
-            events += second_step.settle_completed_login(reservation, locked, totp=is_totp, source=source)
-            spent = factors.note_spent(locked.user, factor.method, source=source)
-            completed = replace(completed, recovery_codes_left=spent.left)
-            append(_factor_event(found, factor, source, verdict), *spent.events, *events)
-        else:
-            locks = second_step.settle_wrong_code(reservation, found, source=source, now=now)
-            append(_factor_event(found, factor, source, verdict), *locks)
+        raise invalid_token() from None
     if completed is None:
-        raise Problem(Code.INVALID_CODE) if live else invalid_token()
+        raise Problem(Code.INVALID_CODE)
     return completed
+
+
+class _Ended(Exception):
+    """Another request ended the login meanwhile: no code was judged, and none may be used up by it."""
+
+
+def _complete(
+    found: PendingLogin,
+    factor: SecondFactor,
+    response: Response,
+    remember_device: bool,
+    reservation: Reservation,
+    source: Source,
+    now: datetime,
+) -> LoginCompleted | None:
+    """Judge the factor and open the session, within a transaction; None for a wrong one.
+
+    Raises:
+        _Ended: the transaction has to be undone. That the login is open is only read here; close_pending() decides.
+    """
+    locked = pending.lock_pending(found, source=source)
+    if locked is None or not pending.is_live(locked, locked.user, now):
+        raise _Ended
+    verdict = second_factor.accept(found.user, factor, response, now=now)
+    is_totp = factor.method == "totp"
+    if not verdict.amr:
+        locks = second_step.settle_wrong_code(reservation, found, source=source, now=now)
+        append(_factor_event(found, factor, source, verdict), *locks)
+        return None
+    if not pending.close_pending(locked, now=now):
+        raise _Ended
+    completed, events = pending.complete_login(
+        locked, verdict.amr, remember=remember_device, source=source, now=now
+    )
+    events += second_step.settle_completed_login(reservation, locked, totp=is_totp, source=source)
+    spent = factors.note_spent(locked.user, factor.method, source=source)
+    append(_factor_event(found, factor, source, verdict), *spent.events, *events)
+    return replace(completed, recovery_codes_left=spent.left)
 
 
 def _factor_event(found: PendingLogin, factor: SecondFactor, source: Source, verdict: Verdict) -> NewEvent:

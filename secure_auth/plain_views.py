@@ -6,11 +6,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 
 from secure_auth.env import is_loopback
-from secure_auth.errors import Code, Problem
+from secure_auth.errors import Code, Problem, service_unavailable
 from secure_auth.problem_details import problem_response
+from throttling.reservations import StoreUnavailable
 
 SAFE = ("GET", "HEAD")
 
@@ -21,7 +23,10 @@ def safe_methods(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method in SAFE:
-            return view(request, *args, **kwargs)
+            try:
+                return view(request, *args, **kwargs)
+            except (OperationalError, InterfaceError, StoreUnavailable):
+                return problem_response(service_unavailable(2), request)
         return problem_response(Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(SAFE)}), request)
 
     return guarded

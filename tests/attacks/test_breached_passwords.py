@@ -105,6 +105,7 @@ def test_range_api_is_asked_alike_for_known_and_unknown_addresses(
     partial = expect(client.login(known, PASSWORD), 200)["partial_token"]
     assert partial
     assert ranges.asked == [], "a login waits for nobody"
+    assert "/range/" not in asking.logs(), "a part of the password's hash, beside whose it is"
 
 
 def test_an_api_that_talks_nonsense_keeps_nobody_from_a_password(

@@ -8,9 +8,12 @@ old ones.
 from collections.abc import Callable
 from functools import partial
 
+import pytest
+
 from tests.attacks.evidence import claims, events, live_sessions
 from tests.attacks.volley import fire, statuses
 from tests.client import Client, code_of, expect
+from tests.conftest import scaled
 from tests.server import Server
 
 AT_ONCE = 50
@@ -34,6 +37,42 @@ def test_code_50_times_at_once_is_spent_once(server: Server, new_client: Callabl
     assert seen[200] + seen[401] + seen[429] == AT_ONCE
     assert len(live_sessions(server, claims(person.access)["sub"])) == 2
     assert expect(client.get("mfa/", person.access), 200)["recovery_codes_left"] == 9
+
+
+@pytest.mark.parametrize("at_once", [2, 6])
+def test_of_different_codes_in_one_login_one_is_spent(
+    server: Server, new_client: Callable[..., Client], at_once: int
+) -> None:
+    """The others were not judged: their owner can still use them, and nothing tells that they were used."""
+    for _ in range(scaled(2, 10)):
+        client = new_client()
+        person = client.create_person()
+        token = expect(client.login(person), 200)["partial_token"]
+        answers = fire(
+            [partial(client.verify, token, code, "recovery_code") for code in person.recovery_codes[:at_once]]
+        )
+        seen = statuses(answers)
+        assert seen[200] == 1
+        assert expect(client.get("mfa/", person.access), 200)["recovery_codes_left"] == 9
+        user = claims(person.access)["sub"]
+        assert len(events(server, type="mfa.recovery_codes.use", user=user)) == 1
+
+
+def test_code_is_not_spent_in_a_login_that_is_taken_back(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
+    for _ in range(scaled(6, 30)):
+        client = new_client()
+        person = client.create_person()
+        token = expect(client.login(person), 200)["partial_token"]
+        verified, _ = fire(
+            [
+                partial(client.verify, token, person.recovery_codes[0], "recovery_code"),
+                partial(client.post, "token/revoke/", {"token": token}),
+            ]
+        )
+        left = expect(client.get("mfa/", person.access), 200)["recovery_codes_left"]
+        assert left == 10 - verified.is_success
 
 
 def test_code_at_two_nodes_and_two_doors_at_once_is_spent_once(

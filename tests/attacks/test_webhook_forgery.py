@@ -41,6 +41,12 @@ def genuine(alarmed: Alarmed) -> Received:
     raise AssertionError("no message came")
 
 
+def test_address_of_a_receiver_is_not_logged(alarmed: Alarmed, genuine: Received) -> None:
+    """It may hold a secret of its own, and whoever reads the log could post to it."""
+    assert genuine.path == "/taken"
+    assert "/taken" not in alarmed.server.logs()
+
+
 def altered_body(one: Received) -> tuple[bytes, dict[str, str]]:
     return one.body.replace(b'"high"', b'"info"'), one.headers
 

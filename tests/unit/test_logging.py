@@ -1,0 +1,32 @@
+"""What a log line shows of an event, and hides of everything else."""
+
+from dataclasses import fields
+
+import pytest
+
+from audit.details_of import DETAILS
+from secure_auth.logging_config import HIDDEN, redact
+from throttling.limits import KEY_KINDS
+
+COUNTS = {"secrets", "totp"}
+NAMES = sorted({field.name for details in set(DETAILS.values()) for field in fields(details)} - {"key"})
+
+
+def shown(name: str, value: object) -> object:
+    return redact(None, "info", {"details": {name: value}})["details"][name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_detail_of_an_event_is_in_its_line(name: str) -> None:
+    value = 7 if name in COUNTS else "01a21de0-a0cc-768d-b9c0-075e85ff1a4e"
+    assert shown(name, value) == value
+
+
+@pytest.mark.parametrize("kind", sorted(set(KEY_KINDS.values())))
+def test_kind_of_a_key_is_shown(kind: str) -> None:
+    assert shown("key", kind) == kind
+
+
+@pytest.mark.parametrize("name", ["key", "password", "api_key", "refresh", "code_", "device_token"])
+def test_what_a_name_calls_secret_is_hidden(name: str) -> None:
+    assert (shown(name, "hunter2") == HIDDEN) == (name != "code_")

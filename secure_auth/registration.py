@@ -91,8 +91,10 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
     registration = link.registration
     address = addresses.Address(registration.email, registration.email_key)
     account = address.account
+    # By the registration: what strangers guess at the address's login must not keep its owner from confirming.
+    attempt = lockout.PasswordAttempt(account=addresses.account_id(registration.id), ip=source.ip)
     with refusals.limits_refused(source=source, address=address):
-        reservation = lockout.reserve_password_attempt(lockout.PasswordAttempt(account=account, ip=source.ip))
+        reservation = lockout.reserve_password_attempt(attempt)
     try:
         proof = passwords.check_password(password, registration.password)
     except BaseException:
@@ -133,7 +135,8 @@ def _create_user(registration: Registration, now: datetime) -> User | None:
 def create_account(address: addresses.Address, *, password: str, role: str, now: datetime) -> User | None:
     """An account whose mailbox was proved now, by the hash of its password; None when the address has one.
 
-    Inside the caller's transaction. All registrations of the address are dead.
+    Inside the caller's transaction. All registrations of the address are dead, and so are locks that guesses at the
+    address began: a mailed token opens them as it does in a reset.
     """
     try:
         with transaction.atomic():
@@ -147,4 +150,5 @@ def create_account(address: addresses.Address, *, password: str, role: str, now:
     except IntegrityError:
         return None
     Registration.objects.filter(email_key=address.key).delete()
+    lockout.clear_after_reset(address.account)
     return user

@@ -166,12 +166,9 @@ class LimitStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """The role that was missing, and for what."""
+    """The role that was missing."""
 
     role: vocabulary.Role | None = None
-    view: vocabulary.View | None = None
-    action: Type | None = None
-    target: Id | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

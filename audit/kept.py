@@ -27,6 +27,14 @@ def read_kept(path: Path) -> Checkpoint | None:
         return None
 
 
+def kept_files(path: Path) -> list[Path]:
+    """The file of the newest checkpoint, and those of other logs that keep() set aside."""
+    aside = [
+        found for found in sorted(path.parent.glob(f"{path.name}.[0-9]*")) if found.suffix[1:].isdecimal()
+    ]
+    return [path, *aside] if path.exists() else aside
+
+
 def keep(path: Path, note: str) -> bool:
     """Keep a checkpoint unless a larger one of the same log is there; whether it is kept now.
 

@@ -9,6 +9,7 @@ class Text(StrEnum):
     NOTE = "note"  # the reason an admin typed, or what an auditor noted
     NAME = "name"  # the name a person gave to an authenticator or client
     QUERY = "query"  # the filters of an auditor, as sent
+    PATH = "path"  # the address that was asked for without the role that it needs
     ERROR = "error"  # what a mail server or the receiver of a webhook answered
 
 

@@ -5,14 +5,18 @@ Each refusal is an event, once a window.
 """
 
 import time
+from dataclasses import replace
 
 from django.conf import settings
 
 from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Source
+from audit.vocabulary import Role, Text
 from secure_auth import grants, refusals
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, reauthentication_required
+
+PATH_LENGTH = 200
 
 
 def demand_fresh(
@@ -60,15 +64,18 @@ def demand_settled_password(signed: Signed, *, source: Source) -> None:
         raise Problem(Code.PASSWORD_CHANGE_REQUIRED)
 
 
-def demand_role(signed: Signed, role: str, *, source: Source) -> None:
-    """Refuse what needs a role.
+def demand_role(signed: Signed, role: str, *, source: Source, path: str) -> None:
+    """Refuse what needs a role; each door that is tried is told by itself.
 
     Raises:
         Problem: permission_denied.
     """
     if role in signed.user.roles:
         return
-    _record_denial(signed, Reason.ROLE_MISSING, source)
+    denied = _denial(signed, Reason.ROLE_MISSING, source)
+    missing = {"role": role} if role in set(Role) else {}  # an adopting project may ask for what nobody has
+    told = replace(denied, details=missing, text={Text.PATH: path[:PATH_LENGTH]})
+    refusals.record_collapsed(told, key=f"{signed.session.id} {path}")
     raise Problem(Code.PERMISSION_DENIED)
 
 
@@ -88,7 +95,11 @@ def cross_site(*, source: Source, user: str = "", session: str = "") -> Problem:
 
 def _record_denial(signed: Signed, reason: Reason, source: Source) -> None:
     """Once a window for a session."""
-    event = NewEvent(
+    refusals.record_collapsed(_denial(signed, reason, source), key=signed.session.id)
+
+
+def _denial(signed: Signed, reason: Reason, source: Source) -> NewEvent:
+    return NewEvent(
         type=EventType.PERMISSION_DENIED,
         outcome=Outcome.FAILURE,
         reason=reason,
@@ -96,4 +107,3 @@ def _record_denial(signed: Signed, reason: Reason, source: Source) -> None:
         user=signed.user.pk,
         session=signed.session.id,
     )
-    refusals.record_collapsed(event, key=signed.session.id)

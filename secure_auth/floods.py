@@ -11,6 +11,7 @@ from dataclasses import replace
 from django.db import Error, close_old_connections, connections, transaction
 
 from audit.append import NewEvent, append_collapsed
+from audit.tallies import source_of
 
 FLUSH_SECONDS = 1.0
 _lock = threading.Lock()
@@ -22,7 +23,7 @@ _writer: threading.Thread | None = None
 def count(event: NewEvent, *, key: str) -> None:
     """Add one event that is like one already written."""
     global _writer
-    flood = (key, event.reason, event.source.ip)
+    flood = (key, event.reason, source_of(event.source.ip))
     with _lock:
         _, before = _counted.get(flood, (event, 0))
         _counted[flood] = (event, before + 1)

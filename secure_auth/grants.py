@@ -47,7 +47,8 @@ def judge_right(grant: Grant) -> Problem | None:
     """Lock the account and judge whether this grant still stands.
 
     Where the account has a passkey, a code that a phishing site can relay does not change its factors: the fresh proof
-    is a passkey, or a recovery code, so that a lost key ends nothing (ASVS 6.4.4).
+    is a passkey, or a recovery code, so that a lost key ends nothing (ASVS 6.4.4). The session that bound a passkey has
+    shown it by that.
     """
     locked = pending.lock_account(grant.user.pk)
     if locked is None or locked.disabled_at is not None:
@@ -57,9 +58,11 @@ def judge_right(grant: Grant) -> Problem | None:
         closed = pending.has_second_factor(locked) or fresh is None
         if closed or fresh is None or not pending.is_live(fresh, locked, timezone.now()):
             return invalid_token()
-    elif not Session.objects.filter(pk=grant.session_id, revoked_at=None).exists():
+        return None
+    session = Session.objects.filter(pk=grant.session_id, revoked_at=None).first()
+    if session is None:
         return invalid_token()
-    elif pending.has_passkey(locked) and HIGHEST.isdisjoint(grant.amr):
+    if pending.has_passkey(locked) and HIGHEST.isdisjoint((*grant.amr, *session.amr.split())):
         max_age = settings.REAUTHENTICATION_SECONDS
         return reauthentication_required(max_age, (PHISHING_RESISTANT,), detail=SHOW_THE_HIGHEST)
     return None

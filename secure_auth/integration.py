@@ -178,9 +178,20 @@ def ensure_log() -> None:
             start(1, source=SYSTEM, reason=Reason.FIRST_START, before={})
 
 
-def start(number: int, *, source: Source, reason: Reason, note: str = "", before: Mapping[str, Any]) -> Head:
-    """Begin log `number`, whose first event also says what is known of the log `before`. Within a transaction."""
-    origin = origin_of(number)
+def start(
+    number: int,
+    *,
+    source: Source,
+    reason: Reason,
+    note: str = "",
+    before: Mapping[str, Any],
+    origin: str = "",
+) -> Head:
+    """Begin log `number`, whose first event also says what is known of the log `before`. Within a transaction.
+
+    `origin` is its name where that is another than origin_of() gives.
+    """
+    origin = origin or origin_of(number)
     event = NewEvent(
         type=EventType.LOG_START,
         outcome=Outcome.SUCCESS,

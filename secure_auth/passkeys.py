@@ -123,5 +123,8 @@ def _bind(grant: Grant, ceremony: Ceremony, made: webauthn.NewCredential, name: 
     except IntegrityError:
         return None
     pending.bump_credentials(grant.user.pk, had_second_factor=True)
+    if grant.session:  # who made a key for our challenge holds it: as good as showing it
+        amr = dict.fromkeys([*grant.session.amr.split(), *relying_party.amr_of(row)])
+        Session.objects.filter(pk=grant.session.pk).update(amr=" ".join(amr))
     outbox.queue_mail("authenticator_bound", to=grant.user.email, name=name or "Passkey")
     return row

@@ -104,6 +104,10 @@ def record_unseen_locks(error: LimitExceeded, *, source: Source, user: str = "",
     """Record the locks that attempts of processes that died began, and that this refusal is the first to find."""
     if error.unsaid:
         with transaction.atomic():
+            if (
+                user
+            ):  # before the buckets, as whoever settles a second step does: else the two wait for each other
+                User.objects.select_for_update().filter(pk=user).values_list("pk").first()
             locked = lockout.tell_locks(error)
             append(*begin_locks(locked, source=source, user=user, subject=subject))
 

@@ -5,8 +5,10 @@ this node's file, the database and every witness that answers. So an auditor see
 and whose word that is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +16,7 @@ from django.db import transaction
 
 from audit import checkpoints, cosignatures, tree
 from audit.events import Reason, Source
-from audit.kept import keep, read_kept
+from audit.kept import keep, kept_files, read_kept
 from audit.notes import Checkpoint
 from audit.tree import Head
 from audit.verify.notes import ED25519, VerifierKey
@@ -64,17 +66,21 @@ def new_log(*, reason: str, source: Source) -> Succession:
         raise Refused("say why with --reason")
     _set_unreadable_aside()
     asked = tree.current_head()
-    kept = _kept(asked) if asked else None
-    memories = _ask_witnesses(asked, kept) if asked else []
+    if asked is None:
+        raise Refused("no log has begun")
+    files = _read_files()
+    kept = max((one for one in files if one.origin == asked.origin), key=lambda one: one.size, default=None)
+    memories = _ask_witnesses(asked, kept)
+    origin = _unused_name(asked.log + 1, {one.origin for one in files})
     with transaction.atomic():
         old = tree.hold_current_head()
-        if old is None or asked is None or old.origin != asked.origin:
+        if old is None or old.origin != asked.origin:
             raise Refused("another log began meanwhile")
         claims = _claims(old, kept, memories)
         last = max(claims, key=lambda claim: claim.weight, default=None)
         before = _told(old, last, claims, memories)
         head = integration.start(
-            old.log + 1, source=source, reason=Reason.BY_COMMAND, note=reason, before=before
+            old.log + 1, source=source, reason=Reason.BY_COMMAND, note=reason, before=before, origin=origin
         )
         # Signed before anybody sees it: a successor without is one that somebody wrote who has the tables alone.
         signed = checkpoints.sign(head, integration.signers())
@@ -96,7 +102,7 @@ def _ask_witnesses(head: Head, kept: Checkpoint | None) -> list[Memory]:
     memories = recollection.recall(
         origin=head.origin,
         known=max(known, key=lambda one: one.size, default=None),
-        keys=[VerifierKey(head.origin, ED25519, public) for public in ring_keys()],
+        keys=_keys_of(head.origin),
     )
     for memory in memories:
         if memory.checkpoint:
@@ -104,9 +110,31 @@ def _ask_witnesses(head: Head, kept: Checkpoint | None) -> list[Memory]:
     return memories
 
 
-def _kept(head: Head) -> Checkpoint | None:
-    kept = read_kept(integration.kept_path())
-    return kept if kept and kept.origin == head.origin else None
+def _keys_of(origin: str) -> list[VerifierKey]:
+    return [VerifierKey(origin, ED25519, public) for public in ring_keys()]
+
+
+def _read_files() -> list[Checkpoint]:
+    """What this node kept of this log and of others, those included that a restore took out of the database."""
+    found = []
+    for path in kept_files(integration.kept_path()):
+        with suppress(ValueError):  # not one of ours
+            found += [one for one in [read_kept(path)] if one]
+    return found
+
+
+def _unused_name(number: int, seen: Collection[str]) -> str:
+    """What the successor is called: as no log that anybody has seen, which a second restore makes forget its own.
+
+    Two histories of one name would be two truths under one signature.
+    """
+    own = integration.origin_of(number)
+    names = (f"{own}.{again}" if again > 1 else own for again in count(1))
+    return next(name for name in names if name not in seen and not _is_remembered(name))
+
+
+def _is_remembered(origin: str) -> bool:
+    return any(one.size for one in recollection.recall(origin=origin, known=None, keys=_keys_of(origin)))
 
 
 def _claims(head: Head, kept: Checkpoint | None, memories: Sequence[Memory]) -> list[Claim]:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
+from audit.kept import kept_files
 from audit.offline import NotExported, write_export
 from audit.verify import proofs, verdict
 from audit.verify.database import Database
@@ -26,7 +27,6 @@ from secure_auth.acting import Refused
 from secure_auth.errors import Code, Problem
 from secure_auth.models import Key
 
-_SET_ASIDE: Final = "checkpoint.[0-9]*"  # those of logs that ended (audit.kept)
 STATE: Final = "verify-log.json"
 _ENGINE_OPTIONS: Final = ("HOST", "PORT", "USER", "PASSWORD")
 
@@ -163,9 +163,7 @@ def _record(view: View, source: Source, event_id: str = "", refused: Reason = Re
 
 def _kept() -> list[Path]:
     """The checkpoints that this node keeps outside the database."""
-    kept = integration.kept_path()
-    aside = [path for path in sorted(kept.parent.glob(_SET_ASIDE)) if path.suffix[1:].isdecimal()]
-    return [kept, *aside] if kept.exists() else aside
+    return kept_files(integration.kept_path())
 
 
 def open_database() -> Callable[..., Database]:

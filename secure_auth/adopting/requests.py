@@ -61,7 +61,7 @@ def demand_role(request: HttpRequest, role: str) -> None:
     Raises:
         Problem: invalid_token, permission_denied.
     """
-    demands.demand_role(authenticate_request(request), role, source=source_of(request))
+    demands.demand_role(authenticate_request(request), role, source=source_of(request), path=request.path)
 
 
 def refusal(request: HttpRequest, demand: Demand) -> HttpResponseBase | None:

@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 from rest_framework.views import APIView
 
-from audit.events import Source
-from secure_auth import access, demands, pending, tokens
+from audit.events import Reason, Source
+from secure_auth import access, demands, pending, refusals, tokens
 from secure_auth.access import Signed
 from secure_auth.api import cookies
 from secure_auth.api.bearer import Presented, read_token
@@ -123,7 +123,7 @@ class ServiceView(APIView):
         elif self.bearer == "grant":
             self.grant = self._read_grant(request)
         if self.role:
-            demands.demand_role(self.signed, self.role, source=self.source)
+            demands.demand_role(self.signed, self.role, source=self.source, path=request.path)
         if self.needs_fresh(request.method):
             demands.demand_fresh(self.signed, source=self.source)
 
@@ -158,7 +158,9 @@ class ServiceView(APIView):
             demands.demand_fresh(signed, source=self.source)
             return Grant(signed.user, session=session, amr=signed.amr)
         login = pending.find_pending(shown.token, source=self.source)
-        if login.next != PendingLogin.Next.ENROLL:
+        if login.next != PendingLogin.Next.ENROLL:  # who has the password tries to bind a factor of their own
+            tried = access.refused(Reason.ENROLMENT_CLOSED, source=self.source, user=login.user_id)
+            refusals.record_collapsed(tried, key=login.id)
             raise invalid_token()
         self.demand_own_site(shown, login.id, user=login.user_id)
         return Grant(login.user, login=login)
@@ -173,7 +175,8 @@ class ServiceView(APIView):
     @property
     def own_grant(self) -> Grant:
         """The right of the person whose access token this is to change their own factors."""
-        return Grant(self.signed.user, session=self.signed.session, amr=self.signed.amr)
+        signed = self.signed
+        return Grant(signed.user, session=signed.session, amr=signed.amr)
 
     @property
     def allowed_methods(self) -> list[str]:

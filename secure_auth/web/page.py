@@ -264,7 +264,7 @@ def has_role(role: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: SignedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            demands.demand_role(request.person.signed, role, source=request.source)
+            demands.demand_role(request.person.signed, role, source=request.source, path=request.path)
             return view(request, *args, **kwargs)
 
         return asks_for(guarded, role)

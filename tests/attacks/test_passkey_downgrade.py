@@ -30,6 +30,7 @@ MOVES: dict[str, Move] = {
 def test_code_does_not_change_the_factors_beside_a_passkey(client: Client, move: Move) -> None:
     person = client.sign_up()
     passkey = passkeys.add_passkey(client, person)
+    client.sign_in(person)
     held = expect(client.get("mfa/", person.access), 200)
     answer = move(client, person, held["authenticators"][0]["id"])
     assert code_of(answer) == "reauthentication_required"
@@ -39,6 +40,20 @@ def test_code_does_not_change_the_factors_beside_a_passkey(client: Client, move:
     assert expect(client.get("mfa/", person.access), 200) == held
     passkeys.step_up(client, person, passkey)
     assert move(client, person, held["authenticators"][0]["id"]).is_success
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+def test_session_that_bound_the_passkey_has_shown_it(client: Client, move: Move) -> None:
+    """Until its proof is old: then a code is as little as anywhere."""
+    person = client.sign_up()
+    passkeys.add_passkey(client, person)
+    app = expect(client.get("mfa/", person.access), 200)["authenticators"][0]["id"]
+    assert move(client, person, app).is_success
+    again = {"method": "totp", "code": person.code()}
+    proved = client.post("reauthenticate/", again, person.access)
+    if proved.is_success:  # the app is still there
+        person.access = proved.json()["access"]
+        assert code_of(client.post("mfa/recovery-codes/", token=person.access)) == "reauthentication_required"
 
 
 def test_recovery_code_is_the_way_out_of_a_lost_key(client: Client) -> None:

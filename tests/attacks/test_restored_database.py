@@ -5,10 +5,12 @@ contradicted; nothing is integrated or signed, the service says so, and only an 
 """
 
 import contextlib
+import json
 import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -16,10 +18,17 @@ import pytest
 
 from tests.client import Client, Person, expect, new_email
 from tests.conftest import new_address
+from tests.redis_processes import wait_until
 from tests.server import Server, running_server
+from tests.snapshots import snapshot
 from tests.tree import fetch_head, wait_for_proof
 
 AUDITOR = new_email("auditor")
+BEGUN = """SELECT l.origin, e.details FROM audit_log l
+             JOIN audit_entry n ON n.log = l.id AND n."index" = 0 JOIN audit_event e ON e.id = n.event
+            WHERE l.id = 2"""
+UNSIGNED = """SELECT max(l.size) - max(c.size) FROM audit_log l JOIN audit_checkpoint c ON c.log = l.id
+               WHERE l.ended_at IS NULL"""
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -140,6 +149,27 @@ def test_altered_hashes_at_the_edge_are_found_before_signing(service: Server) ->
     start_again(service)
     assert "contradicts" in wait_for_warning(client)
     client.close()
+
+
+def test_a_second_restore_signs_no_second_history_under_one_name(service: Server, tmp_path: Path) -> None:
+    """The database has forgotten the first successor too; what this node kept has not."""
+    begun: list[tuple[str, int]] = []
+    service.stop()
+    with snapshot(service, tmp_path / "backup") as old, closing(Client(service, new_address())) as client:
+        for _ in range(2):
+            start_again(service)
+            client.login(Person(new_email()), "a wrong phrase")
+            wait_until(lambda: service.rows("SELECT 1 FROM audit_pending") == [], 30)
+            wait_until(lambda: service.rows(UNSIGNED) == [(0,)], 30)
+            service.stop()
+            old.restore(with_data_dir=False)
+            service.manage("new_log", "--reason", "restored from a backup")
+            ((name, told),) = service.rows(BEGUN)
+            begun.append((name, (json.loads(told) if isinstance(told, str) else told)["known_size"]))
+        judged = service.manage("verify_log", check=False).stdout
+    assert [name.rpartition("/")[2] for name, _ in begun] == ["2", "2.2"]
+    assert begun[0][1] == begun[1][1], "the first log was longer before the first restore"
+    assert "there is no log" in judged, "the first successor is lost, and that is told"
 
 
 BEGIN_WITHOUT_KEY = """

@@ -140,11 +140,14 @@ def test_reading_the_log_is_recorded_once_for_equal_questions(auditor: Ask, clie
 def test_log_is_closed_to_people_without_the_role(auditor: Ask, client: Client) -> None:
     person = client.sign_up()
     event = auditor(limit="1")[0]["id"]
-    for path in ("audit/events/", f"audit/events/{event}/", "admin/users/"):
+    doors = {"audit/events/": "auditor", f"audit/events/{event}/": "auditor", "admin/users/": "admin"}
+    for path in doors:
         problem(client.get(path, person.access), "permission_denied")
         problem(client.get(path), "invalid_token")
     denied = auditor(type="permission.denied", ip=client.address)
     assert {event["reason"] for event in denied} == {"role_missing"}
+    tried = {event["details"]["path"].removeprefix("/api/v1/"): event["details"]["role"] for event in denied}
+    assert tried == doors
 
 
 def test_people_read_their_own_events_and_nobody_elses(

@@ -132,6 +132,7 @@ def use_passkeys(client: Client) -> None:
     assert code_of(client.post("login/webauthn/options/", None, without)) == "not_found"
     assert code_of(client.post("reauthenticate/webauthn/options/", None, person.access)) == "not_found"
     passkey = passkeys.add_passkey(client, person, "Laptop")
+    client.sign_in(person)
     assert code_of(client.post("mfa/recovery-codes/", None, person.access)) == "reauthentication_required"
     passkeys.sign_in(client, person, passkey)
     passkeys.step_up(client, person, passkey)

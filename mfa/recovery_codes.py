@@ -28,8 +28,8 @@ def _grouped(code: str) -> str:
 
 
 def normalize_code(code: str) -> str | None:
-    """The digested form, without dashes, blanks and case; None for what cannot be a code."""
-    bare = re.sub(r"[-\s]", "", code).upper()
+    """The digested form, without dashes (typographic ones too), blanks and case; None for what cannot be a code."""
+    bare = re.sub(r"[-\s\u2010-\u2015\u2212]", "", code).upper()
     return bare if CODE.fullmatch(bare) else None
 
 

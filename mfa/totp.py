@@ -7,6 +7,7 @@ any number of requests with one code at most one wins (RFC 6238 section 5.2; ASV
 import base64
 import hashlib
 import hmac
+import io
 import re
 import secrets
 import time
@@ -82,8 +83,19 @@ def describe_enrolment(secret: bytes, scheme: Scheme = APPS, *, account: str, is
 def draw_qr(uri: str, *, scalable: bool = False) -> str:
     """The QR code of a URI as an SVG: 4 px a module, or as large as the page wants it."""
     code = segno.make(uri, error="m", micro=False)
-    svg: str = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", omitsize=scalable)
-    return svg
+    drawn = io.BytesIO()
+    code.save(
+        drawn,
+        kind="svg",
+        scale=4,
+        border=4,
+        dark="#000",
+        light="#fff",
+        omitsize=scalable,
+        xmldecl=False,
+        nl=False,
+    )
+    return drawn.getvalue().decode()
 
 
 def normalize_code(code: str) -> str:

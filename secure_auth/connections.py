@@ -10,7 +10,6 @@ import json
 import time
 from typing import Any
 
-import uuid_utils
 from django.conf import settings
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
@@ -22,6 +21,7 @@ from waitress.utilities import BadRequest
 from secure_auth import metrics
 from secure_auth.balance import Balance
 from secure_auth.errors import Code, Problem
+from secure_auth.ids import is_request_id, new_id
 from secure_auth.problem_details import MEDIA_TYPE, document
 
 HEAD_BYTES = 16 * 1024
@@ -60,7 +60,8 @@ class ProblemTask(ErrorTask):
 
     def execute(self) -> None:
         code = self.codes.get(self.request.error.code, Code.VALIDATION_FAILED)
-        request_id = str(uuid_utils.uuid7())
+        shown = self.request.headers.get("X_REQUEST_ID", "")
+        request_id = shown if is_request_id(shown) else new_id()
         problem = Problem(code, detail="The request could not be read as HTTP.")
         body = json.dumps(document(problem, request_id)).encode()
         self.status = f"{code.status} {code.title}"

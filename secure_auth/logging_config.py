@@ -138,3 +138,6 @@ def configure(config: Mapping[str, str]) -> None:
     logging.getLogger("django.request").addFilter(_is_fault)
     logging.getLogger("django.security").setLevel(logging.ERROR)
     logging.getLogger("axes").setLevel(logging.ERROR)
+    logging.getLogger("psycopg.pool").setLevel(
+        logging.ERROR
+    )  # a line a try; that the database is away is told once

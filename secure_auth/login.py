@@ -64,7 +64,8 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
     with transaction.atomic():
         locked = pending.lock_account(user.pk if user else "")  # for every outcome: all cost the same
         refusal = _refusal(user, locked, proof)
-        settlement = lockout.settle_password_attempt(checked.reservation, failed=bool(refusal))
+        guessed = refusal not in ("", Reason.CREDENTIAL_CHANGED)  # who lost a race showed the right password
+        settlement = lockout.settle_password_attempt(checked.reservation, failed=guessed)
         who = {"user": user.pk} if user else {"subject": address.account}
         events = refusals.begin_locks(settlement, source=source, **who)
         answer = None

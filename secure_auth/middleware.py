@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 
 import structlog
-import uuid_utils
 from django.conf import settings
 from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
@@ -12,13 +11,13 @@ from django.http import HttpRequest, HttpResponseBase
 from audit.events import Source
 from secure_auth import browsers, metrics, refusals
 from secure_auth.errors import Code, Problem
+from secure_auth.ids import is_request_id, new_id
 from secure_auth.problem_details import problem_response
 from secure_auth.web import probes
 from throttling import lockout
 from throttling.address import client_address, is_trusted_peer
 from throttling.headers import rate_limit_fields, watch_usage
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 # W3C Trace Context, traceparent: version, trace, parent, flags; a later version may append fields
 TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
@@ -43,9 +42,9 @@ def read_source(request: HttpRequest) -> tuple[Source, str]:
     trusted = settings.TRUSTED_PROXIES
     ip = client_address(request.META, trusted)
     foreign = request.META.get("HTTP_X_REQUEST_ID", "")
-    if not REQUEST_ID.fullmatch(foreign):
+    if not is_request_id(foreign):
         foreign = ""
-    ours = foreign if foreign and is_trusted_peer(request.META, trusted) else str(uuid_utils.uuid7())
+    ours = foreign if foreign and is_trusted_peer(request.META, trusted) else new_id()
     agent = request.META.get("HTTP_USER_AGENT", "")[:USER_AGENT_LENGTH].replace("\x00", "")
     source = Source(
         ip=ip, user_agent=agent, request_id=ours, foreign_request_id="" if ours == foreign else foreign
@@ -110,18 +109,24 @@ class RequestMiddleware:
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isascii() or not length.isdigit() or int(length) > settings.MAX_BODY_BYTES:
-            return problem_response(Problem(Code.PAYLOAD_TOO_LARGE), request)
+            return _refuse(request, Problem(Code.PAYLOAD_TOO_LARGE))
         if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/v1/") and not request.is_secure():
             # A redirect would teach a program to send its secrets in clear first (ASVS 4.1.2).
-            return problem_response(Problem(Code.VALIDATION_FAILED, detail="Use https."), request)
+            return _refuse(request, Problem(Code.VALIDATION_FAILED, detail="Use https."))
         try:
             if request.path not in PROBES:
                 request.get_host()
             return self.get_response(request)
         except DisallowedHost:
-            return problem_response(Problem(Code.VALIDATION_FAILED), request)
+            return _refuse(request, Problem(Code.VALIDATION_FAILED))
         except RequestDataTooBig:
-            return problem_response(Problem(Code.PAYLOAD_TOO_LARGE), request)
+            return _refuse(request, Problem(Code.PAYLOAD_TOO_LARGE))
+
+
+def _refuse(request: HttpRequest, problem: Problem) -> HttpResponseBase:
+    """Refuse what no view sees; it counts against its source all the same."""
+    is_counted = getattr(request, "is_counted", False) or request.path in PROBES
+    return (None if is_counted else count_request(request)) or problem_response(problem, request)
 
 
 class SourceLimitMiddleware:

@@ -261,9 +261,9 @@ def issue_access(session: Session, user: User, *, now: datetime) -> tuple[str, i
     return AccessToken.issue(claims), seconds
 
 
-def issue_refresh(session: Session, *, digest_key: OpenKey) -> tuple[str, int]:
-    """The refresh token of the session's generation, and its lifetime in seconds. Every claim comes from the row, and
-    from the digest key that the session keeps.
+def issue_refresh(session: Session, *, digest_key: OpenKey, now: datetime) -> tuple[str, int]:
+    """The refresh token of the session's generation, and how many seconds it has left. Every claim comes from the row,
+    and from the digest key that the session keeps: asked for again, it is the same token.
     """
     issued, expires = int(session.rotated_at.timestamp()), int(session.idle_expires_at.timestamp())
     claims = {
@@ -274,7 +274,7 @@ def issue_refresh(session: Session, *, digest_key: OpenKey) -> tuple[str, int]:
         "iat": issued,
         "exp": expires,
     }
-    return RefreshToken.issue(claims), expires - issued
+    return RefreshToken.issue(claims), expires - int(now.timestamp())
 
 
 def refresh_jti(session_id: str, generation: int, digest_key: OpenKey) -> str:
@@ -289,7 +289,7 @@ def refresh_jti(session_id: str, generation: int, digest_key: OpenKey) -> str:
 def issue_pair(session: Session, user: User, *, digest_key: OpenKey, now: datetime) -> TokenPair:
     """Both tokens of a session's present generation."""
     access, expires_in = issue_access(session, user, now=now)
-    refresh, refresh_expires_in = issue_refresh(session, digest_key=digest_key)
+    refresh, refresh_expires_in = issue_refresh(session, digest_key=digest_key, now=now)
     return TokenPair(
         access,
         refresh,

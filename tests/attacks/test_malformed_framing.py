@@ -60,6 +60,12 @@ def test_chunked_body_is_held_to_the_limit(server: Server, length: int) -> None:
     assert snapshot(server) == before
 
 
+def test_body_beyond_reading_is_answered_under_the_id_of_its_request(server: Server) -> None:
+    content = b" " * 1_200_000
+    request = head(server, "X-Request-ID: kept-1", f"Content-Length: {len(content)}") + content
+    assert raw_problem(exchange(server, request))["request_id"] == "kept-1"
+
+
 BROKEN_FRAMING: dict[str, tuple[tuple[str, ...], bytes]] = {
     "bad chunk size": (("Transfer-Encoding: chunked",), b"zz\r\n{}\r\n0\r\n\r\n"),
     "negative chunk": (("Transfer-Encoding: chunked",), b"-2\r\n{}\r\n0\r\n\r\n"),

@@ -146,7 +146,7 @@ class Family:
             now=self.now,
         )
         self.user_id, self.row_id = user.id, session.id
-        self.first = tokens.issue_refresh(session, digest_key=self.digest_key)[0]
+        self.first = tokens.issue_refresh(session, digest_key=self.digest_key, now=self.now)[0]
 
     @property
     def row(self) -> Session:

@@ -17,7 +17,16 @@ def test_ten_different_codes_of_120_bits() -> None:
 def test_case_dashes_and_blanks_do_not_matter() -> None:
     code = recovery_codes.create_codes()[0]
     bare = code.replace("-", "")
-    for typed in (code, bare, code.lower(), code.replace("-", " "), f"  {bare}\n", "-".join(bare)):
+    for typed in (
+        code,
+        bare,
+        code.lower(),
+        code.replace("-", " "),
+        f"  {bare}\n",
+        "-".join(bare),
+        code.replace("-", "\u2011"),
+        code.replace("-", "\u2013"),
+    ):
         assert recovery_codes.normalize_code(typed) == bare
 
 

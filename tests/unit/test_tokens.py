@@ -154,7 +154,7 @@ def test_access_token_never_outlives_its_session(key: OpenKey, session: Session)
 
 
 def read_refresh(session: Session) -> dict[str, Any]:
-    issued, _ = tokens.issue_refresh(session, digest_key=digest_ring.active_key())
+    issued, _ = tokens.issue_refresh(session, digest_key=digest_ring.active_key(), now=datetime.now(UTC))
     return RefreshToken.read(issued).payload
 
 

@@ -1,0 +1,42 @@
+"""A source sends what is refused before any endpoint sees it, as often as it likes.
+
+Attacker: one source. Move: bodies that are too large, and a foreign `Host`. Refusal: each counts against the source's
+requests like everything else, and beyond these the answer is 429.
+"""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.client import Client, code_of
+from tests.conftest import new_address
+from tests.server import Server, running_server
+
+pytestmark = pytest.mark.xdist_group("free refusals")
+ALLOWED = 10
+Move = Callable[[Client], httpx.Response]
+MOVES: dict[str, tuple[Move, str]] = {
+    "large body": (lambda client: client.post("login/", content=b"x" * 70_000), "payload_too_large"),
+    "foreign host": (
+        lambda client: client.get("me/", headers={"Host": "evil.example"}),
+        "validation_failed",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    environment = {"LIMIT_REQUESTS": f"{ALLOWED}/min"}
+    directory = tmp_path_factory.mktemp("free")
+    with running_server("sqlite", directory, worker=False, environment=environment) as running:
+        yield running
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_what_no_endpoint_sees_counts_too(service: Server, visit: Callable[..., Client], move: str) -> None:
+    send, refusal = MOVES[move]
+    client = visit(service, new_address())
+    codes = [code_of(send(client)) for _ in range(ALLOWED + 2)]
+    assert codes == [refusal] * ALLOWED + ["rate_limited"] * 2
+    assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 200

@@ -1,9 +1,12 @@
 """Triggers that keep the log append-only, on SQLite and PostgreSQL, and the function that counts floods.
 
 Refused: every UPDATE of events, entries, nodes, checkpoints, cosignatures, retention and personal data; every DELETE of
-entries, nodes, logs and retention; DELETE of events that are not before the highest cut-off in retention; a log's
-head that shrinks; TRUNCATE (PostgreSQL) and INSERT OR REPLACE (SQLite), which go past row triggers. They bind whoever
-has no right to drop them: the serving role should not own the tables.
+entries, nodes, logs and retention; DELETE of events that are not before the highest cut-off in retention; every UPDATE
+of a log but of a head that grows or ends; TRUNCATE (PostgreSQL) and INSERT OR REPLACE (SQLite), which go past row
+triggers. They bind whoever has no right to drop them: the serving role should not own the tables.
+
+On PostgreSQL constraints refuse times that Python cannot read (infinity, years of five digits): one such row would
+blind whoever reads the table. SQLite has no roles: who can write to its file can drop what stands in it.
 
 A migration that alters one of these tables must call `install` after it: SQLite remakes a table without its
 triggers.
@@ -26,6 +29,13 @@ GUARDED: Final = {
 }
 ALSO_UNIQUE: Final = {"audit_entry": "event", "audit_log": "origin"}
 GROWING: Final = "audit_log"  # UPDATE only to what continues it
+TIMES: Final = {
+    "audit_event": ("time",),
+    "audit_checkpoint": ("time",),
+    "audit_cosignature": ("time",),
+    "audit_log": ("started_at", "ended_at"),
+    "audit_retention": ("cutoff", "time"),
+}
 KINDS: Final = {"sqlite": ("update", "delete", "replace"), "postgresql": ("update", "delete", "truncate")}
 
 
@@ -62,6 +72,22 @@ def install(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(statement)
 
 
+def time_constraints() -> dict[str, tuple[str, str]]:
+    """The constraints on times, with their tables and columns."""
+    return {f"{table}_{name}_readable": (table, name) for table, names in TIMES.items() for name in names}
+
+
+def bound_times_in_migration(_apps: Any, schema_editor: Any) -> None:
+    """For RunPython. Rows that are there already are not asked: `verify_log` judges them."""
+    if schema_editor.connection.vendor != "postgresql":
+        return
+    for constraint, (table, column) in time_constraints().items():
+        schema_editor.execute(
+            f"ALTER TABLE {table} ADD CONSTRAINT {constraint} CHECK ({column} >= timestamptz '1970-01-01 00:00+00'"
+            f" AND {column} < timestamptz '9999-01-01 00:00+00') NOT VALID"
+        )
+
+
 def _schema(connection: BaseDatabaseWrapper) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT quote_ident(current_schema())")
@@ -82,7 +108,7 @@ def _sqlite(name: str, table: str, kind: str) -> list[str]:
     elif (kind, deletion) == ("delete", "retention"):
         when += " WHEN OLD.time >= COALESCE((SELECT max(cutoff) FROM audit_retention), '')"
     elif (kind, table) == ("update", GROWING):
-        when += f" WHEN {SHRINKS}"
+        when += f" WHEN {UNLIKE}"
     refuse = f"SELECT RAISE(ABORT, '{table} is append-only: {kind} refused')"
     return [f"DROP TRIGGER IF EXISTS {name}", f"CREATE TRIGGER {name} BEFORE {when} BEGIN {refuse}; END"]
 
@@ -104,9 +130,11 @@ def _postgresql(name: str, table: str, kind: str) -> list[str]:
     ]
 
 
-SHRINKS: Final = (
-    "NEW.id <> OLD.id OR NEW.origin <> OLD.origin OR NEW.size < OLD.size OR OLD.ended_at IS NOT NULL"
-    " OR (NEW.size = OLD.size AND NEW.root <> OLD.root)"
+# A head grows, or it ends; not both at once, and nothing else of it changes.
+UNLIKE: Final = (
+    "NEW.id <> OLD.id OR NEW.origin <> OLD.origin OR NEW.started_at <> OLD.started_at OR NEW.size < OLD.size"
+    " OR OLD.ended_at IS NOT NULL OR (NEW.size = OLD.size AND NEW.root <> OLD.root)"
+    " OR (NEW.size <> OLD.size AND NEW.ended_at IS NOT NULL)"
 )
 
 REFUSE: Final = """
@@ -130,7 +158,7 @@ END $$"""
 GROW: Final = f"""
 CREATE OR REPLACE FUNCTION audit_grow() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF {SHRINKS} THEN
+    IF {UNLIKE} THEN
         RAISE EXCEPTION '% is append-only: update refused', TG_TABLE_NAME
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;

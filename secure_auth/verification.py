@@ -1,13 +1,15 @@
 """Judging the log of this installation, or an export of any: what `audit.verify` is given to judge by."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.conf import settings
-from django.db import transaction
+from django.db import Error, transaction
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
@@ -27,6 +29,7 @@ from secure_auth.acting import Refused
 from secure_auth.errors import Code, Problem
 from secure_auth.models import Key
 
+UNREADABLE: Final = (Error, psycopg.Error, sqlite3.Error)  # no database, no tables, no rights
 STATE: Final = "verify-log.json"
 _ENGINE_OPTIONS: Final = ("HOST", "PORT", "USER", "PASSWORD")
 

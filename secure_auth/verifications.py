@@ -91,6 +91,8 @@ def run(verification_id: str) -> str:
         verdict = f"BAD: {fault}"
     except Refused as error:
         verdict, reason = f"no verdict: {error}", Reason.UNAVAILABLE
+    except verification.UNREADABLE as error:
+        verdict, reason = f"no verdict: the log cannot be read ({str(error).strip()})", Reason.UNAVAILABLE
     finish(row, verdict, reason=reason, lines=lines)
     return verdict
 

@@ -1,7 +1,8 @@
 """A small log with one of everything, in a database of its own, and copies of it for who alters them.
 
 640 entries: pruned ones, erased ones, the audit.prune and audit.erase that cover them, checkpoints, a cosignature; two
-events that wait for an entry. Whoever holds an `Owner` is the database's owner: there are no triggers.
+events that wait for an entry. Whoever holds an `Owner` is the database's owner: there are no triggers
+and no constraints on times.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from django.db import connection, connections
 
 from audit import merkle, notes
 from audit.notes import Signer
-from audit.triggers import GUARDED, trigger_names
+from audit.triggers import GUARDED, time_constraints, trigger_names
 from audit.verify.postgres import Postgres
 from audit.verify.sqlite import Sqlite
 from tests import services
@@ -177,7 +178,7 @@ def _for_sqlite(value: Any) -> Any:
 
 @contextlib.contextmanager
 def database(vendor: str, directory: Path) -> Iterator[Owner]:
-    """A migrated database without triggers and without a log."""
+    """A migrated database without triggers, without constraints on times and without a log."""
     if vendor == "sqlite":
         owner = Owner("sqlite", str(directory / "log.sqlite3"))
         _migrate({"NAME": owner.place})
@@ -200,6 +201,9 @@ def _migrate(changes: dict[str, Any]) -> None:
                 cursor.execute(f"DROP TRIGGER {name}{where}")
             if connection.vendor == "sqlite":
                 cursor.execute("PRAGMA journal_mode = DELETE")  # a copy of the file is a copy of the log
+                return
+            for name, (table, _) in time_constraints().items():
+                cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     finally:
         _point_at(before)
 

@@ -33,7 +33,10 @@ class Database(Store):
 
     def heads(self) -> list[Head]:
         """The logs, by number."""
-        found = self.rows("SELECT id, origin, size, root, started_at, ended_at FROM audit_log ORDER BY id")
+        found = self.rows(
+            "SELECT id, origin, size, root, CAST(started_at AS text), CAST(ended_at AS text)"
+            " FROM audit_log ORDER BY id"
+        )
         heads = []
         for log, origin, size, root, started, ended in found:
             if not is_hash(as_bytes(root)) or not isinstance(size, int):

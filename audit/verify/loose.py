@@ -37,7 +37,7 @@ def judge_retention(database: Database, cutoff_ms: int) -> None:
     Raises:
         Bad: there is one.
     """
-    ((stored,),) = database.rows("SELECT max(cutoff) FROM audit_retention")
+    ((stored,),) = database.rows("SELECT CAST(max(cutoff) AS text) FROM audit_retention")
     cutoff = moment_of(stored, "a cut-off in audit_retention")
     if cutoff and cutoff.timestamp() * 1000 > cutoff_ms + 1:
         raise Bad("audit_retention lets events be deleted of which no integrated audit.prune tells")

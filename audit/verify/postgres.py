@@ -1,5 +1,6 @@
 """A log in PostgreSQL: REPEATABLE READ, READ ONLY; other processes may join the snapshot."""
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -8,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from audit.verify.database import Database, by_key
+from audit.verify.faults import Bad, printable
 from audit.verify.leaves import POSTGRES, Columns
 from audit.verify.store import Entry
 
@@ -15,6 +17,7 @@ SETTINGS: Final = (
     "-c TimeZone=UTC -c DateStyle=ISO -c jit=off -c max_parallel_workers_per_gather=0 -c work_mem=64MB"
     " -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0"
 )
+UNREADABLE: Final = (psycopg.DataError, psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
 WIDE: Final = 4  # how many times more rows than wanted a span of ids may hold before each id is looked up
 _ESCAPE: Final = re.compile(r"\\(.)")
 _ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
@@ -43,16 +46,18 @@ class Postgres(Database):
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of a statement that gives few."""
-        return self._connection.execute(statement.encode(), values, binary=True).fetchall()
+        with _odd_values_are_bad():
+            return self._connection.execute(statement.encode(), values, binary=True).fetchall()
 
     def stream(self, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement that may give many, by a cursor in the server."""
-        with self._connection.cursor("stream") as cursor:
+        with _odd_values_are_bad(), self._connection.cursor("stream") as cursor:
             yield from cursor.execute(statement.encode(), values)
 
     def text_rows(self, statement: str, *values: Any) -> Iterator[list[Any]]:
         """Rows in COPY's text format, undone: a NULL is None."""
         with (
+            _odd_values_are_bad(),
             self._connection.cursor() as cursor,
             cursor.copy(f"COPY ({statement}) TO STDOUT".encode(), values) as copy,
         ):
@@ -78,6 +83,15 @@ class Postgres(Database):
         else:
             found = self.text_rows(f"SELECT {columns} FROM {table} WHERE {key} = ANY(%s)", ids)  # noqa: S608
         return by_key(table, found)
+
+
+@contextlib.contextmanager
+def _odd_values_are_bad() -> Iterator[None]:
+    """What the server or the driver cannot read was not written by the service."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise Bad(f"a value cannot be read ({printable(str(error))}): it was altered") from error
 
 
 def _unescape(field: str) -> str | None:

@@ -41,6 +41,10 @@ class Sqlite(Database):
             if "decode" in str(error):
                 raise Bad(f"a text is no UTF-8 ({printable(str(error))}): it was altered") from error
             raise
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT:  # extended codes too
+                raise Bad(f"a value cannot be read ({error}): the file was altered or is broken") from error
+            raise
 
     def text_rows(self, statement: str, *values: Any) -> Iterator[list[Any]]:
         """Rows as they are stored."""

@@ -80,7 +80,7 @@ def is_hash(value: Any) -> bool:
 
 
 def moment_of(value: Any, what: str) -> datetime | None:
-    """A stored time, in UTC.
+    """A stored time as the store spells it, in UTC: PostgreSQL has times that Python has not.
 
     Raises:
         Bad: it is none.
@@ -88,7 +88,7 @@ def moment_of(value: Any, what: str) -> datetime | None:
     if value is None:
         return None
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
+        moment = datetime.fromisoformat(str(value))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Bad(f"{what} is no time") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

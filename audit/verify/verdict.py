@@ -33,6 +33,7 @@ from audit.verify.state import State
 from audit.verify.store import Head, Store
 from audit.verify.workers import Opener
 
+ODD: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what odd values end in
 START_SECONDS: Final = 60  # between the start of a log and its first event
 Say = Callable[[str], None]
 
@@ -71,7 +72,7 @@ def judge(opener: Opener, question: Question, say: Say) -> str:
     store = opener()
     try:
         return _Judgement(store, _shared(opener, store), question, say).run()
-    except (TypeError, ValueError) as error:  # what our own code writes is always of its type
+    except ODD as error:  # what our own code writes is always of its type
         raise Bad(f"what stands in a column or file is not of its kind ({error}): it was altered") from error
     finally:
         store.close()

@@ -99,6 +99,19 @@ COLUMNS: Final = (
 )
 
 
+def _told(each: Alteration, what: str) -> Alteration:
+    return replace(each, deed=f"{each.deed}, {what}")
+
+
+_NO_TIME: Final = "a time that Python cannot read"
+UNREADABLE: Final = (
+    _told(column("audit_log", "started_at", "-infinity", "id = %s", 1), _NO_TIME),
+    _told(column("audit_log", "ended_at", "infinity", "id = %s", 1), _NO_TIME),
+    _told(column("audit_event", "time", "infinity"), _NO_TIME),
+    _told(column("audit_retention", "cutoff", "infinity", "cutoff < %s", LATER), _NO_TIME),
+)
+
+
 def _swapped_salts(log: Ledger) -> str:
     salts = json.loads(log.entries[V][1][7])
     salts["ip"], salts["user"] = salts["user"], salts["ip"]
@@ -353,6 +366,7 @@ def _cut(run: Run, log: Ledger, size: int) -> None:
 _ENTRIES, _PERSONAL, _TREE = "entries", "personal data", "the whole tree"
 ALTERATIONS: Final = (
     *COLUMNS,
+    *UNREADABLE,
     Alteration(_ENTRIES, "an event is deleted", delete_event),
     Alteration(_ENTRIES, "an event is deleted with its entry", delete_entry),
     Alteration(_ENTRIES, "the same, and all that follow move up, with nodes and head", close_the_gap),

@@ -1,14 +1,11 @@
 """manage.py verify_log."""
 
 import os
-import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.core.management.base import CommandError, CommandParser
-from django.db import Error
 
 from secure_auth import verification, verifications
 from secure_auth.acting import Refused
@@ -67,7 +64,7 @@ class Command(VerifyingCommand):
             judge = partial(verification.verify_log, resume=options["resume"], **asked)
         try:
             self.show_verdict(lambda say, on_progress: judge(say=say, on_progress=on_progress))
-        except (Error, psycopg.Error, sqlite3.Error) as error:
+        except verification.UNREADABLE as error:
             raise CommandError(
                 f"the log cannot be read ({str(error).strip()}); give the service's environment"
             ) from error

@@ -4,12 +4,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import DatabaseError, connection, models, transaction
+from django.db import DatabaseError, IntegrityError, connection, models, transaction
 
 from audit.checks import missing_triggers
 from audit.models import Checkpoint, Cosignature, Entry, Event, Node, PersonalData, Retention
 from audit.models import Log as LogRow
-from audit.triggers import install, trigger_names
+from audit.triggers import install, time_constraints, trigger_names
 from tests.unit.audit.conftest import Log, only
 from tests.unit.audit.says import committed, failure
 
@@ -20,6 +20,22 @@ COLUMNS = {
     for model in MODELS
 }
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ALSO_KEPT = (
+    "started_at = '2020-01-01 00:00:00+00'",
+    "size = 6, root = 'y', started_at = '2020-01-01 00:00:00+00'",
+    "size = 6, root = 'y', ended_at = started_at",
+    "ended_at = started_at, root = 'y'",
+)
+WITH_A_TIME = {
+    "audit_event_time_readable": "INSERT INTO audit_event VALUES ('e', NOW, '', '', '', '', '', '', '{}', '{}')",
+    "audit_checkpoint_time_readable": "INSERT INTO audit_checkpoint VALUES (1, 1, '', '', NOW)",
+    "audit_cosignature_time_readable": "INSERT INTO audit_cosignature VALUES (1, 1, '', '', NOW)",
+    "audit_log_started_at_readable": "INSERT INTO audit_log VALUES (1, '', 1, '', NOW)",
+    "audit_log_ended_at_readable": "INSERT INTO audit_log VALUES (1, '', 1, '', now(), NOW)",
+    "audit_retention_cutoff_readable": "INSERT INTO audit_retention (cutoff, time) VALUES (NOW, now())",
+    "audit_retention_time_readable": "INSERT INTO audit_retention (cutoff, time) VALUES (now(), NOW)",
+}
+NO_TIMES = ("infinity", "-infinity", "10000-01-01 00:00:00+00", "0044-03-15 00:00:00+00 BC")
 
 
 def fill() -> str:
@@ -55,7 +71,9 @@ def test_rows_cannot_be_deleted(table: str) -> None:
     assert refused(f"DELETE FROM {table}")
 
 
-@pytest.mark.parametrize("change", ["size = 4", "size = 5, root = 'y'", "origin = 'other'", "id = 2"])
+@pytest.mark.parametrize(
+    "change", ["size = 4", "size = 5, root = 'y'", "origin = 'other'", "id = 2", *ALSO_KEPT]
+)
 def test_a_head_only_grows(change: str) -> None:
     LogRow.objects.create(id=1, origin="one", size=5, root=b"x", started_at=NOW)
     assert refused(f"UPDATE audit_log SET {change}")
@@ -63,6 +81,15 @@ def test_a_head_only_grows(change: str) -> None:
     assert not refused("UPDATE audit_log SET size = 6, root = 'y'")
     assert not refused("UPDATE audit_log SET ended_at = started_at")
     assert refused("UPDATE audit_log SET size = 7, root = 'z'")
+
+
+@only("postgres")
+@pytest.mark.parametrize("name", time_constraints())
+def test_a_time_that_python_cannot_read_is_refused(name: str) -> None:
+    """One such row would end every reading of the table."""
+    for moment in NO_TIMES:
+        with pytest.raises(IntegrityError, match=name), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(WITH_A_TIME[name].replace("NOW", f"'{moment}'"))
 
 
 def test_personal_data_can_be_deleted() -> None:

@@ -66,3 +66,22 @@ def test_odd_columns_end_in_a_verdict(original: Owner, tmp_path: Path, name: str
         with pytest.raises(Bad, match=why) as found:
             judge(owner.opener(), question, lambda _: None)
     assert "\n" not in str(found.value)
+
+
+def test_column_that_postgresql_gives_and_python_cannot_read_is_bad(tmp_path: Path) -> None:
+    with ledger.database("postgres", tmp_path) as owner:
+        ledger.fill(owner, ledger.make())
+        owner.run("ALTER TABLE audit_entry ALTER leaf_hash TYPE timestamptz USING 'infinity'::timestamptz")
+        with pytest.raises(Bad, match=r"a value cannot be read .*: it was altered"):
+            judge(owner.opener(), Question(keys=[parse_key(each) for each in VKEYS]), lambda _: None)
+
+
+def test_broken_page_of_sqlite_is_bad(original: Owner, tmp_path: Path) -> None:
+    with original.copy(tmp_path) as owner:
+        ((page,),) = owner.run("SELECT rootpage FROM sqlite_master WHERE name = 'audit_entry'")
+        ((size,),) = owner.run("PRAGMA page_size")
+        with Path(owner.place).open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+        with pytest.raises(Bad, match=r"a value cannot be read .*malformed"):
+            judge(owner.opener(), Question(keys=[parse_key(each) for each in VKEYS]), lambda _: None)

@@ -11,7 +11,7 @@ from audit.verify import layout
 from audit.verify.canonical import compact, parse, unique
 from audit.verify.faults import Bad, printable
 from audit.verify.leaves import EVENT, EXPORT, PERSONAL, Altered, Columns, Spelling
-from audit.verify.notes import NotSigned, parse_checkpoint, parse_note
+from audit.verify.notes import COSIGNATURE_BYTES, NotSigned, parse_checkpoint, parse_note
 from audit.verify.ranges import RANGE
 from audit.verify.store import Covering, Entry, Head, Store, Stored
 from audit.verify.tree import HASH_BYTES, TILE, TILE_HEIGHT, hash_leaf
@@ -210,15 +210,19 @@ def _personal(event_id: str, openings: Any) -> Columns:
     return [event_id, *(values.get(name, "") for name in PERSONAL[1:6]), compact(text), compact(salts)]
 
 
-def _stored(note: Any) -> Stored:
-    """An exported checkpoint: cosignatures are lines of the note like any other."""
+def _stored(raw: Any) -> Stored:
+    """An exported checkpoint, where cosignatures are lines of the note like any other."""
     try:
-        told = parse_note(str(note))
-        checkpoint = parse_checkpoint(told.text)
+        note = parse_note(str(raw))
+        checkpoint = parse_checkpoint(note.text)
     except NotSigned as error:
         raise Bad(f"an exported checkpoint: {error}") from None
-    lines = str(note)[len(told.text) + 1 :].removesuffix("\n").split("\n")
-    witnesses = tuple(
-        (name, line) for (name, _, raw), line in zip(told.signatures, lines, strict=True) if len(raw) == 72
-    )
-    return Stored(checkpoint.size, checkpoint.root, str(note), witnesses)
+    own, cosigned = f"{note.text}\n", []
+    for (name, _, signature), line in zip(
+        note.signatures, str(raw)[len(own) :].splitlines(keepends=True), strict=True
+    ):
+        if len(signature) == COSIGNATURE_BYTES:
+            cosigned.append((name, line))
+        else:
+            own += line
+    return Stored(checkpoint.size, checkpoint.root, own, tuple(cosigned))

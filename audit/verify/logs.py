@@ -44,6 +44,7 @@ class Case:
     keys: tuple[VerifierKey, ...]
     known: tuple[Known, ...] = ()
     declared: Checkpoint | None = None
+    signers: int = 0  # of each checkpoint, where every key of the log is known
 
 
 class LogJudge:
@@ -66,7 +67,7 @@ class LogJudge:
         known = (*self._case.known, *extra)
         for first in range(self._frontier.size, self._head.size, RANGE):
             last = min(first + RANGE, self._head.size)
-            yield Task(self._head, first, last, cover, self._case.keys, known)
+            yield Task(self._head, first, last, cover, self._case.keys, known, self._case.signers)
 
     def take(self, found: Found) -> None:
         """Join the next range.

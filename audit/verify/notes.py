@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ED25519: Final = 1
 COSIGNATURE: Final = 4
+SIGNATURE_BYTES: Final = 64  # Ed25519, RFC 8032 section 5.1.6
+COSIGNATURE_BYTES: Final = 8 + SIGNATURE_BYTES  # a time before it
 MAX_NOTE_BYTES: Final = 1_000_000
 MAX_SIGNATURES: Final = 100
 _LINE: Final = re.compile("\u2014 ([^\\s+]+) ([A-Za-z0-9+/=]+)")
@@ -159,6 +161,29 @@ def read_checkpoint(raw: str, keys: Sequence[VerifierKey]) -> Checkpoint:
     return checkpoint
 
 
+def count_unknown(raw: str, keys: Iterable[VerifierKey], signers: int) -> int:
+    """How many lines under a stored checkpoint are of keys of its log that were not given.
+
+    `signers`: how many keys of the log sign each checkpoint, where all of them were given; else 0.
+
+    Raises:
+        NotSigned: another line stands there, one stands twice, or one is missing.
+    """
+    note = parse_note(raw)
+    origin = note.text.partition("\n")[0]
+    lines = [(name, identity) for name, identity, _ in note.signatures]
+    if any(name != origin or len(signature) != SIGNATURE_BYTES for name, _, signature in note.signatures):
+        raise NotSigned("a line under it is no signature of the log")
+    if len(set(lines)) < len(lines):
+        raise NotSigned("a signature under it stands twice")
+    unknown = len(set(lines) - {(key.name, key.identity) for key in keys if key.kind == ED25519})
+    if signers and unknown:
+        raise NotSigned("a signature under it is of no key of the log")
+    if signers and len(lines) != signers:
+        raise NotSigned(f"{signers} keys of the log sign each checkpoint, this one has {len(lines)}")
+    return unknown
+
+
 def verify_cosignature(line: str, text: str, keys: Iterable[VerifierKey]) -> bool:
     """Whether one of these witnesses cosigned the checkpoint (tlog-cosignature); False: the witness is not known.
 
@@ -170,7 +195,7 @@ def verify_cosignature(line: str, text: str, keys: Iterable[VerifierKey]) -> boo
         if key.kind == COSIGNATURE and (key.name, key.identity) == (name, identity):
             seconds = int.from_bytes(signature[:8], "big")
             message = f"cosignature/v1\ntime {seconds}\n{text}".encode()
-            if len(signature) != 72 or not key.verify(signature[8:], message):
+            if len(signature) != COSIGNATURE_BYTES or not key.verify(signature[8:], message):
                 raise NotSigned(f"the cosignature of {name} is forged")
             return True
     return False

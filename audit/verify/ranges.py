@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from audit.verify.cover import Cover
 from audit.verify.faults import Bad, printable
 from audit.verify.leaves import Altered, Columns, rebuild
-from audit.verify.notes import NotSigned, VerifierKey, parse_note, read_checkpoint, verify_cosignature
+from audit.verify.notes import (
+    NotSigned,
+    VerifierKey,
+    count_unknown,
+    parse_note,
+    read_checkpoint,
+    verify_cosignature,
+)
 from audit.verify.store import Entry, Head, Store, Stored, is_hash
 from audit.verify.tree import TILE, TILE_HEIGHT, Frontier, fold_full, hash_leaf
 
@@ -35,6 +42,7 @@ class Task:
     cover: Cover
     keys: tuple[VerifierKey, ...]
     known: tuple[Known, ...] = ()
+    signers: int = 0  # of each checkpoint, where every key of the log is known
 
 
 @dataclass(slots=True)
@@ -62,7 +70,7 @@ class Found:
     opened: int = 0
     erased: int = 0
     cosigned: int = 0
-    not_judged: int = 0  # cosignatures of witnesses whose key was not given
+    not_judged: int = 0  # signatures of keys that were not given
     fault: Bad | None = None
     fault_last: int = -1
 
@@ -193,18 +201,21 @@ def _add_tile(
 
 
 def _read_stored(stored: Stored, task: Task, found: Found) -> Known:
-    """A stored checkpoint whose columns say what its signed text says.
+    """A stored checkpoint whose columns say what its signed text says, under which only signatures stand.
 
     Raises:
-        Bad: they do not, or nobody whom we trust signed it.
+        Bad: they do not, nobody whom we trust signed it, or a line is none of those that belong there.
     """
     where = f"the stored checkpoint of {stored.size} entries"
     try:
         checkpoint = read_checkpoint(stored.note, task.keys)
+        found.not_judged += count_unknown(stored.note, task.keys, task.signers)
         text = parse_note(stored.note).text
         for witness, line in stored.cosignatures:
             if not line.startswith(f"\u2014 {witness} "):
                 raise NotSigned(f"a cosignature of {printable(witness)} bears another name")
+            if line.find("\n") != len(line) - 1:
+                raise NotSigned(f"the cosignature of {printable(witness)} is not one line")
             if verify_cosignature(line, text, [key for key in task.keys if key.name == witness]):
                 found.cosigned += 1
             else:

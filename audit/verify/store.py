@@ -25,7 +25,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored checkpoint: its columns, and the cosignatures under it as (witness, line)."""
+    """A stored checkpoint: its columns, and the cosignatures under it, which `note` has not, as (witness, line)."""
 
     size: int
     root: bytes

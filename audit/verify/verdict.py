@@ -34,6 +34,7 @@ from audit.verify.store import Head, Store
 from audit.verify.workers import Opener
 
 ODD: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what odd values end in
+SIGNERS: Final = 2  # of each checkpoint: the active key of the ring and the next one
 START_SECONDS: Final = 60  # between the start of a log and its first event
 Say = Callable[[str], None]
 
@@ -50,7 +51,7 @@ class Outside:
 class Question:
     """What to judge by: trusted keys, what was kept elsewhere, how many processes, where to go on.
 
-    `ring` are raw Ed25519 keys that vouch for every log under its own name.
+    `ring` are raw Ed25519 keys that vouch for every log under its own name: all that ever signed one.
     """
 
     keys: Sequence[VerifierKey] = ()
@@ -100,10 +101,13 @@ class _Judgement:
         declared = {head.log - 1: self._declared(head) for head in heads[1:]}
         known = self._known()
         tallies = []
+        signers = SIGNERS if self._question.ring else 0
         resumed = self._question.resume and self._question.state.load()
         with covers.gather(self._store) as cover:
             for head in heads:
-                case = Case(head, self._keys[head.log], tuple(known[head.log]), declared.get(head.log))
+                case = Case(
+                    head, self._keys[head.log], tuple(known[head.log]), declared.get(head.log), signers
+                )
                 begun = self._question.state.begun(self._store, head) if resumed else None
                 tallies.append(
                     self._judge_log(LogJudge(self._store, case, begun), head, cover, begun is not None)
@@ -254,7 +258,7 @@ class _Judgement:
         say(f"  tree: root {base64.b64encode(head.root).decode()}")
         say(f"  signed: {tally.checkpoints} stored checkpoints, {tally.cosigned} cosignatures")
         if tally.not_judged:
-            say(f"  not judged: {tally.not_judged} cosignatures, whose witnesses' keys were not given")
+            say(f"  not judged: {tally.not_judged} signatures, whose keys were not given")
         for known in tally.met:
             say(f"  continues {known.where} of {known.size} entries")
         if tally.newest_signed < head.size:

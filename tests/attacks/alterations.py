@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import tests.ready  # noqa: F401
-from audit import merkle
+from audit import merkle, notes
 from tests import ledger
 from tests.bench.logbook import KINDS, START_MS, Maker
 from tests.ledger import NOW_MS, SIZE, Ledger
@@ -197,6 +197,29 @@ def roll_back(run: Run, log: Ledger) -> None:
 def forge_signature(run: Run, log: Ledger) -> None:
     note, _ = ledger.checkpoint(log.hashes, 300, replace(ledger.KEY, sign=lambda _: b"\x02" * 64))
     run("UPDATE audit_checkpoint SET note = %s WHERE size = 300", note)
+
+
+def forge_cosignature_below(run: Run, _log: Ledger) -> None:
+    """What the service would serve as a witness's word."""
+    identity = notes.key_id(ledger.WITNESS, ledger.WITNESS_KEY.public, notes.ED25519_COSIGNATURE)
+    line = notes.signature_line(ledger.WITNESS, identity, bytes(72))
+    run("UPDATE audit_checkpoint SET note = note || %s WHERE size = %s", line, SIZE)
+
+
+def cosign_below(run: Run, _log: Ledger) -> None:
+    run(
+        "UPDATE audit_checkpoint SET note = note || (SELECT line FROM audit_cosignature) WHERE size = %s",
+        ledger.COSIGNED,
+    )
+
+
+def unsign(run: Run, log: Ledger) -> None:
+    text = ledger.checkpoint(log.hashes, 300)[0].partition("\n\n")[0]
+    run("UPDATE audit_checkpoint SET note = %s WHERE size = 300", text + "\n\n")
+
+
+def break_cosignature(run: Run, _log: Ledger) -> None:
+    run("UPDATE audit_cosignature SET line = replace(line, %s, '')", "\n")
 
 
 def sign_with_another_key(run: Run, log: Ledger) -> None:
@@ -395,6 +418,10 @@ ALTERATIONS: Final = (
     Alteration(_PERSONAL, "a row is deleted, and a genuine `audit.erase` altered to name it", widen_erasure),
     Alteration(_PERSONAL, "an event is deleted, and an `audit.prune` without an entry covers it", fake_prune),
     Alteration(_TREE, "a signature is forged", forge_signature),
+    Alteration(_TREE, "the signature under a checkpoint is removed", unsign),
+    Alteration(_TREE, "a forged cosignature is put under a checkpoint's own signature", forge_cosignature_below),
+    Alteration(_TREE, "a genuine one is put there", cosign_below),
+    Alteration(_TREE, "a cosignature loses its line end", break_cosignature),
     Alteration(_TREE, "all checkpoints are signed with another key", sign_with_another_key),
     Alteration(_TREE, "all checkpoints are deleted", drop_checkpoints),
     Alteration(_TREE, "an event is altered with its leaf hash", alter_with_hash),

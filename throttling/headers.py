@@ -1,8 +1,9 @@
 """The RateLimit and RateLimit-Policy fields of an answer.
 
 Source: IETF draft-ietf-httpapi-ratelimit-headers-10. The limiter notes what it granted or refused while a
-request is watched; of several limits that one request counts against, the one with the least left is told. `t` is when
-more of the quota comes at the latest (all of it after a grant; after a refusal Retry-After), and never exceeds `w`.
+request is watched; of several limits that one request counts against, the one with the least left is told, and of
+several that are used up the one that refuses for longest. `t` is when more of the quota comes at the latest (all of it
+after a grant; after a refusal Retry-After), and never exceeds `w`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -56,13 +57,17 @@ def rate_limit_fields(usages: list[Usage]) -> dict[str, str]:
     ]
     if not rates:
         return {}
-    tightest = min(rates, key=lambda usage: usage.remaining / usage.limit.allowed)
+    tightest = min(rates, key=_tightness)
     limit = tightest.limit
     window = policy_window_seconds(limit)
     return {
         "RateLimit-Policy": f'"{limit.purpose}";q={limit.allowed};w={window}',
         "RateLimit": f'"{limit.purpose}";r={tightest.remaining};t={min(tightest.reset_seconds, window)}',
     }
+
+
+def _tightness(usage: Usage) -> tuple[float, bool, int]:
+    return (usage.remaining / usage.limit.allowed, not usage.is_refusal, -usage.reset_seconds)
 
 
 def policy_window_seconds(limit: Limit) -> int:

@@ -123,12 +123,13 @@ def _add(
 def _usage(claim: Claim, verdict: dict[str, int], granted_at: int | None) -> Usage:
     """What is left of a limit; all of it is back when a count that was granted now ends, some of it after a refusal."""
     free = claim.limit.allowed - verdict["used"] - verdict["pending"]
-    reset = verdict["wait"] if verdict["wait"] > 0 else verdict["reset"]
+    refuses = verdict["wait"] > 0
+    reset = verdict["wait"] if refuses else verdict["reset"]
     if granted_at is not None:
         free -= verdict["need"]
         if claim.limit.counts is Counts.ATTEMPTS:
             reset = kept_ms(claim.limit, granted_at)
-    return Usage(claim.limit, 0 if verdict["wait"] > 0 else max(0, free), _seconds(reset))
+    return Usage(claim.limit, 0 if refuses else max(0, free), _seconds(reset), refuses)
 
 
 def _refusal(refused: list[tuple[Claim, dict[str, int]]], usage: tuple[Usage, ...]) -> LimitExceeded:

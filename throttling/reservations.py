@@ -49,11 +49,15 @@ class Claim(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What is left of a limit now, and in how many seconds more of it is back at the latest (RateLimit fields)."""
+    """What is left of a limit now, and in how many seconds more of it is back at the latest (RateLimit fields).
+
+    ``is_refusal``: it stands in the way of the decision that it was noted at.
+    """
 
     limit: Limit
     remaining: int
     reset_seconds: int
+    is_refusal: bool = False
 
 
 class Part(NamedTuple):

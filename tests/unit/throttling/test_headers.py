@@ -27,6 +27,15 @@ def ask(claim: Claim) -> tuple[bool, dict[str, int]]:
     return not retry_after, told
 
 
+def refuse(*claims: Claim) -> dict[str, int]:
+    """The parameters of both fields of a refusal, whose `t` is its Retry-After."""
+    with watch_usage() as noted, pytest.raises(LimitExceeded) as refusal:
+        limiter.reserve(*claims)
+    told = _parameters(rate_limit_fields(noted))
+    assert refusal.value.retry_after_seconds == told["t"]
+    return told
+
+
 def _parameters(fields: dict[str, str]) -> dict[str, int]:
     return {name: int(value) for name, value in re.findall(r"(\w)=(\d+)", " ".join(fields.values()))}
 
@@ -59,3 +68,25 @@ def test_quota_spread_over_the_window_is_never_refused(clocked: Store) -> None:
     for _ in range(3 * LARGE.allowed):
         assert ask(claim)[0]
         clocked.advance(pause)
+
+
+def test_of_several_rates_used_up_the_one_that_refuses_for_longest_is_told(clocked: Store) -> None:
+    short, long = Limit("password_source", 1, 10, Counts.ATTEMPTS), Limit("refresh", 1, 60, Counts.ATTEMPTS)
+    owners = clocked.owner(), clocked.owner()
+    for limits in ((short, long), (long, short)):
+        claims = [Claim(limit, owner) for limit, owner in zip(limits, owners, strict=True)]
+        limiter.reserve(*claims)
+        clocked.advance(1)
+        told = refuse(*claims)
+        assert (told["t"], told["w"]) == (60, 60)
+        clocked.advance(70_000)
+
+
+def test_a_rate_that_refuses_is_told_before_one_whose_last_count_was_given_back(clocked: Store) -> None:
+    """Each owner in Redis decides by itself: what one granted last is noted though another refused."""
+    short, long = Limit("password_source", 1, 10, Counts.ATTEMPTS), Limit("refresh", 1, 60, Counts.ATTEMPTS)
+    fresh, spent = Claim(long, clocked.owner()), Claim(short, clocked.owner())
+    limiter.reserve(spent)
+    clocked.advance(1)
+    told = refuse(spent, fresh)
+    assert (told["r"], told["t"], told["w"]) == (0, 10, 10)

@@ -15,6 +15,7 @@ from audit.events import EventType, Reason
 from secure_auth import (
     accounts,
     addresses,
+    devices,
     forced_changes,
     links,
     outbox,
@@ -126,9 +127,10 @@ def enable(*, user: User, actor: Actor) -> None:
 
 
 def unlock(*, user: User, actor: Actor) -> None:
-    """Lift every lock of an account, of both steps; its owner is told."""
+    """Lift every lock of an account, of both steps, on its known devices too; its owner is told."""
     with transaction.atomic():
-        lockout.unlock(addresses.account_id(user.email_key), user.pk)
+        known = devices.live_devices(timezone.now()).filter(user=user).values_list("pk", flat=True)
+        lockout.unlock(addresses.account_id(user.email_key), user.pk, devices=known)
         outbox.queue_mail("unlocked", to=user.email)
         append(action_event(EventType.ACCOUNT_UNLOCK, user.pk, actor))
 

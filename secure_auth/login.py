@@ -218,7 +218,9 @@ def reauthenticate(
             append(_reauthentication(user, session, factor, source, ended))
         elif fresh and verdict.amr:
             recovered = user.pk if factor.method != "totp" else ""
-            settlement = lockout.settle_second_factor(reservation, failed=False, recovered=recovered)
+            settlement = lockout.settle_second_factor(
+                reservation, failed=False, recovered=recovered, device=fresh.device_id
+            )
             locks = refusals.begin_locks(settlement, source=source, user=user.pk)
             _freshen(fresh, verdict.amr, now)
             spent = factors.note_spent(user, factor.method, source=source, session=session.id)

@@ -6,6 +6,7 @@ are limited like known ones, since an account is whatever opaque id the typed id
 Source: NIST SP 800-63B-4 section 3.2.2; OWASP "Slow Down Online Guessing Attacks with Device Cookies".
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from throttling.address import source_key, wide_source_key
@@ -13,7 +14,7 @@ from throttling.limiter import claim
 from throttling.reservations import Claim, Clear
 
 PASSWORD_PURPOSES = ("password_account", "password_account_source")
-SECOND_STEP_PURPOSES = ("totp_account", "totp_consecutive", "recovery_account")
+TOTP_PURPOSES = ("totp_account", "totp_consecutive")
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,10 @@ def login_clears(*, account: str, user: str, ip: str, device: str | None, totp: 
     return tuple(clears)
 
 
-def recovery_clears(user: str) -> tuple[Clear, ...]:
-    """What another second factor clears where it completes no login: the locks of TOTP."""
-    return (Clear(f"account:{user}", ("totp_account", "totp_consecutive"), ""),)
+def recovery_clears(user: str, device: str) -> tuple[Clear, ...]:
+    """What another second factor clears where it completes no login: the locks of TOTP, on this device too."""
+    clears = (Clear(f"account:{user}", TOTP_PURPOSES, ""),)
+    return (*clears, Clear(f"device:{device}", ("totp_device",))) if device else clears
 
 
 def reset_clears(account: str) -> tuple[Clear, ...]:
@@ -93,9 +95,10 @@ def reset_clears(account: str) -> tuple[Clear, ...]:
     return (Clear(f"account:{account}", PASSWORD_PURPOSES),)
 
 
-def unlock_clears(account: str, user: str) -> tuple[Clear, ...]:
-    """What an operator's unlock clears: every lock of the account, of both steps."""
-    return (*reset_clears(account), Clear(f"account:{user}", SECOND_STEP_PURPOSES))
+def unlock_clears(account: str, user: str, devices: Iterable[str]) -> tuple[Clear, ...]:
+    """What an operator's unlock clears: every lock of the account, of both steps, and of its known devices."""
+    lanes = [Clear(f"device:{device}", ("password_device", "totp_device")) for device in devices]
+    return (*reset_clears(account), Clear(f"account:{user}", (*TOTP_PURPOSES, "recovery_account")), *lanes)
 
 
 def source_clears(ip: str) -> tuple[Clear, ...]:

@@ -6,6 +6,7 @@ outside any transaction; ``settle_*`` and ``clear_*`` inside the one that record
 the account's row is locked. All raise StoreUnavailable; ``reserve_*`` raise LimitExceeded too.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from axes.handlers.base import AxesHandler
@@ -144,11 +145,13 @@ def tell_locks(refusal: LimitExceeded) -> Settlement:
     return limiter.tell(refusal)
 
 
-def settle_second_factor(reservation: Reservation, *, failed: bool, recovered: str = "") -> Settlement:
-    """Settle a second factor that completes no login. A factor other than TOTP opens the TOTP lock of the user whom
-    ``recovered`` names.
+def settle_second_factor(
+    reservation: Reservation, *, failed: bool, recovered: str = "", device: str = ""
+) -> Settlement:
+    """Settle a second factor that completes no login. A factor other than TOTP opens the TOTP locks of the user whom
+    ``recovered`` names, and of the known ``device`` that it was shown from.
     """
-    clears = lanes.recovery_clears(recovered) if recovered else ()
+    clears = lanes.recovery_clears(recovered, device) if recovered else ()
     return limiter.settle(reservation, failed=failed, clear=clears)
 
 
@@ -176,9 +179,9 @@ def reset(*, account: str | None = None, ip: str | None = None) -> int:
     return int(AxesProxyHandler.reset_attempts(username=account, ip_address=ip))
 
 
-def unlock(account: str, user: str) -> None:
-    """Open every lock of an account, of both steps."""
-    limiter.clear_all(lanes.unlock_clears(account, user))
+def unlock(account: str, user: str, *, devices: Iterable[str] = ()) -> None:
+    """Open every lock of an account, of both steps, and of its known ``devices``."""
+    limiter.clear_all(lanes.unlock_clears(account, user, devices))
 
 
 def reserve_refresh(*, session: str | None, ip: str) -> Reservation:

@@ -1,11 +1,12 @@
 """Known devices: a lane of the limits for people who completed a login there before (OWASP device cookies).
 
 The token is the row's id and a keyed digest; it opens no door, skips no step and dies on reset, reset_mfa, disabling
-and too many failures. Each login that asks to be remembered rotates it.
+and too many failures. Each login that asks to be remembered rotates it. An account has MOST_DEVICES at most.
 """
 
 import hmac
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -13,6 +14,7 @@ from django.db.models import QuerySet
 from secure_auth import familiar, keys, rows
 from secure_auth.models import KnownDevice, PendingLogin, Session, User, is_id
 
+MOST_DEVICES = 20
 ROTATE = """
 UPDATE secure_auth_knowndevice
    SET generation = generation + 1, key_before = key_id, key_id = %s,
@@ -20,13 +22,29 @@ UPDATE secure_auth_knowndevice
  WHERE id = %s AND user_id = %s AND revoked_at IS NULL AND expires_at > %s
 RETURNING {columns}
 """
+# Of the other live devices, newest first, the one that a new device leaves no place for.
+ONE_TOO_MANY = f"""
+(SELECT other.id FROM secure_auth_knowndevice AS other
+  WHERE other.user_id = secure_auth_knowndevice.user_id AND other.id <> secure_auth_knowndevice.id
+    AND other.revoked_at IS NULL AND other.expires_at > secure_auth_knowndevice.created_at
+  ORDER BY other.last_used_at DESC, other.id DESC LIMIT 1 OFFSET {MOST_DEVICES - 1})
+"""  # noqa: S608 a constant
 
 
-def remember_device(user: User, *, known_id: str, user_agent: str, now: datetime) -> tuple[str, str]:
-    """The id of a device that is known from now on, and its token, shown once.
+class Remembered(NamedTuple):
+    """A device that is known from now on, its token, shown once, and the id of one that was forgotten in its favour."""
+
+    id: str
+    token: str
+    forgotten: str
+
+
+def remember_device(user: User, *, known_id: str, user_agent: str, now: datetime) -> Remembered:
+    """Know a device from now on. Under the account's lock: two at a time would both find a place.
 
     A device that is known already (`known_id`) keeps its id and its failures, and gets its next token.
     """
+    forgotten = ""
     expires_at = now + timedelta(seconds=settings.DEVICE_SECONDS)
     device = None
     if known_id:
@@ -41,8 +59,10 @@ def remember_device(user: User, *, known_id: str, user_agent: str, now: datetime
             last_used_at=now,
             expires_at=expires_at,
         )
-        rows.insert_row(device)
-    return device.id, derive_token(device.id, device.key_id, device.generation)
+        forgotten = rows.insert_row(device, returning=ONE_TOO_MANY) or ""
+        if forgotten:
+            forget_devices(user.pk, device_id=forgotten, now=now)
+    return Remembered(device.id, derive_token(device.id, device.key_id, device.generation), forgotten)
 
 
 def derive_token(device_id: str, key_id: str, generation: int) -> str:

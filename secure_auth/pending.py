@@ -192,14 +192,11 @@ def complete_login(
     for the caller to append.
     """
     user, device_id, device_token = login.user, login.device_id, ""
-    events = []
+    events: list[NewEvent] = []
     if remember:
-        device_id, device_token = devices.remember_device(
-            user, known_id=device_id, user_agent=source.user_agent, now=now
-        )
-        events.append(
-            factors.plain_event(EventType.DEVICE_REMEMBER, user.pk, source=source, device=device_id)
-        )
+        known = devices.remember_device(user, known_id=device_id, user_agent=source.user_agent, now=now)
+        device_id, device_token = known.id, known.token
+        events = _remembered(known, user, source)
     amr, digest_key = ["pwd", *proved, "mfa"], digest_ring.active_key()
     session = sessions.open_session(
         user,
@@ -227,6 +224,17 @@ def complete_login(
         opened = replace(opened, severity=Severity.LOW)  # so that charts can count them
     pair = tokens.issue_pair(session, user, digest_key=digest_key, now=now)
     return LoginCompleted(pair, device_token), [*events, opened]
+
+
+def _remembered(known: devices.Remembered, user: User, source: Source) -> list[NewEvent]:
+    remember, forget = EventType.DEVICE_REMEMBER, EventType.DEVICE_FORGET
+    events = [factors.plain_event(remember, user.pk, source=source, device=known.id)]
+    if known.forgotten:
+        cause = Reason.SUPERSEDED
+        events.append(
+            factors.plain_event(forget, user.pk, source=source, reason=cause, device=known.forgotten)
+        )
+    return events
 
 
 def _tell_owner(user: User, source: Source, now: datetime) -> None:

@@ -92,14 +92,16 @@ def _plan(model: type[Model], _vendor: str) -> tuple[list[str], list[tuple[int, 
     return [field.attname for field in fields], [plan for plan in plans if plan[2]]
 
 
-def insert_row(instance: Model) -> None:
-    """Insert a new instance whose primary key is known."""
+def insert_row(instance: Model, *, returning: str = "") -> Any:
+    """Insert a new instance whose primary key is known; the value of the constant expression `returning`, if any."""
     fields: Sequence[Field[Any, Any]] = instance._meta.concrete_fields
     database = connections[DEFAULT_DB_ALIAS]
     values = [field.get_db_prep_save(field.pre_save(instance, True), database) for field in fields]
     with prepared_cursor() as cursor:
-        cursor.execute(_insert(type(instance)), values)
+        cursor.execute(_insert(type(instance)) + (f" RETURNING {returning}" if returning else ""), values)
+        returned = cursor.fetchone()[0] if returning else None
     instance._state.adding, instance._state.db = False, DEFAULT_DB_ALIAS
+    return returned
 
 
 @cache

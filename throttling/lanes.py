@@ -41,8 +41,11 @@ def spraying_owner(source: str) -> str:
 def password_claims(attempt: PasswordAttempt, *, by_source: bool) -> tuple[Claim, ...]:
     """Claims of one password check. ``by_source`` False: of the account only, for someone logged in."""
     if attempt.device:
-        owner = f"device:{attempt.device}"
-        return (claim("password_device", owner, attempt.account), claim("password_device_attempts", owner))
+        return (
+            claim("password_device", f"device:{attempt.device}", attempt.account),
+            # The account's: with a rate for each device, whoever has many could make the service hash without end.
+            claim("password_device_attempts", f"account:{attempt.account}"),
+        )
     account, source, wide = f"account:{attempt.account}", source_key(attempt.ip), wide_source_key(attempt.ip)
     claims = [claim("password_account_source", account, source), claim("password_account", account)]
     if by_source:

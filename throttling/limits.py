@@ -90,7 +90,7 @@ KEY_KINDS = {
     "password_account_source": "account_source",
     "password_account": "account",
     "password_device": "device",
-    "password_device_attempts": "device",
+    "password_device_attempts": "account",
     "second_factor_login": "login",
     "totp_account": "account",
     "totp_consecutive": "account",

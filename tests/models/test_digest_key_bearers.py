@@ -104,7 +104,7 @@ def a_device() -> Callable[[], object]:
 def a_device_seen_once_since() -> Callable[[], object]:
     """The answer that carried its new token may be lost, so that it shows the token before once more."""
     user = a_user()
-    known, _ = devices.remember_device(user, known_id="", user_agent="", now=timezone.now())
+    known = devices.remember_device(user, known_id="", user_agent="", now=timezone.now()).id
 
     def remember() -> None:
         devices.remember_device(user, known_id=known, user_agent="", now=timezone.now())

@@ -53,18 +53,18 @@ def find_bodies(before_ms: int) -> Bodies:
     return Bodies(int(events), *divmod(int(position or 0), LOG_SHIFT))
 
 
-def last_promise() -> Promise | None:
-    """The newest pruning that the log tells of."""
+def last_promise(upto_ms: int) -> Promise | None:
+    """The newest pruning that the log tells of, among those of events before this moment or an earlier one."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, details FROM audit_event WHERE type = %s AND outcome = %s ORDER BY id DESC LIMIT 1",
+            "SELECT id, details FROM audit_event WHERE type = %s AND outcome = %s ORDER BY id DESC",
             [EventType.AUDIT_PRUNE, Outcome.SUCCESS],
         )
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    details = json.loads(row[1])
-    return Promise(row[0], int(details["before_ms"]), int(details["log"]), int(details["entries"]))
+        for event, text in cursor:
+            told = json.loads(text)
+            if told["before_ms"] <= upto_ms:
+                return Promise(event, told["before_ms"], told["log"], told["entries"])
+    return None
 
 
 def cutoff_ms() -> int:

@@ -12,6 +12,18 @@ WAIT_SECONDS = 30.0
 PAUSE_SECONDS = 0.1
 
 
+def require_sound_log() -> None:
+    """Ask this before such an event is appended: one that was refused would become an entry under the next log.
+
+    Raises:
+        Refused: the log can't go on. The caller has written nothing yet.
+    """
+    head = tree.current_head()
+    trouble = integration.find_trouble(head) if head else None
+    if trouble:
+        raise Refused(f"the log does not go on ({trouble.why}): nothing was removed. See new_log")
+
+
 def integrate(events: Sequence[str]) -> None:
     """Return when all these events have entries; this process integrates too, so that no worker needs to run.
 
@@ -20,10 +32,7 @@ def integrate(events: Sequence[str]) -> None:
     """
     book, deadline, left = Logbook(), time.monotonic() + WAIT_SECONDS, list(events)
     while left := [event for event in left if tree.place_of(event) is None]:
-        head = tree.current_head()
-        trouble = integration.find_trouble(head) if head else None
-        if trouble:
-            raise Refused(f"the log does not go on ({trouble.why}): nothing was removed. See new_log")
+        require_sound_log()
         if time.monotonic() > deadline:
             raise Refused(
                 f"the event that covers this is no entry of the log after {WAIT_SECONDS:.0f} s: nothing was removed. "

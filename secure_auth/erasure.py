@@ -80,6 +80,7 @@ def erase_user(*, email: str, actor: Actor) -> Erased:
     user_id = user.pk if user else ""
     if user is None and not removal.personal_data_of("", subjects, 1) and not _registrations(address):
         raise Refused("no account has this address, and the log tells nothing of it")
+    covering.require_sound_log()
     _end(user, address, actor)
     events = _forget(user_id, subjects, actor)
     if user:
@@ -200,6 +201,7 @@ def _forget(user_id: str, subjects: list[str], actor: Actor, reason: Reason = Re
     """Cover what the log holds of them by events, see those integrated, then delete it; how many events."""
     done = 0
     while events := removal.personal_data_of(user_id, subjects, ROUND):
+        covering.require_sound_log()
         parts = [events[start : start + MAX_IDS] for start in range(0, len(events), MAX_IDS)]
         with transaction.atomic():
             covering_events = append(*(_covering(part, actor, reason) for part in parts))

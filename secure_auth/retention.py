@@ -1,7 +1,8 @@
 """Retention: old events lose their bodies and personal data; their entries and proofs stay.
 
 The order makes a crash at any line safe, and lets the next run finish: the `audit.prune` event, its entry in the tree,
-the cut-off that the database's triggers obey, then the rows, batch by batch.
+the cut-off that the database's triggers obey, then the rows, batch by batch. Until the cut-off is moved nothing is
+removed, and only a run that asks for as much does what such an event says: its own run may have been refused.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ def count(before: datetime) -> int:
 
 
 def prune(*, before: datetime, reason: Reason = Reason.BY_COMMAND) -> Pruned:
-    """Strip the integrated events before a moment; a pruning that was begun and not finished is finished first.
+    """Strip the integrated events before a moment; one that moved the cut-off and did not end is finished first.
 
     Raises:
         Refused: the event that covers it does not get into the log; nothing was deleted.
@@ -44,13 +45,13 @@ def prune(*, before: datetime, reason: Reason = Reason.BY_COMMAND) -> Pruned:
         raise Refused(
             "the database's role may not delete from audit_event: nothing was done (docs/running.md)"
         )
-    done, cutoff = 0, removal.cutoff_ms()
-    begun = removal.last_promise()
+    covering.require_sound_log()
+    done, cutoff, before_ms = 0, removal.cutoff_ms(), _milliseconds(before)
+    begun = removal.last_promise(max(cutoff, before_ms))
     if begun and begun.before_ms > cutoff:
         done, cutoff = done + _keep(begun), begun.before_ms
     elif begun:
         done += removal.drop_bodies(begun)
-    before_ms = _milliseconds(before)
     found = removal.find_bodies(before_ms) if before_ms > cutoff else None
     if found and found.events:
         done += _keep(_promise(found, before_ms, reason))
@@ -62,9 +63,9 @@ def prune_due() -> bool:
     if not settings.AUDIT_RETENTION_DAYS:
         return False
     before = timezone.now() - timedelta(days=settings.AUDIT_RETENTION_DAYS)
-    cutoff = EPOCH + timedelta(milliseconds=removal.cutoff_ms())
-    if before < cutoff + STEP:
-        begun = removal.last_promise()
+    cutoff_ms = removal.cutoff_ms()
+    if before < EPOCH + timedelta(milliseconds=cutoff_ms) + STEP:
+        begun = removal.last_promise(cutoff_ms)
         return bool(begun and removal.drop_bodies(begun))
     return bool(prune(before=before, reason=Reason.RETENTION).events)
 

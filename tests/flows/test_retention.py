@@ -13,6 +13,7 @@ from tests.server import Server, running_server
 
 PRUNE = ("prune", "--older-than", "1s", "--yes")
 OLD = 1.1  # seconds
+REMOVALS = "SELECT id FROM audit_event WHERE type IN ('audit.prune', 'audit.erase') ORDER BY id"
 PROMISES = "SELECT id FROM audit_event WHERE type = 'audit.prune' ORDER BY id"
 
 
@@ -76,38 +77,36 @@ def test_a_pruned_event_is_gone_and_its_proof_is_not(service: Server, auditor: t
     [
         "secure_auth.covering.integrate",  # the event is written
         "audit.removal.move_cutoff",  # it is an entry
-        "audit.removal._delete",  # the cut-off is moved
     ],
 )
-def test_a_run_that_died_is_finished_by_the_next(
+def test_a_run_that_died_before_the_cutoff_is_followed_only_by_one_that_asks_for_as_much(
     service: Server, auditor: tuple[Client, Person], line: str
 ) -> None:
     client, person = auditor
     event = failed_login(client, person)
     before = set(service.rows(PROMISES))
     die_in(service, line, *PRUNE)
+    wait_for_entries(service)
+    assert service.manage("prune", "--older-than", "30d", "--yes").stdout.startswith("pruned: 0 ")
+    assert bodies(service, event) == 1
+    (promise,) = set(service.rows(PROMISES)) - before
+    service.manage(*PRUNE)
+    assert bodies(service, event) == 0
+    assert promise in set(service.rows(PROMISES))
+
+
+def test_a_run_that_died_after_the_cutoff_was_moved_is_finished_by_the_next(
+    service: Server, auditor: tuple[Client, Person]
+) -> None:
+    client, person = auditor
+    event = failed_login(client, person)
+    before = set(service.rows(PROMISES))
+    die_in(service, "audit.removal._delete", *PRUNE)
     assert bodies(service, event) == 1
     (promise,) = set(service.rows(PROMISES)) - before
     service.manage("prune", "--older-than", "30d", "--yes")
     assert bodies(service, event) == 0
     assert set(service.rows(PROMISES)) - before == {promise}
-
-
-def test_without_an_entry_for_its_event_nothing_is_deleted(
-    service: Server, auditor: tuple[Client, Person]
-) -> None:
-    client, person = auditor
-    event = failed_login(client, person)
-    kept = service.data_dir / "checkpoint"
-    checkpoint = kept.read_text()
-    kept.write_text("nonsense\n")
-    done = service.manage(*PRUNE, check=False)
-    assert done.returncode
-    assert "the log does not go on" in done.stderr.splitlines()[-1]
-    assert bodies(service, event) == 1
-    kept.write_text(checkpoint)
-    service.manage(*PRUNE)
-    assert bodies(service, event) == 0
 
 
 def test_what_was_not_covered_cannot_be_deleted(service: Server, auditor: tuple[Client, Person]) -> None:
@@ -129,3 +128,25 @@ def test_without_yes_and_without_a_terminal_nothing_is_deleted(service: Server) 
     assert done.returncode
     assert "Say --yes" in done.stderr
     assert service.rows("SELECT count(*) FROM audit_retention") == before
+
+
+def test_what_was_refused_is_not_done_under_the_next_log(
+    service: Server, auditor: tuple[Client, Person]
+) -> None:
+    client, person = auditor
+    event, somebody = failed_login(client, person), client.sign_up()
+    before = service.rows(REMOVALS)
+    (service.data_dir / "checkpoint").write_text("nonsense\n")
+    for command in (PRUNE, ("erase_user", somebody.email, "--reason", "asked for")):
+        done = service.manage(*command, check=False)
+        assert done.returncode
+        assert "the log does not go on" in done.stderr.splitlines()[-1]
+    assert bodies(service, event) == 1
+    assert client.me(somebody.access).status_code == 200
+    assert service.rows(REMOVALS) == before
+    service.manage("new_log", "--reason", "the checkpoint was lost")
+    wait_for_entries(service)
+    assert service.manage("prune", "--older-than", "400d", "--yes").stdout.startswith("pruned: 0 ")
+    assert bodies(service, event) == 1
+    service.manage(*PRUNE)
+    assert bodies(service, event) == 0

@@ -20,7 +20,8 @@ class Command(OperatorCommand):
 
     help = (
         "Delete the bodies and personal data of old events for good. Their entries stay, so that every proof still "
-        "verifies. An audit.prune event says so first. A run that was interrupted is finished by the next."
+        "verifies. An audit.prune event says so first. A run that was interrupted while it deleted is finished by the "
+        "next."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -143,7 +143,8 @@ def forget_in_tallies(user: str) -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""UPDATE audit_tally SET "user" = '', session = '', about = {blank} WHERE "user" = %s""",  # noqa: S608 constant
+            f"""UPDATE audit_tally SET "user" = '', session = '', about = {blank}
+                 WHERE "user" = %s AND NOT ("user" = '')""",  # noqa: S608 constant
             [user],
         )
 

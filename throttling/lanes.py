@@ -99,9 +99,12 @@ def reset_clears(account: str) -> tuple[Clear, ...]:
 
 
 def unlock_clears(account: str, user: str, devices: Iterable[str]) -> tuple[Clear, ...]:
-    """What an operator's unlock clears: every lock of the account, of both steps, and of its known devices."""
+    """What an operator's unlock clears: every lock of the account, of both steps, and of its known devices; without a
+    user there is no second step.
+    """
+    second = [Clear(f"account:{user}", (*TOTP_PURPOSES, "recovery_account"))] if user else []
     lanes = [Clear(f"device:{device}", ("password_device", "totp_device")) for device in devices]
-    return (*reset_clears(account), Clear(f"account:{user}", (*TOTP_PURPOSES, "recovery_account")), *lanes)
+    return (*reset_clears(account), *second, *lanes)
 
 
 def source_clears(ip: str) -> tuple[Clear, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import Client, Person, expect, new_email
+from tests.client import Client, Person, code_of, expect, new_email
 from tests.conftest import new_address
 from tests.dying import die_in
 from tests.logs import head_of, is_proved, recomputed_root, wait_for_entries
@@ -76,6 +76,14 @@ def erased_events(server: Server) -> list[tuple[str, list[str]]]:
     rows = server.rows(ERASURES)
     details = [row[1] if isinstance(row[1], dict) else json.loads(row[1]) for row in rows]
     return [(row[0], each["erased"]) for row, each in zip(rows, details, strict=True)]
+
+
+def tallies_from(server: Server, address: str) -> list[str]:
+    return [
+        about
+        for (about,) in server.rows("SELECT about FROM audit_tally ORDER BY id")
+        if address in str(about)
+    ]
 
 
 def test_nothing_of_the_person_is_left_and_proofs_still_verify(
@@ -176,6 +184,18 @@ def test_an_address_that_was_only_typed_can_be_erased(service: Server, client: C
     again = service.manage("erase_user", typed.email, *REASON, check=False)
     assert again.returncode
     assert "tells nothing of it" in again.stderr
+
+
+def test_erasing_a_stranger_leaves_the_counts_of_others_alone(service: Server, client: Client) -> None:
+    wrong = {"token": f"{'0' * 22}.{'0' * 43}", "new_password": "a brand new passphrase 6"}
+    for _ in range(3):
+        assert code_of(client.post("password/reset/confirm/", wrong)) == "invalid_link"
+    typed = Person(new_email())
+    client.login(typed, "a wrong passphrase")
+    counted = tallies_from(service, client.address)
+    assert counted
+    service.manage("erase_user", typed.email, *REASON)
+    assert tallies_from(service, client.address) == counted
 
 
 def test_the_last_admin_stays(service: Server, client: Client, auditor: Person) -> None:

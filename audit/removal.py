@@ -5,6 +5,7 @@ covers a removal and sees to it that it is integrated, since without it the log 
 """
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from audit.filters import id_prefix
 from audit.queries import LOG_SHIFT
 
 BATCH: Final = 1_000
+WAL_ATTEMPTS, WAL_WAIT_MS, WAL_PAUSE_SECONDS = 10, 100, 0.2
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # The first entry of a log tells what it continues: its body stays.
 _BELOW: Final = f"""
@@ -106,6 +108,8 @@ def drop_bodies(promise: Promise) -> int:
             _delete("audit_personaldata", "event", ids)
             _delete("audit_event", "id", ids)
         dropped, after = dropped + len(ids), ids[-1]
+    if dropped:
+        empty_wal()
     return dropped
 
 
@@ -147,6 +151,28 @@ def forget_in_tallies(user: str) -> None:
                  WHERE "user" = %s AND NOT ("user" = '')""",  # noqa: S608 constant
             [user],
         )
+
+
+def empty_wal() -> None:
+    """Let SQLite's write-ahead log hold nothing of what was removed. On PostgreSQL that is left to the server.
+
+    Who reads is waited for a few times, and never for long, since nobody writes meanwhile; then it is left as it is.
+    """
+    if connection.vendor != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        (patience_ms,) = cursor.fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {WAL_WAIT_MS}")
+        try:
+            for _ in range(WAL_ATTEMPTS):
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                (is_busy, _, _) = cursor.fetchone()
+                if not is_busy:
+                    return
+                time.sleep(WAL_PAUSE_SECONDS)
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {patience_ms}")
 
 
 def _delete(table: str, column: str, values: Sequence[str]) -> None:

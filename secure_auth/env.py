@@ -164,7 +164,8 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
 
     SQLite transactions begin IMMEDIATE: a transaction that reads first and writes later would fail with
     "database is locked" at once when another process wrote in between, whatever the time-out.
-    synchronous=FULL: a revoked session must not come back after a power cut.
+    synchronous=FULL: a revoked session must not come back after a power cut. secure_delete: what is erased is
+    overwritten, whatever the default of this SQLite is.
     """
     value = text(name)
     if not value:
@@ -174,7 +175,8 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
             "CONN_MAX_AGE": None,
             "OPTIONS": {
                 "timeout": 30,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
+                "PRAGMA secure_delete=ON;",
             },
         }
     if urlsplit(value).scheme not in ("postgres", "postgresql"):

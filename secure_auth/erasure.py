@@ -87,7 +87,9 @@ def erase_user(*, email: str, actor: Actor) -> Erased:
         User.objects.filter(pk=user_id).delete()
     _settle()
     removal.forget_in_tallies(user_id)
-    return Erased(events + _forget(user_id, subjects, actor))
+    events += _forget(user_id, subjects, actor)
+    removal.empty_wal()
+    return Erased(events)
 
 
 def _find_account(address: Address, subjects: list[str]) -> User | None:
@@ -115,6 +117,7 @@ def finish_deletions() -> bool:
         log.warning("erasure.waits", why=str(error))
         return False
     row.delete()
+    removal.empty_wal()
     return True
 
 

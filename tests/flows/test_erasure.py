@@ -1,6 +1,8 @@
 """`erase_user`: the account ends and the log forgets whom its events were about; every proof still verifies."""
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +27,8 @@ OWNED = (
     "mfa_totpauthenticator",
     "mfa_recoverycode",
 )
+# the files of PostgreSQL are its server's
+on_sqlite = pytest.mark.parametrize("service", ["sqlite"], indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -84,6 +88,19 @@ def tallies_from(server: Server, address: str) -> list[str]:
         for (about,) in server.rows("SELECT about FROM audit_tally ORDER BY id")
         if address in str(about)
     ]
+
+
+def words_in_files(server: Server, *words: str) -> set[str]:
+    """Those of the words that stand anywhere in the files of SQLite, in rows or between them."""
+    files = b"".join(path.read_bytes() for path in server.data_dir.glob("secure_auth.sqlite3*"))
+    return {word for word in words if word.encode() in files}
+
+
+def typed_by(client: Client) -> Person:
+    """An address without an account, of which the log tells."""
+    typed = Person(new_email())
+    client.login(typed, "a wrong passphrase")
+    return typed
 
 
 def test_nothing_of_the_person_is_left_and_proofs_still_verify(
@@ -177,8 +194,7 @@ def test_a_run_that_died_is_finished_by_the_next(service: Server, client: Client
 
 
 def test_an_address_that_was_only_typed_can_be_erased(service: Server, client: Client) -> None:
-    typed = Person(new_email())
-    client.login(typed, "a wrong passphrase")
+    typed = typed_by(client)
     done = service.manage("erase_user", typed.email, *REASON).stdout
     assert "of 1 events" in done
     again = service.manage("erase_user", typed.email, *REASON, check=False)
@@ -190,12 +206,33 @@ def test_erasing_a_stranger_leaves_the_counts_of_others_alone(service: Server, c
     wrong = {"token": f"{'0' * 22}.{'0' * 43}", "new_password": "a brand new passphrase 6"}
     for _ in range(3):
         assert code_of(client.post("password/reset/confirm/", wrong)) == "invalid_link"
-    typed = Person(new_email())
-    client.login(typed, "a wrong passphrase")
+    typed = typed_by(client)
     counted = tallies_from(service, client.address)
     assert counted
     service.manage("erase_user", typed.email, *REASON)
     assert tallies_from(service, client.address) == counted
+
+
+@on_sqlite
+def test_no_file_of_the_database_holds_the_person_afterwards(service: Server, client: Client) -> None:
+    client.http.headers["User-Agent"] = agent = f"Galosh/{new_email().partition('@')[0]}"
+    person, user = lived(client)
+    held = words_in_files(service, person.email, user, agent)
+    assert held == {person.email, user, agent}
+    service.manage("erase_user", person.email, *REASON)
+    assert words_in_files(service, person.email, user, agent) == set()
+
+
+@on_sqlite
+def test_an_erasure_does_not_wait_for_a_reader_that_stays(service: Server, client: Client) -> None:
+    person, user = lived(client)
+    with contextlib.closing(sqlite3.connect(service.data_dir / "secure_auth.sqlite3")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM audit_event").fetchall()
+        assert service.manage("erase_user", person.email, *REASON).stdout.startswith("erased: ")
+        assert user in words_in_files(service, user)
+    service.manage("erase_user", typed_by(client).email, *REASON)
+    assert words_in_files(service, user) == set()
 
 
 def test_the_last_admin_stays(service: Server, client: Client, auditor: Person) -> None:

@@ -1,6 +1,9 @@
 """The audit application. It imports nothing of the project's other packages."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+
+from audit.words import teach_sqlite
 
 
 class AuditConfig(AppConfig):
@@ -8,3 +11,7 @@ class AuditConfig(AppConfig):
 
     name = "audit"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Called by Django before any connection is opened."""
+        connection_created.connect(teach_sqlite)

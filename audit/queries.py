@@ -14,31 +14,22 @@ from django.db import connection
 
 from audit.filters import Filters
 from audit.records import Record
+from audit.words import CLEAR, EMPTY, OWN, holds
 
 # the most selective first; user and ip stand with the personal data
 _SELECTIVE: Final = ("session", "request_id", "user", "ip")
 _DRIVERS: Final = (*_SELECTIVE, "type", "severity", "outcome")
 LOG_SHIFT: Final = 10**12
 _PERSONAL: Final = frozenset({"user", "ip"})
-_CLEAR: Final = ("id", "type", "outcome", "reason", "severity", "session", "request_id")
-_OWN: Final = ("user", "subject", "ip", "user_agent", "foreign_request_id")
-_EVENT_COLUMNS: Final = (*_CLEAR, "time", "details", "commitments")
+_EVENT_COLUMNS: Final = (*CLEAR, "time", "details", "commitments")
 _COLUMNS: Final = ", ".join(
-    [*(f"e.{name}" for name in _EVENT_COLUMNS), *(f'p."{name}"' for name in (*_OWN, "text", "salts"))]
+    [*(f"e.{name}" for name in _EVENT_COLUMNS), *(f'p."{name}"' for name in (*OWN, "text", "salts"))]
 )
-EMPTY: Final = "{}"
 _ERASED: Final = ("", "", "", "", "", EMPTY, EMPTY)
 _decode: Final = json.JSONDecoder().raw_decode  # what the databases give begins with a brace
 # as shown to people: without what only a proof needs
 _SHOWN: Final = _COLUMNS.replace("e.commitments", "'{}'").replace('p."salts"', "'{}'")
 _WITHOUT_PERSONAL: Final = ", ".join([*(f"e.{name}" for name in _EVENT_COLUMNS), "NULL"])
-SEARCHED: Final = " || ' ' || ".join(
-    [
-        *(f"e.{name}" for name in _CLEAR),
-        *(f"COALESCE(p.\"{name}\", '')" for name in _OWN),
-        "COALESCE(CAST(p.text AS text), '')",
-    ]
-)
 WITH_PERSONAL: Final = "LEFT JOIN audit_personaldata p ON p.event = e.id"
 
 
@@ -209,11 +200,9 @@ def _rest(question: Filters, driver: str | None) -> tuple[str, list[str]]:
             conditions.append(f'{"p" if name in _PERSONAL else "e"}."{name}" = %s')
             values.append(value)
     for term in question.terms:
-        like = "LIKE"
-        if connection.vendor == "postgresql":  # by bytes where that is the same: several times faster
-            like = 'COLLATE "C" ILIKE' if term.isascii() else "ILIKE"
-        conditions.append(f"({SEARCHED}) {like} %s ESCAPE '!'")
-        values.append("%" + term.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%")
+        condition, value = holds(term)
+        conditions.append(condition)
+        values.append(value)
     return " AND ".join(conditions), values
 
 

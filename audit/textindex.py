@@ -22,7 +22,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from audit.filters import id_prefix
-from audit.queries import LOG_SHIFT, SEARCHED, WITH_PERSONAL
+from audit.queries import LOG_SHIFT, WITH_PERSONAL
+from audit.words import searched
 
 BLOCK: Final = 64
 BLOCKS_AT_ONCE: Final = 64
@@ -166,7 +167,7 @@ def _words_of(cursor: CursorWrapper, run: Sequence[Range]) -> dict[str, set[str]
     bounds = [run[0][0], run[-1][1]]
     cursor.execute("SELECT event FROM audit_personaldata WHERE event >= %s AND event < %s FOR SHARE", bounds)
     cursor.execute(
-        f"SELECT e.id, {SEARCHED} FROM audit_event e {WITH_PERSONAL} WHERE e.id >= %s AND e.id < %s",  # noqa: S608 constants
+        f"SELECT e.id, {searched()} FROM audit_event e {WITH_PERSONAL} WHERE e.id >= %s AND e.id < %s",  # noqa: S608 constants
         bounds,
     )
     firsts = [first for first, _ in run]

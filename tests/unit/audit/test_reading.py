@@ -111,6 +111,21 @@ def test_q_looks_into_every_text_field(words: str) -> None:
     assert walk({"q": words}) == [wanted]
 
 
+@pytest.mark.parametrize(
+    "words", ["äöß", "ÄÖß", "straẞE", "жук", '"hi"', "back\\slash", 'HI" BACK\\', "{x:1}"]
+)
+def test_q_folds_all_letters_and_finds_free_text_as_it_was_typed(words: str) -> None:
+    (wanted,) = committed(failure(text={"note": 'ÄÖß Straße ЖУК quoted "hi" back\\slash {x:1}'}))
+    committed(failure(text={"note": "aos", "query": "q=strasse"}))
+    assert walk({"q": words}) == [wanted]
+
+
+@pytest.mark.parametrize("words", ["note", "query", '"', '":', "{", "\\"])
+def test_q_does_not_find_how_free_text_is_stored(words: str) -> None:
+    committed(failure(text={"note": "ä", "query": "ö"}), failure())
+    assert walk({"q": words}) == []
+
+
 def test_since_and_until_are_inclusive() -> None:
     found = [find_event(committed(failure())[0]) for _ in range(3)]
     first, second, third = [record for record in found if record]

@@ -149,6 +149,16 @@ def test_words_without_grams_are_searched_for_as_before(words: str) -> None:
     assert set(before) >= {ids[3], ids[10], ids[17]}
 
 
+@pytest.mark.parametrize("words", ['"hi"', "back\\slash", "GRÖSSE", "größen", "İstanbul", "note"])
+def test_the_index_takes_free_text_as_it_was_typed_and_folds_as_the_search_does(words: str) -> None:
+    text = 'quoted "hi" back\\slash Grösse GRÖßEN İSTANBUL'
+    ids = noted(*[text if number == 5 else "" for number in range(20)])
+    wanted = [] if words == "note" else [ids[5]]
+    assert found(words) == wanted
+    catch_up()
+    assert found(words) == wanted
+
+
 def test_grams_leave_out_ids_and_addresses() -> None:
     assert HERE.ip
     assert textindex.grams_of(["01a20a2c-881d-764c-ae95-3fa17434e261", "2001:db8::1", "192.0.2.1"]) == set()

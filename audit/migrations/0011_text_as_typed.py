@@ -9,5 +9,5 @@ def _forget(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0009_own_retention")]
+    dependencies = [("audit", "0010_times_of_a_calendar")]
     operations = [migrations.RunPython(_forget, migrations.RunPython.noop)]

@@ -36,6 +36,9 @@ TIMES: Final = {
     "audit_log": ("started_at", "ended_at"),
     "audit_retention": ("cutoff", "time"),
 }
+GIVEN: Final = (
+    "NEW.rowid <> -1"  # what SQLite tells a BEFORE trigger of a row number that it has yet to choose
+)
 KINDS: Final = {"sqlite": ("update", "delete", "replace"), "postgresql": ("update", "delete", "truncate")}
 
 
@@ -104,11 +107,15 @@ def _sqlite(name: str, table: str, kind: str) -> list[str]:
     when = f"{kind.upper()} ON {table}"
     if kind == "replace":
         unique = [keys, (ALSO_UNIQUE[table],)] if table in ALSO_UNIQUE else [keys]
-        when = f"INSERT ON {table} WHEN " + " OR ".join(_exists(table, columns) for columns in unique)
+        clashes = [
+            *(_exists(table, columns) for columns in unique),
+            f"{GIVEN} AND {_exists(table, ('rowid',))}",
+        ]
+        when = f"INSERT ON {table} WHEN " + " OR ".join(clashes)
     elif (kind, deletion) == ("delete", "retention"):
         when += " WHEN OLD.time >= COALESCE((SELECT max(cutoff) FROM audit_retention), '')"
     elif (kind, table) == ("update", GROWING):
-        when += f" WHEN {UNLIKE}"
+        when += f" WHEN {UNLIKE} OR NEW.rowid <> OLD.rowid"
     refuse = f"SELECT RAISE(ABORT, '{table} is append-only: {kind} refused')"
     return [f"DROP TRIGGER IF EXISTS {name}", f"CREATE TRIGGER {name} BEFORE {when} BEGIN {refuse}; END"]
 

@@ -19,6 +19,8 @@ COLUMNS = {
     model._meta.db_table: [field.column for field in model._meta.local_fields if field.column]
     for model in MODELS
 }
+LOG_COLUMNS = [field.column for field in LogRow._meta.local_fields if field.column]
+OTHER_KEYS = {"id": "77", "event": "'other'", "index": "77", "size": "77", "origin": "'other'"}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ALSO_KEPT = (
     "started_at = '2020-01-01 00:00:00+00'",
@@ -146,6 +148,28 @@ def test_tables_cannot_be_truncated() -> None:
 def test_rows_cannot_be_replaced(table: str) -> None:
     fill()
     assert refused(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
+
+
+@only("sqlite")
+@pytest.mark.parametrize("table", [*COLUMNS, "audit_log"])
+def test_rows_cannot_be_replaced_by_their_number(table: str) -> None:
+    """A row with other keys at the number of an old one, which SQLite removes without asking the triggers."""
+    fill()
+    LogRow.objects.create(id=1, origin="one", size=5, root=b"x", started_at=NOW)
+    columns = [name for name in COLUMNS.get(table, LOG_COLUMNS) if (table, name) != ("audit_retention", "id")]
+    names = ", ".join(f'"{name}"' for name in columns)
+    values = ", ".join(OTHER_KEYS.get(name, f'"{name}"') for name in columns)
+    put = f"INSERT OR REPLACE INTO {table} (rowid, {names}) SELECT {{}}, {values} FROM {table} LIMIT 1"
+    assert refused(put.format("rowid"))
+    assert not refused(put.format("rowid + 9"))
+
+
+@only("sqlite")
+def test_log_cannot_take_the_row_number_of_another() -> None:
+    for number, origin in enumerate(("one", "two"), 1):
+        LogRow.objects.create(id=number, origin=origin, size=5, root=b"x", started_at=NOW)
+    assert refused("UPDATE OR REPLACE audit_log SET rowid = 1 WHERE id = 2")
+    assert LogRow.objects.count() == 2
 
 
 def test_upsert_is_refused() -> None:

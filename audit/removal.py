@@ -20,10 +20,14 @@ from audit.queries import LOG_SHIFT
 BATCH: Final = 1_000
 WAL_ATTEMPTS, WAL_WAIT_MS, WAL_PAUSE_SECONDS = 10, 100, 0.2
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# The first entry of a log tells what it continues: its body stays.
+# The first entry of a log tells what it continues. What covers a removal stays too: an event that it names may be
+# younger than itself, by another node's clock, and keep its body for longer.
+_STAYS: Final = f"""
+ (e.type = '{EventType.LOG_START}'
+  OR e.type IN ('{EventType.AUDIT_ERASE}', '{EventType.AUDIT_PRUNE}') AND e.outcome = '{Outcome.SUCCESS}')"""
 _BELOW: Final = f"""
   FROM audit_event e JOIN audit_entry n ON n.event = e.id
- WHERE e.id > %s AND e.id < %s AND e.type <> '{EventType.LOG_START}'"""
+ WHERE e.id > %s AND e.id < %s AND NOT {_STAYS}"""
 _AMONG: Final = ' AND (n.log, n."index") < (%s, %s)'
 
 

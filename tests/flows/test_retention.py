@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.client import Client, Person, code_of, expect, new_email
+from tests.ahead import run_ahead
+from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
 from tests.conftest import new_address
 from tests.dying import die_in
 from tests.logs import entries_of, head_of, is_proved, recomputed_root, wait_for_entries
@@ -14,6 +15,7 @@ from tests.server import Server, running_server
 PRUNE = ("prune", "--older-than", "1s", "--yes")
 OLD = 1.1  # seconds
 REMOVALS = "SELECT id FROM audit_event WHERE type IN ('audit.prune', 'audit.erase') ORDER BY id"
+ERASURES = "SELECT id FROM audit_event WHERE type = 'audit.erase' ORDER BY id"
 PROMISES = "SELECT id FROM audit_event WHERE type = 'audit.prune' ORDER BY id"
 
 
@@ -107,6 +109,21 @@ def test_a_run_that_died_after_the_cutoff_was_moved_is_finished_by_the_next(
     service.manage("prune", "--older-than", "30d", "--yes")
     assert bodies(service, event) == 0
     assert set(service.rows(PROMISES)) - before == {promise}
+
+
+def test_an_erasure_is_told_as_long_as_what_it_names_has_a_body(
+    service: Server, auditor: tuple[Client, Person]
+) -> None:
+    email = new_email()
+    run_ahead(service, 60, "create_user", email, stdin=f"{PASSWORD}\n")
+    wait_for_entries(service)
+    service.manage("erase_user", email, "--reason", "asked for")
+    event = failed_login(*auditor)
+    erasures = service.rows(ERASURES)
+    service.manage(*PRUNE)
+    assert bodies(service, event) == 0
+    assert service.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")
+    assert service.rows(ERASURES) == erasures
 
 
 def test_what_was_not_covered_cannot_be_deleted(service: Server, auditor: tuple[Client, Person]) -> None:

@@ -9,5 +9,5 @@ def _forget(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audit", "0010_times_of_a_calendar")]
+    dependencies = [("audit", "0011_row_numbers")]
     operations = [migrations.RunPython(_forget, migrations.RunPython.noop)]

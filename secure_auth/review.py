@@ -67,13 +67,13 @@ def list_activity(*, signed: Signed, query: Mapping[str, str]) -> Page:
 
 
 def _own_view(event: dict[str, Any]) -> dict[str, Any]:
-    """What somebody else did to the account is shown, but not who, from where and with which note.
+    """What an admin did to the account is shown, but not who, from where and with which note; of a command the note.
 
     Why a change of address came to nothing is kept back: it would tell whether another address has an account.
     """
     if event["type"] in ABOUT_ANOTHER_ADDRESS:
         event = {**event, "reason": ""}
-    if not {"actor", "note"} & event["details"].keys():
+    if "actor" not in event["details"]:
         return event
     details = {name: value for name, value in event["details"].items() if name not in ("actor", "note")}
     source = {"ip": "", "user_agent": "", "request_id": ""}

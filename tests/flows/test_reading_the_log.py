@@ -164,6 +164,14 @@ def test_people_read_their_own_events_and_nobody_elses(
     assert set(problem(response, "validation_failed")["errors"]) == {"user"}
 
 
+def test_people_read_why_a_command_acted_on_their_account(client: Client, server: Server) -> None:
+    person = client.sign_up()
+    server.manage("unlock", person.email, "--reason", "asked for by telephone")
+    event = expect(client.get("me/activity/?limit=1", person.access), 200)["results"][0]
+    assert (event["type"], event["reason"]) == ("account.unlock", "by_command")
+    assert event["details"] == {"note": "asked for by telephone"}
+
+
 def test_reading_ones_own_data_is_no_event(auditor: Ask, client: Client) -> None:
     person = client.sign_up()
     before = len(auditor(ip=client.address))

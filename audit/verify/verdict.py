@@ -155,7 +155,7 @@ class _Judgement:
             raise Bad(f"log {head.log}: its start is not the time of its first entry")
 
     def _first(self, head: Head) -> tuple[str, dict[str, Any]]:
-        """Id and details of a log's first event; what was pruned of it is unknown."""
+        """Id and details of a log's first event, which no pruning takes."""
         entries = self._store.entries(head.log, 0, 1)
         if not entries or entries[0][0]:
             raise Bad("it is missing", index=0)
@@ -164,7 +164,7 @@ class _Judgement:
             milliseconds_of(event_id)
             event = self._store.events(head.log, entries).get(event_id)
             if event is None:
-                return event_id, {"log": head.log, "origin": head.origin}
+                raise Altered("its event is missing, and the one that begins a log is never pruned")
             if isinstance(event, Altered):
                 raise event
             told = parse(rebuild([*event], None, self._store.spelling)[0])

@@ -127,6 +127,11 @@ def delete_event(run: Run, log: Ledger) -> None:
     run("DELETE FROM audit_event WHERE id = %s", log.id(V))
 
 
+def delete_start(run: Run, log: Ledger) -> None:
+    """Older than the cut-off, but no pruning takes it."""
+    run("DELETE FROM audit_event WHERE id = %s", log.id(0))
+
+
 def delete_entry(run: Run, log: Ledger) -> None:
     delete_event(run, log)
     run("DELETE FROM audit_entry WHERE event = %s", log.id(V))
@@ -391,6 +396,7 @@ ALTERATIONS: Final = (
     *COLUMNS,
     *UNREADABLE,
     Alteration(_ENTRIES, "an event is deleted", delete_event),
+    Alteration(_ENTRIES, "the event that begins the log is deleted, after a prune of what is younger", delete_start),
     Alteration(_ENTRIES, "an event is deleted with its entry", delete_entry),
     Alteration(_ENTRIES, "the same, and all that follow move up, with nodes and head", close_the_gap),
     Alteration(_ENTRIES, "an event is inserted, without an entry", insert_event),

@@ -21,6 +21,7 @@ def judge_strays(database: Database, heads: Sequence[Head]) -> None:
         Bad: the first one.
     """
     numbers = {head.log: head for head in heads}
+    _judge_placeless(database)
     for table in ("audit_entry", "audit_checkpoint", "audit_cosignature"):
         ((least, most),) = database.rows(f"SELECT min(log), max(log) FROM {table}")  # noqa: S608 constant
         for log in (least, most):
@@ -29,6 +30,17 @@ def judge_strays(database: Database, heads: Sequence[Head]) -> None:
     for head in heads:
         _judge_ends(database, head)
     _judge_nodes(database, numbers)
+
+
+def _judge_placeless(database: Database) -> None:
+    """Rows with a NULL where their place should be, which no question for a place finds."""
+    for event, log in database.rows(
+        'SELECT event, log FROM audit_entry WHERE log IS NULL OR "index" IS NULL ORDER BY event LIMIT 1'
+    ):
+        raise Bad(f"event {printable(event)}: its entry has no {'log' if log is None else 'index'}")
+    for table in ("audit_checkpoint", "audit_cosignature"):
+        if database.rows(f"SELECT 1 FROM {table} WHERE log IS NULL OR size IS NULL LIMIT 1"):  # noqa: S608 constant
+            raise Bad(f"{table} has a row without a log or a size")
 
 
 def judge_retention(database: Database, cutoff_ms: int) -> None:

@@ -101,7 +101,8 @@ def _judge_entries(
     store: Store, task: Task, found: Found, frontier: Frontier, wanted: list[tuple[Known, bool]]
 ) -> None:
     entries = store.entries(task.head.log, task.first, task.last)
-    events, personal = store.events(task.head.log, entries), store.personal(task.head.log, entries)
+    named = [entry for entry in entries if isinstance(entry[1], str)]
+    events, personal = store.events(task.head.log, named), store.personal(task.head.log, named)
     seen: set[str] = set()
     nodes = store.nodes(task.head.log, 1, task.first // TILE, task.last // TILE)
     for start in range(task.first, task.last, TILE):
@@ -137,6 +138,8 @@ def _judge_tile(
     for position, (index, event_id, leaf_hash) in enumerate(entries, start):
         if index != position:
             raise Bad("it is missing" if index > position else "its index stands twice", index=position)
+        if not isinstance(event_id, str):
+            raise Bad("it names no event", index=index)
         if not is_hash(leaf_hash):
             raise Bad("its leaf hash is no hash", index=index, event=event_id)
         try:

@@ -15,7 +15,8 @@ from audit.verify.faults import Bad
 from audit.verify.notes import parse_key
 from audit.verify.verdict import Outside, Question, judge
 from tests import ledger
-from tests.attacks.alterations import ALTERATIONS, Alteration
+from tests.attacks.alterations import ALTERATIONS
+from tests.attacks.altered_columns import Alteration
 from tests.ledger import NOW_MS, SIZE, VKEYS, Ledger, Owner
 from tests.server import ROOT
 

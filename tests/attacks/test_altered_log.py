@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.attacks import tamper_matrix
-from tests.attacks.alterations import ALTERATIONS, Alteration
+from tests.attacks.alterations import ALTERATIONS
+from tests.attacks.altered_columns import Alteration
 from tests.attacks.tamper_matrix import MARK, TABLE, VENDORS
 from tests.ledger import Ledger, Owner
 

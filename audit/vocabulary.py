@@ -65,6 +65,7 @@ class LimitPurpose(StrEnum):
     TOTP_ACCOUNT = "totp_account"
     TOTP_CONSECUTIVE = "totp_consecutive"
     TOTP_DEVICE = "totp_device"
+    TOTP_DEVICE_CONSECUTIVE = "totp_device_consecutive"
     RECOVERY_ACCOUNT = "recovery_account"
     REFRESH = "refresh"
     MAIL_SOURCE = "mail_source"

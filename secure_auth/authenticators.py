@@ -158,14 +158,15 @@ def _reserve_confirmation(grant: Grant, authenticator_id: str, source: Source) -
     if _own_unconfirmed(grant, authenticator_id) is None:
         refusals.record(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.NOT_FOUND, source))
         raise Problem(Code.NOT_FOUND)
-    with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
-        return lockout.reserve_second_factor(
-            login=f"enrol:{authenticator_id}",
-            user=grant.user.pk,
-            device=grant.device_lane(),
-            totp=True,  # a lock of the second step binds this door too, and wrong codes here count for it
-            ip=source.ip,
-        )
+    return second_step.reserve_code(
+        login=f"enrol:{authenticator_id}",
+        user=grant.user,
+        device=grant.device_lane(),
+        totp=True,  # a lock of the second step binds this door too, and wrong codes here count for it
+        source=source,
+        session=grant.session_id,
+        ip=source.ip,
+    )
 
 
 def _settle_wrong_code(
@@ -173,8 +174,7 @@ def _settle_wrong_code(
 ) -> list[NewEvent]:
     if grant.login:
         return second_step.settle_wrong_code(reservation, grant.login, source=source, now=now)
-    settlement = lockout.settle_second_factor(reservation, failed=True)
-    return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
+    return second_step.count_wrong_code(reservation, user=grant.user, source=source)
 
 
 def _settle_right_code(grant: Grant, reservation: Reservation, source: Source) -> list[NewEvent]:

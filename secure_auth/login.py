@@ -25,6 +25,7 @@ from secure_auth import (
     refusals,
     second_factor,
     second_step,
+    spent_devices,
     tokens,
 )
 from secure_auth.errors import Code, Problem, invalid_token
@@ -54,7 +55,7 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
                 attempt, email_key=address.key, password=password, known=known
             )
         except LimitExceeded as error:
-            if not password_checks.forget_refused_device(error, device_id, source=source, user=known):
+            if not spent_devices.forget_refused(error, source=source, user=known):
                 raise
             attempt, device_id = replace(attempt, device=None), ""
             checked = password_checks.check_password(attempt, email_key=address.key, password=password)
@@ -76,7 +77,7 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
         login_id = answer.login_id if answer else ""
         append(_password_event(refusal, source, login=login_id, **who), *events)
     if answer is None:
-        password_checks.forget_exhausted_device(settlement, device_id, source=source, user=user)
+        spent_devices.forget_exhausted(settlement, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
     return answer
 
@@ -226,8 +227,7 @@ def reauthenticate(
             spent = factors.note_spent(user, factor.method, source=source, session=session.id)
             append(_reauthentication(user, session, factor, source, verdict), *spent.events, *locks)
         else:
-            settlement = lockout.settle_second_factor(reservation, failed=True)
-            locks = refusals.begin_locks(settlement, source=source, user=user.pk)
+            locks = second_step.count_wrong_code(reservation, user=user, source=source)
             append(_reauthentication(user, session, factor, source, verdict), *locks)
     if fresh is None or locked is None or not live:
         raise invalid_token()
@@ -239,13 +239,14 @@ def reauthenticate(
 def _reserve_reauthentication(
     user: User, session: Session, factor: SecondFactor, source: Source
 ) -> Reservation:
-    with refusals.limits_refused(source=source, user=user.pk, session=session.id):
-        return lockout.reserve_second_factor(
-            login=second_factor.lane_of(session.id) if factor.method == "webauthn" else None,
-            user=user.pk,
-            device=devices.lane_of(session, now=timezone.now()),
-            totp=factor.method == "totp",
-        )
+    return second_step.reserve_code(
+        login=second_factor.lane_of(session.id) if factor.method == "webauthn" else None,
+        user=user,
+        device=devices.lane_of(session, now=timezone.now()),
+        totp=factor.method == "totp",
+        source=source,
+        session=session.id,
+    )
 
 
 def _freshen(session: Session, proved: tuple[str, ...], now: datetime) -> None:

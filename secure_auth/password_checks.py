@@ -3,7 +3,6 @@
 import hashlib
 import secrets
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,20 +11,18 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import (
     addresses,
-    agents,
     decoys,
     devices,
-    letters,
-    outbox,
     passwords,
     pending,
     refusals,
     rows,
+    spent_devices,
 )
 from secure_auth.errors import Code, Problem
-from secure_auth.models import KnownDevice, Session, User
+from secure_auth.models import Session, User
 from throttling import lockout
-from throttling.reservations import LimitExceeded, Reservation, Settlement
+from throttling.reservations import LimitExceeded, Reservation
 from throttling.waiting import run_or_follow
 
 _SAME_ATTEMPT = secrets.token_bytes(
@@ -113,7 +110,7 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
         try:
             reservation = lockout.reserve_password_attempt(attempt, by_source=False)
         except LimitExceeded as refusal:
-            if not forget_refused_device(refusal, device_id or "", source=source, user=user):
+            if not spent_devices.forget_refused(refusal, source=source, user=user):
                 raise
             reservation = lockout.reserve_password_attempt(replace(attempt, device=None), by_source=False)
     checked, proof = _compare(reservation, email_key=user.email_key, password=password)
@@ -133,7 +130,7 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
             events.insert(0, event)
         append(*events)
     if not proof.matches or checked is None:
-        forget_exhausted_device(settlement, device_id or "", source=source, user=user)
+        spent_devices.forget_exhausted(settlement, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
     return checked
 
@@ -144,57 +141,3 @@ def lock_unchanged(checked: User, session: Session) -> User | None:
     live = Session.objects.filter(pk=session.pk, revoked_at=None).exists()
     same = locked is not None and locked.credential_version == checked.credential_version
     return locked if live and same else None
-
-
-def forget_refused_device(
-    refusal: LimitExceeded, device_id: str, *, source: Source, user: User | None
-) -> bool:
-    """Forget a known device whose lane is used up, though nobody did when it became so: its process had died then.
-
-    False when something else refused.
-    """
-    if user is None or refusal.in_flight or refusal.limit.purpose != "password_device":
-        return False
-    refusals.record_unseen_locks(refusal, source=source, user=user.pk)
-    _forget_device(user, device_id, source=source)
-    return True
-
-
-def forget_exhausted_device(
-    settlement: Settlement, device_id: str, *, source: Source, user: User | None
-) -> None:
-    """A known device that spent its budget is forgotten: whoever holds it may be guessing."""
-    if user is None or not any(lock.limit.purpose == "password_device" for lock in settlement.locked):
-        return
-    _forget_device(user, device_id, source=source)
-
-
-def _forget_device(user: User, device_id: str, *, source: Source) -> None:
-    now = timezone.now()
-    with transaction.atomic():
-        if not devices.forget_devices(user.pk, device_id=device_id, now=now):
-            return  # another request of the same burst did
-        _tell_owner(user, device_id, source, now)
-        append(
-            NewEvent(
-                type=EventType.DEVICE_FORGET,
-                outcome=Outcome.SUCCESS,
-                reason=Reason.TOO_MANY_FAILURES,
-                source=source,
-                user=user.pk,
-                details={"device": device_id},
-            )
-        )
-
-
-def _tell_owner(user: User, device_id: str, source: Source, now: datetime) -> None:
-    """Whoever guessed has the device, or a copy of its token."""
-    device = KnownDevice.objects.get(pk=device_id)
-    words = agents.describe_agent(device.user_agent).words
-    outbox.queue_mail(
-        "device_forgotten",
-        to=user.email,
-        device=words,
-        address=source.ip,
-        time=letters.moment(now),
-    )

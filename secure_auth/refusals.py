@@ -26,6 +26,7 @@ LOCKOUTS = frozenset(
         "totp_account",
         "totp_consecutive",
         "totp_device",
+        "totp_device_consecutive",
         "recovery_account",
     }
 )

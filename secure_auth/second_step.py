@@ -4,12 +4,12 @@ from datetime import datetime
 
 from audit.append import NewEvent
 from audit.events import Source
-from secure_auth import addresses, pending, refusals
+from secure_auth import addresses, pending, refusals, spent_devices
 from secure_auth.errors import Problem
-from secure_auth.models import PendingLogin
+from secure_auth.models import PendingLogin, User
 from throttling import lockout
 from throttling.headers import forget_usage
-from throttling.reservations import LimitExceeded, Reservation
+from throttling.reservations import LimitExceeded, Reservation, Settlement
 
 LOGIN_TRIES = "second_factor_login"
 
@@ -21,14 +21,14 @@ def reserve_second_step(login: PendingLogin, *, totp: bool, source: Source) -> R
         Problem: invalid_token when the login's tries are used up, temporarily_locked, rate_limited.
     """
     try:
-        with refusals.limits_refused(source=source, user=login.user_id):
-            return lockout.reserve_second_factor(
-                login=login.id,
-                user=login.user_id,
-                device=login.device_id or None,
-                totp=totp,
-                ip=source.ip,
-            )
+        return reserve_code(
+            login=login.id,
+            user=login.user,
+            device=login.device_id or None,
+            totp=totp,
+            source=source,
+            ip=source.ip,
+        )
     except Problem as problem:
         refusal = problem.__cause__
         if (
@@ -39,6 +39,32 @@ def reserve_second_step(login: PendingLogin, *, totp: bool, source: Source) -> R
             forget_usage()
             raise pending.dead_partial(source=source, user=login.user_id, login=login.id) from problem
         raise
+
+
+def reserve_code(
+    *,
+    login: str | None,
+    user: User,
+    device: str | None,
+    totp: bool,
+    source: Source,
+    session: str = "",
+    ip: str = "",
+) -> Reservation:
+    """Reserve a check of a code as throttling.lockout.reserve_second_factor() does.
+
+    A known device that spent its codes is forgotten, and the check goes on as from anywhere.
+
+    Raises:
+        Problem: temporarily_locked, rate_limited, service_unavailable.
+    """
+    with refusals.limits_refused(source=source, user=user.pk, session=session):
+        try:
+            return lockout.reserve_second_factor(login=login, user=user.pk, device=device, totp=totp, ip=ip)
+        except LimitExceeded as refusal:
+            if not spent_devices.forget_refused(refusal, source=source, user=user):
+                raise
+            return lockout.reserve_second_factor(login=login, user=user.pk, device=None, totp=totp, ip=ip)
 
 
 def settle_wrong_code(
@@ -52,7 +78,21 @@ def settle_wrong_code(
     purposes = {lock.limit.purpose for lock in settlement.locked}
     if LOGIN_TRIES in purposes:
         pending.close_pending(login, now=now)
-    return refusals.begin_locks(settlement, source=source, user=login.user_id)
+    return _consequences(settlement, user=login.user, source=source)
+
+
+def count_wrong_code(reservation: Reservation, *, user: User, source: Source) -> list[NewEvent]:
+    """Count a wrong code of somebody who is signed in, under the account's lock.
+
+    Returns the events of the locks that began.
+    """
+    settlement = lockout.settle_second_factor(reservation, failed=True)
+    return _consequences(settlement, user=user, source=source)
+
+
+def _consequences(settlement: Settlement, *, user: User, source: Source) -> list[NewEvent]:
+    locks = refusals.begin_locks(settlement, source=source, user=user.pk)
+    return [*locks, *spent_devices.exhausted(settlement, source=source, user=user)]
 
 
 def settle_completed_login(

@@ -15,6 +15,7 @@ from throttling.reservations import Claim, Clear
 
 PASSWORD_PURPOSES = ("password_account", "password_account_source")
 TOTP_PURPOSES = ("totp_account", "totp_consecutive")
+TOTP_DEVICE_PURPOSES = ("totp_device", "totp_device_consecutive")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def second_factor_claims(
 def totp_claims(user: str, device: str | None) -> tuple[Claim, ...]:
     """Claims of one TOTP code."""
     if device:
-        return (claim("totp_device", f"device:{device}", user),)
+        return tuple(claim(purpose, f"device:{device}", user) for purpose in TOTP_DEVICE_PURPOSES)
     return (claim("totp_account", f"account:{user}"), claim("totp_consecutive", f"account:{user}"))
 
 
@@ -81,16 +82,15 @@ def login_clears(*, account: str, user: str, ip: str, device: str | None, totp: 
         Clear(f"account:{user}", ("totp_consecutive",) if totp else ("totp_consecutive", "totp_account"), ""),
     ]
     if device:
-        clears.append(
-            Clear(f"device:{device}", ("password_device",) if totp else ("password_device", "totp_device"))
-        )
+        codes = ("totp_device_consecutive",) if totp else TOTP_DEVICE_PURPOSES
+        clears.append(Clear(f"device:{device}", ("password_device", *codes)))
     return tuple(clears)
 
 
 def recovery_clears(user: str, device: str) -> tuple[Clear, ...]:
     """What another second factor clears where it completes no login: the locks of TOTP, on this device too."""
     clears = (Clear(f"account:{user}", TOTP_PURPOSES, ""),)
-    return (*clears, Clear(f"device:{device}", ("totp_device",))) if device else clears
+    return (*clears, Clear(f"device:{device}", TOTP_DEVICE_PURPOSES)) if device else clears
 
 
 def reset_clears(account: str) -> tuple[Clear, ...]:
@@ -103,7 +103,7 @@ def unlock_clears(account: str, user: str, devices: Iterable[str]) -> tuple[Clea
     user there is no second step.
     """
     second = [Clear(f"account:{user}", (*TOTP_PURPOSES, "recovery_account"))] if user else []
-    lanes = [Clear(f"device:{device}", ("password_device", "totp_device")) for device in devices]
+    lanes = [Clear(f"device:{device}", ("password_device", *TOTP_DEVICE_PURPOSES)) for device in devices]
     return (*reset_clears(account), *second, *lanes)
 
 

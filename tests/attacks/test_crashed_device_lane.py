@@ -14,7 +14,7 @@ from tests.client import Client, Person, code_of, expect
 from tests.server import Server
 
 USED_UP = """
-UPDATE throttling_bucket SET state = %s WHERE owner = %s AND purpose = 'password_device'
+UPDATE throttling_bucket SET state = %s WHERE owner = %s AND purpose = %s RETURNING 1
 """
 FAR = 4_000_000_000_000  # milliseconds: a failure that stays
 
@@ -27,6 +27,11 @@ def remembered(client: Client, person: Person) -> str:
     return str(body["device_token"])
 
 
+def use_up(server: Server, device: str, purpose: str, failures: int) -> None:
+    state = f'{{"marks": {{"-": [{FAR}, {failures}]}}, "flights": {{}}, "level": 0, "locked": 0}}'
+    assert server.rows(USED_UP, [state, f"device:{device}", purpose]) == [(1,)]
+
+
 @pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
 def test_device_whose_budget_a_crash_used_up_is_forgotten(
     server: Server, new_client: Callable[..., Client], right: bool
@@ -37,8 +42,7 @@ def test_device_whose_budget_a_crash_used_up_is_forgotten(
     device = token.partition(".")[0]
     known = {"X-Device-Token": token}
     expect(client.login(person, "wrong", headers=known), 401)
-    state = f'{{"marks": {{"-": [{FAR}, 5]}}, "flights": {{}}, "level": 0, "locked": 0}}'
-    server.rows(USED_UP, [state, f"device:{device}"])
+    use_up(server, device, "password_device", 5)
     answer = client.login(person, None if right else "wrong", headers=known)
     assert answer.status_code == (200 if right else 401)
     assert expect(client.get("devices/", person.access), 200)["results"] == []
@@ -48,6 +52,19 @@ def test_device_whose_budget_a_crash_used_up_is_forgotten(
         "SELECT count(*) FROM secure_auth_outboxmessage WHERE template = 'device_forgotten' AND \"to\" = %s"
     )
     assert server.rows(statement, [person.email]) == [(1,)]
+
+
+def test_device_whose_codes_a_crash_used_up_is_forgotten(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
+    client = new_client()
+    person = client.sign_up()
+    known = {"X-Device-Token": remembered(client, person)}
+    partial = expect(client.login(person, headers=known), 200)["partial_token"]
+    expect(client.verify(partial, "000000"), 401)
+    use_up(server, known["X-Device-Token"].partition(".")[0], "totp_device_consecutive", 20)
+    expect(client.verify(partial, person.code()), 200)
+    assert expect(client.get("devices/", person.access), 200)["results"] == []
 
 
 def test_login_under_way_leaves_the_lane_of_a_device_that_is_forgotten(

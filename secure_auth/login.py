@@ -66,7 +66,9 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
         locked = pending.lock_account(user.pk if user else "")  # for every outcome: all cost the same
         refusal = _refusal(user, locked, proof)
         guessed = refusal not in ("", Reason.CREDENTIAL_CHANGED)  # who lost a race showed the right password
-        settlement = lockout.settle_password_attempt(checked.reservation, failed=guessed)
+        settlement = lockout.settle_password_attempt(
+            checked.reservation, failed=guessed, has_account=user is not None
+        )
         who = {"user": user.pk} if user else {"subject": address.account}
         events = refusals.begin_locks(settlement, source=source, **who)
         answer = None

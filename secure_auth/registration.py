@@ -102,7 +102,7 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
         raise
     answer = None
     with transaction.atomic():
-        settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
+        settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches, has_account=False)
         locks = refusals.begin_locks(settlement, source=source, subject=account)
         if not proof.matches:
             refused = accounts.event(

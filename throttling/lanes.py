@@ -7,15 +7,16 @@ Source: NIST SP 800-63B-4 section 3.2.2; OWASP "Slow Down Online Guessing Attack
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from throttling.address import source_key, wide_source_key
 from throttling.limiter import claim
-from throttling.reservations import Claim, Clear
+from throttling.reservations import Claim, Clear, Reservation
 
 PASSWORD_PURPOSES = ("password_account", "password_account_source")
 TOTP_PURPOSES = ("totp_account", "totp_consecutive")
 TOTP_DEVICE_PURPOSES = ("totp_device", "totp_device_consecutive")
+NOBODY_SECONDS = 90 * 86400  # without a failure; then what never ages is forgotten where there is no account
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,22 @@ def password_claims(attempt: PasswordAttempt, *, by_source: bool) -> tuple[Claim
     if by_source and wide:
         claims.append(claim("password_source_wide", f"source:{wide}"))
     return tuple(claims)
+
+
+def of_nobody(reservation: Reservation) -> Reservation:
+    """A password check of an address without an account, to be settled: inventing addresses fills no table for good.
+
+    Nothing else differs: nobody can tell by it that there is no account. The next failure of an account of this address
+    makes its count one that never ages.
+    """
+    parts = [part._replace(claims=tuple(map(_ageing, part.claims))) for part in reservation.parts]
+    return reservation._replace(parts=tuple(parts))
+
+
+def _ageing(one: Claim) -> Claim:
+    if one.limit.window_seconds or one.limit.forget_seconds:
+        return one
+    return one._replace(limit=replace(one.limit, forget_seconds=NOBODY_SECONDS))
 
 
 def second_factor_claims(

@@ -110,12 +110,15 @@ def reserve_proved_attempt(attempt: PasswordAttempt) -> Reservation:
     return limiter.reserve(*rates)
 
 
-def settle_password_attempt(reservation: Reservation, *, failed: bool) -> Settlement:
+def settle_password_attempt(
+    reservation: Reservation, *, failed: bool, has_account: bool = True
+) -> Settlement:
     """Settle a password check; a lock that begins sends axes' ``user_locked_out`` with the account's opaque
-    id.
+    id. ``has_account`` False: nobody has the address, and its counts are forgotten some day.
     """
     if not failed:
         return limiter.settle(reservation, failed=False)
+    reservation = reservation if has_account else lanes.of_nobody(reservation)
     owner, key = next(((one.owner, one.key) for one in reservation.claims if one.key), ("", ""))
     account, ip = (
         (key, "") if owner.startswith("device:") else (owner.removeprefix("account:"), key.partition("/")[0])

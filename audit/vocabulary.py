@@ -103,12 +103,13 @@ class TokenKind(StrEnum):
 
 
 class KeyPurpose(StrEnum):
-    """The key rings."""
+    """The key rings, and what seals them."""
 
     SIGNING = "signing"
     ENCRYPTION = "encryption"
     AUDIT = "audit"
     DIGEST = "digest"
+    MASTER = "master"
 
 
 class View(StrEnum):

@@ -14,6 +14,7 @@ import json
 import secrets
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -35,7 +36,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm
 
-from secure_auth.master_key import master_key
+from secure_auth.master_key import master_key, master_keys
 from secure_auth.models import Key
 from secure_auth.rows import fetch_values
 
@@ -190,9 +191,17 @@ def read_ring(purpose: str) -> Ring:
     return Ring(active[0], keys)
 
 
+def open_secret(row: Key, masters: list[bytes]) -> bytes:
+    """The secret of a key, by the first of these master keys that opens it; InvalidTag when none does."""
+    for master in masters:
+        with suppress(InvalidTag):
+            return unseal(bytes(row.sealed), key=master, context=f"{row.purpose}:{row.kid}")
+    raise InvalidTag
+
+
 def _open(row: Key) -> OpenKey:
     try:
-        secret = unseal(bytes(row.sealed), key=master_key(), context=f"{row.purpose}:{row.kid}")
+        secret = open_secret(row, master_keys())
     except InvalidTag as error:
         raise ImproperlyConfigured("the master key does not open the key rings in the database") from error
     return OpenKey(row.kid, row.purpose, row.state, row.algorithm, row.public, secret)

@@ -3,6 +3,7 @@
 Refuses a file that others can read in production, and says so elsewhere. Prints no key, nor what the command said.
 """
 
+import hashlib
 import logging
 import os
 import stat
@@ -40,6 +41,17 @@ def master_key() -> bytes:
         return parse_master_key(text.strip())
     except ValueError as error:
         raise ImproperlyConfigured(f"{path} does not hold a key of 32 random bytes") from error
+
+
+def master_keys() -> list[bytes]:
+    """The master key, and the one before it while MASTER_KEY_PREVIOUS names that: rings open by either."""
+    previous = settings.MASTER_KEY_PREVIOUS
+    return [master_key(), *([bytes(previous)] if previous else [])]
+
+
+def fingerprint(master: bytes) -> str:
+    """What a master key is called in the log: 128 bits of a hash of 256 random ones."""
+    return hashlib.sha256(b"secure-auth master key" + master).hexdigest()[:32]
 
 
 def _refuse_open_file(path: Path, status: os.stat_result) -> None:

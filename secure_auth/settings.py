@@ -26,6 +26,7 @@ ORIGIN = env.origin("ORIGIN", f"http://localhost:{PORT}")
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
 MASTER_KEY = env.master_key("MASTER_KEY")
 MASTER_KEY_COMMAND = env.command("MASTER_KEY_COMMAND")
+MASTER_KEY_PREVIOUS = env.master_key("MASTER_KEY_PREVIOUS")
 MASTER_KEY_FILE = Path(env.text("MASTER_KEY_FILE", str(DATA_DIR / "master.key")))
 PRODUCTION = not env.is_loopback(ORIGIN)
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from audit.events import SYSTEM
-from secure_auth import resealing, rings
+from secure_auth import changing_master_key, resealing, rings
 from secure_auth.management.operator import OperatorCommand, count_sessions
 from secure_auth.management.verifying import progress_bar
 from secure_auth.models import Key
@@ -20,17 +20,26 @@ class Command(OperatorCommand):
         "encryption every sealed secret is then sealed anew, and the old key destroyed; a run that was interrupted is "
         "finished by the next. With --purpose digest the old key counts until nothing bears it; then the worker "
         "destroys it. With --compromised KID that signing key and every token it signed are dead at once, and what "
-        "they open ends."
+        "they open ends. With --master all rings are sealed anew by the present master key, after all nodes were "
+        "started with it and MASTER_KEY_PREVIOUS."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--purpose or --compromised."""
+        """--purpose, --compromised or --master."""
+        parser = parser.add_mutually_exclusive_group()  # type: ignore[assignment]
+        parser.add_argument(
+            "--master", action="store_true", help="seal the rings with the present master key"
+        )
         parser.add_argument("--purpose", choices=[str(one) for one in Key.Purpose])
         parser.add_argument("--compromised", metavar="KID", help="a signing key that somebody else may hold")
 
     def act(self, **options: Any) -> None:
         """Rotate, and say which keys stand now."""
         purpose, compromised = options["purpose"], options["compromised"]
+        if options["master"]:
+            done = changing_master_key.seal_anew(source=SYSTEM)
+            self.stdout.write(f"master key: {done} key{'' if done == 1 else 's'} sealed anew")
+            return
         if compromised is None:
             purpose = purpose or Key.Purpose.SIGNING
             if purpose == Key.Purpose.ENCRYPTION:

@@ -58,7 +58,7 @@ def verify_log(
         say("no checkpoint from outside the database: what is in it is judged by itself")
     question = Question(
         keys=[*trusted, *(witness.key for witness in settings.WITNESSES)],
-        ring=() if any(key.kind == ED25519 for key in trusted) else ring_keys(),
+        ring=tuple if any(key.kind == ED25519 for key in trusted) else ring_keys,
         outside=outside,
         processes=1 if not settings.DATABASE_URL else settings.CPUS,
         resume=resume,

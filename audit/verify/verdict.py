@@ -51,11 +51,12 @@ class Outside:
 class Question:
     """What to judge by: trusted keys, what was kept elsewhere, how many processes, where to go on.
 
-    `ring` are raw Ed25519 keys that vouch for every log under its own name: all that ever signed one.
+    `ring` gives raw Ed25519 keys that vouch for every log under its own name: all that ever signed one. It is asked
+    when the state of the log is held, which then has no signature of a key that was made later.
     """
 
     keys: Sequence[VerifierKey] = ()
-    ring: Sequence[bytes] = ()
+    ring: Callable[[], Sequence[bytes]] = tuple
     outside: Sequence[Outside] = ()
     processes: int = 1
     resume: bool = False
@@ -89,6 +90,7 @@ class _Judgement:
     def __init__(self, store: Store, opener: Opener, question: Question, say: Say) -> None:
         self._store, self._opener, self._question, self._say = store, opener, question, say
         self._heads = store.heads()
+        self._ring = question.ring()
         self._keys = self._keys_of_logs()
         self._done = 0
 
@@ -101,7 +103,7 @@ class _Judgement:
         declared = {head.log - 1: self._declared(head) for head in heads[1:]}
         known = self._known()
         tallies = []
-        signers = SIGNERS if self._question.ring else 0
+        signers = SIGNERS if self._ring else 0
         resumed = self._question.resume and self._question.state.load()
         with covers.gather(self._store) as cover:
             for head in heads:
@@ -129,7 +131,7 @@ class _Judgement:
                 for key in self._question.keys
                 if key.name in (first, head.origin)
             ]
-            own += [VerifierKey(head.origin, ED25519, public) for public in self._question.ring]
+            own += [VerifierKey(head.origin, ED25519, public) for public in self._ring]
             others = [key for key in self._question.keys if key.name not in names]
             found[head.log] = tuple(dict.fromkeys([*own, *others]))
         return found

@@ -10,6 +10,7 @@ from audit import notes
 from audit.notes import Signer
 from audit.verify.faults import Bad
 from audit.verify.notes import VerifierKey, parse_key
+from audit.verify.sqlite import Sqlite
 from audit.verify.verdict import Question, judge
 from tests import ledger
 from tests.ledger import KEY, NOW_MS, ORIGIN, OTHER_KEY, SIGNED, VKEYS, Ledger, Owner
@@ -41,7 +42,7 @@ def signed(log: Ledger, size: int, *keys: Signer) -> str:
 def judged(owner: Owner, ring: tuple[bytes, ...], *keys: VerifierKey) -> list[str]:
     """The lines of a judgement."""
     said: list[str] = []
-    question = Question(keys=[*keys, parse_key(VKEYS[1])], ring=ring, now_ms=lambda: NOW_MS)
+    question = Question(keys=[*keys, parse_key(VKEYS[1])], ring=lambda: ring, now_ms=lambda: NOW_MS)
     return [judge(owner.opener(), question, said.append), *said]
 
 
@@ -74,3 +75,20 @@ def test_other_lines_under_a_checkpoint_are_bad(
 def test_lines_of_a_key_that_was_not_given_are_counted(original: tuple[Owner, Ledger]) -> None:
     said = judged(original[0], (), parse_key(VKEYS[0]))
     assert f"  not judged: {len(SIGNED)} signatures, whose keys were not given" in said
+
+
+def test_ring_is_asked_when_the_log_is_held(original: tuple[Owner, Ledger], tmp_path: Path) -> None:
+    """A key that is made meanwhile signs nothing in the state that is judged."""
+    asked: list[str] = []
+    with original[0].copy(tmp_path) as owner:
+
+        def open_log() -> Sqlite:
+            asked.append("log")
+            return Sqlite(Path(owner.place))
+
+        def ring() -> tuple[bytes, ...]:
+            asked.append("ring")
+            return RING
+
+        judge(open_log, Question(ring=ring, now_ms=lambda: NOW_MS), lambda _: None)
+    assert asked == ["log", "ring"]

@@ -57,14 +57,22 @@ def check(claims: Iterable[Claim]) -> None:
             with _lock:
                 _remembered.pop(claim.bucket, None)
             continue
-        note_usage(refused.usage)
-        raise LimitExceeded(
+        refusal = LimitExceeded(
             claim,
             wait_seconds=refused.wait_seconds - (now - refused.at),
             count=refused.count,
             usage=refused.usage,
             is_repeated=True,
         )
+        note_usage(_as_late_as(refusal.retry_after_seconds, one) for one in refused.usage)
+        raise refusal
+
+
+def _as_late_as(seconds: int, usage: Usage) -> Usage:
+    """What refused a moment ago, told with what is left of its time."""
+    if not usage.is_refusal:
+        return usage
+    return usage._replace(reset_seconds=min(usage.reset_seconds, seconds))
 
 
 def forget() -> None:

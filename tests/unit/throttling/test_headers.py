@@ -1,6 +1,7 @@
 """RateLimit and RateLimit-Policy agree: no `t` beyond `w`, and what is spread over `w` is never refused."""
 
 import re
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from throttling import limiter
 from throttling.headers import policy_window_seconds, rate_limit_fields, watch_usage
 from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, LimitExceeded
+from throttling.stores import refusal_memory
 
 SMALL = Limit("requests", 3, 60, Counts.ATTEMPTS)
 LARGE = Limit("requests", 20, 60, Counts.ATTEMPTS)
@@ -90,3 +92,14 @@ def test_a_rate_that_refuses_is_told_before_one_whose_last_count_was_given_back(
     clocked.advance(1)
     told = refuse(spent, fresh)
     assert (told["r"], told["t"], told["w"]) == (0, 10, 10)
+
+
+def test_a_refusal_from_memory_tells_what_is_left(clocked: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusal_memory, "MEMORY_SECONDS", 1.0)
+    claim = Claim(SMALL, f"source:{clocked.owner()}")
+    for _ in range(SMALL.allowed):
+        limiter.reserve(claim)
+    clocked.advance(600)
+    assert refuse(claim)["t"] == 60
+    time.sleep(0.7)
+    assert refuse(claim)["t"] == 59

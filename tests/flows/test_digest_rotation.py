@@ -152,7 +152,7 @@ def test_rotations_under_load_lose_nothing(service: Server, on: Callable[..., Cl
     enter(first, known)
     credentials = json.loads(service.manage("create_client", new_email("service")).stdout)
     browsing = first.create_person()
-    browser = Browser(on(), browsing)
+    browser = Browser(on(0, first.address), browsing)  # of a network that is familiar
     load, sessions = Load(), {refreshing.session_id, kept.session_id}
 
     def refresh_twice(turn: int) -> None:

@@ -16,6 +16,7 @@ CLEAR: Final = ("id", "type", "outcome", "reason", "severity", "session", "reque
 OWN: Final = ("user", "subject", "ip", "user_agent", "foreign_request_id")
 EMPTY: Final = "{}"
 _LOWER: Final = "audit_lower"
+FINAL_SIGMA, SIGMA = "\u03c2", "\u03c3"
 _ALL_LETTERS: Final = "und-x-icu"
 
 
@@ -34,15 +35,20 @@ def searched() -> str:
 
 def holds(word: str) -> tuple[str, str]:
     """The condition that a word, whose case does not matter, occurs in that text, and its value."""
-    pattern = "%" + word.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+    pattern = "%" + _fold(word).replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
     text, like = f"({searched()})", "LIKE"
     if connection.vendor == "sqlite":
         text = text if word.isascii() else f"{_LOWER}{text}"
     elif word.isascii():  # by bytes, where that is the same: several times faster
         like = 'COLLATE "C" ILIKE'
     else:
-        text = f'lower({text} COLLATE "{_folding()}")'
+        text = f"""replace(lower({text} COLLATE "{_folding()}"), '{FINAL_SIGMA}', '{SIGMA}')"""
     return f"{text} {like} %s ESCAPE '!'", pattern
+
+
+def _fold(text: str) -> str:
+    """A sigma at the end of a word is another small letter, but no other word."""
+    return text.lower().replace(FINAL_SIGMA, SIGMA)
 
 
 @cache
@@ -57,4 +63,4 @@ def teach_sqlite(*, connection: Any, **_: object) -> None:
     """Give a new connection Python's `lower`: SQLite's own knows ASCII letters only. A receiver of a signal."""
     if connection.vendor == "sqlite":
         database: sqlite3.Connection = connection.connection
-        database.create_function(_LOWER, 1, str.lower, deterministic=True)
+        database.create_function(_LOWER, 1, _fold, deterministic=True)

@@ -85,11 +85,11 @@ def disable(*, user: User, actor: Actor) -> None:
     """
     now, refusal = timezone.now(), None
     with transaction.atomic():
-        last_admin = user.role == Role.ADMIN and not has_other_admins(user)
+        is_needed = not has_other_admins(user)
         locked = pending.lock_account(user.pk)
         if locked is None or locked.disabled_at is not None:
             refusal = Refused("the account is disabled already", Reason.DISABLED)
-        elif last_admin:
+        elif locked.role == Role.ADMIN and is_needed:
             refusal = Refused("the last admin cannot be disabled", Reason.LAST_ADMIN)
         if refusal:
             append(refusal_event(EventType.ACCOUNT_DISABLE, user.pk, actor, refusal.reason))
@@ -129,8 +129,8 @@ def enable(*, user: User, actor: Actor) -> None:
 def unlock(*, user: User, actor: Actor) -> None:
     """Lift every lock of an account, of both steps, on its known devices too; its owner is told."""
     with transaction.atomic():
-        known = devices.live_devices(timezone.now()).filter(user=user).values_list("pk", flat=True)
-        lockout.unlock(addresses.account_id(user.email_key), user.pk, devices=known)
+        account = addresses.account_id(user.email_key)
+        lockout.unlock(account, user.pk, devices=devices.ids_of(user))
         outbox.queue_mail("unlocked", to=user.email)
         append(action_event(EventType.ACCOUNT_UNLOCK, user.pk, actor))
 

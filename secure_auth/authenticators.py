@@ -129,12 +129,12 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
         refusal = grants.judge_right(grant)
         row = _own_unconfirmed(grant, authenticator_id) if refusal is None else None
         if row is None:
-            lockout.release(reservation)
+            lockout.settle_second_factor(reservation, failed=False)  # not given back: the request counts
             refusal = refusal or Problem(Code.NOT_FOUND)
             reason = grants.why(refusal, Reason.ENROLMENT_CLOSED)
             append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, reason, source))
         elif has_no_room(grant):
-            lockout.release(reservation)
+            lockout.settle_second_factor(reservation, failed=False)  # not given back: the request counts
             refusal = Problem(Code.TOO_MANY_AUTHENTICATORS)
             append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.TOO_MANY_AUTHENTICATORS, source))
         elif (

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from audit import tree
+from audit import merkle, tree
+from audit.tree import Head, Torn
 from secure_auth import integration
 from secure_auth.acting import Refused
 from secure_auth.integration import Logbook
@@ -20,8 +21,19 @@ def require_sound_log() -> None:
     """
     head = tree.current_head()
     trouble = integration.find_trouble(head) if head else None
-    if trouble:
-        raise Refused(f"the log does not go on ({trouble.why}): nothing was removed. See new_log")
+    why = (
+        trouble.why if trouble else "its stored hashes contradict its head" if head and _is_torn(head) else ""
+    )
+    if why:
+        raise Refused(f"the log does not go on ({why}): nothing was removed. See new_log")
+
+
+def _is_torn(head: Head) -> bool:
+    """What an integrator would find before it adds anything."""
+    try:
+        return merkle.load_edge(head.size, tree.reader(head.log)).root() != head.root
+    except Torn:
+        return True
 
 
 def integrate(events: Sequence[str]) -> None:

@@ -64,8 +64,8 @@ def demand_settled_password(signed: Signed, *, source: Source) -> None:
         raise Problem(Code.PASSWORD_CHANGE_REQUIRED)
 
 
-def demand_role(signed: Signed, role: str, *, source: Source, path: str) -> None:
-    """Refuse what needs a role; each door that is tried is told by itself.
+def demand_role(signed: Signed, role: str, *, source: Source, path: str, route: str) -> None:
+    """Refuse what needs a role; each door that is tried is told by itself, by the first `path` of its `route`.
 
     Raises:
         Problem: permission_denied.
@@ -75,7 +75,7 @@ def demand_role(signed: Signed, role: str, *, source: Source, path: str) -> None
     denied = _denial(signed, Reason.ROLE_MISSING, source)
     missing = {"role": role} if role in set(Role) else {}  # an adopting project may ask for what nobody has
     told = replace(denied, details=missing, text={Text.PATH: path[:PATH_LENGTH]})
-    refusals.record_collapsed(told, key=f"{signed.session.id} {path}")
+    refusals.record_collapsed(told, key=f"{signed.session.id} {route}")
     raise Problem(Code.PERMISSION_DENIED)
 
 

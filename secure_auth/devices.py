@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from secure_auth import familiar, keys, rows
 from secure_auth.models import KnownDevice, PendingLogin, Session, User, is_id
@@ -63,6 +64,11 @@ def remember_device(user: User, *, known_id: str, user_agent: str, now: datetime
         if forgotten:
             forget_devices(user.pk, device_id=forgotten, now=now)
     return Remembered(device.id, derive_token(device.id, device.key_id, device.generation), forgotten)
+
+
+def ids_of(user: User) -> list[str]:
+    """The live devices of an account."""
+    return list(live_devices(timezone.now()).filter(user=user).values_list("pk", flat=True))
 
 
 def derive_token(device_id: str, key_id: str, generation: int) -> str:

@@ -22,7 +22,7 @@ from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.validation import MAX_IDS
 from mfa.models import FACTORS
-from secure_auth import accounts, addresses, administration, covering, pending, sessions, tailing
+from secure_auth import accounts, addresses, administration, covering, devices, pending, sessions, tailing
 from secure_auth.acting import Actor, Refused, action_event
 from secure_auth.addresses import Address
 from secure_auth.models import (
@@ -143,20 +143,21 @@ def _end(user: User | None, address: Address, actor: Actor) -> None:
     """
     refused = None
     with transaction.atomic():
+        known = devices.ids_of(user) if user else []
         if user is not None and not user.email_key.startswith((SHUT, DELETED)):
             refused = _shut(user, address, actor)
         if refused is None:
             drop_mail(address, user.email if user else "")
     if refused:
         raise refused
-    lockout.unlock(address.account, user.pk if user else "")
+    lockout.unlock(address.account, user.pk if user else "", devices=known)
 
 
 def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
     now = timezone.now()
-    last_admin = user.role == Role.ADMIN and not administration.has_other_admins(user)
-    pending.lock_account(user.pk)
-    if last_admin:
+    is_needed = not administration.has_other_admins(user)
+    locked = pending.lock_account(user.pk)
+    if locked and locked.role == Role.ADMIN and is_needed:
         append(_event(actor, Outcome.FAILURE, reason=Reason.LAST_ADMIN, user=user.pk, details={"events": 0}))
         return Refused("the last admin cannot be erased", Reason.LAST_ADMIN)
     ended = empty_account(

@@ -12,7 +12,7 @@ from django.utils import timezone
 from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Source
 from mfa.models import Passkey
-from secure_auth import devices, pending, refusals
+from secure_auth import devices, pending, second_step
 from secure_auth.errors import Code, Problem, invalid_token, reauthentication_required
 from secure_auth.models import PendingLogin, Session, User
 from throttling import lockout
@@ -48,7 +48,7 @@ def judge_right(grant: Grant) -> Problem | None:
 
     Where the account has a passkey, a code that a phishing site can relay does not change its factors: the fresh proof
     is a passkey, or a recovery code, so that a lost key ends nothing (ASVS 6.4.4). The session that bound a passkey has
-    shown it by that.
+    shown it by that. A later proof of the session counts for its own token only: a thief may have an older one.
     """
     locked = pending.lock_account(grant.user.pk)
     if locked is None or locked.disabled_at is not None:
@@ -62,7 +62,9 @@ def judge_right(grant: Grant) -> Problem | None:
     session = Session.objects.filter(pk=grant.session_id, revoked_at=None).first()
     if session is None:
         return invalid_token()
-    if pending.has_passkey(locked) and HIGHEST.isdisjoint((*grant.amr, *session.amr.split())):
+    own = session.amr.split()
+    bound = own if set(grant.amr) <= set(own) else ()  # binding adds to what was proved; a proof replaces it
+    if pending.has_passkey(locked) and HIGHEST.isdisjoint((*grant.amr, *bound)):
         max_age = settings.REAUTHENTICATION_SECONDS
         return reauthentication_required(max_age, (PHISHING_RESISTANT,), detail=SHOW_THE_HIGHEST)
     return None
@@ -88,11 +90,15 @@ def demand_open_second_step(grant: Grant, source: Source) -> None:
     """
     if grant.session is None:
         return
-    device = grant.device_lane()
-    with refusals.limits_refused(source=source, user=grant.user.pk, session=grant.session_id):
-        lockout.release(
-            lockout.reserve_second_factor(login=None, user=grant.user.pk, device=device, totp=True)
-        )
+    reserved = second_step.reserve_code(
+        login=None,
+        user=grant.user,
+        device=grant.device_lane(),
+        totp=True,
+        source=source,
+        session=grant.session_id,
+    )
+    lockout.release(reserved)
 
 
 def success(kind: EventType, grant: Grant, authenticator_id: str, source: Source) -> NewEvent:

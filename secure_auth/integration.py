@@ -88,7 +88,7 @@ class Logbook:
         checkpoint = head and checkpoints.newest(head.log)
         if not head or find_trouble(head) is not None:
             return
-        if self._said:
+        if self._said or _is_left_behind(trouble_path()):
             self._withdraw()
         if checkpoint:
             keep(kept_path(), checkpoint.note)
@@ -141,6 +141,14 @@ class Logbook:
             append_collapsed(event, key=f"{head.log}:{trouble.keeper}", window_seconds=SAY_SECONDS)
 
 
+def _is_left_behind(path: Path) -> bool:
+    """Whether nobody tells this trouble any more: who does, of all that share DATA_DIR, says it again and again."""
+    try:
+        return time.time() - path.stat().st_mtime > 2 * REPEAT_SECONDS
+    except OSError:
+        return False
+
+
 def find_trouble(head: Head) -> Trouble | None:
     """The first known checkpoint that a head does not continue, or None."""
     newest = checkpoints.newest(head.log)
@@ -153,6 +161,10 @@ def find_trouble(head: Head) -> Trouble | None:
         known[Keeper.FILE] = read_kept(kept_path())
     except ValueError:
         return Trouble(Keeper.FILE, 0, f"{kept_path()} holds no checkpoint")
+    now = tree.current_head()  # after what it must continue: another process may have signed meanwhile
+    if now is None or now.log != head.log:
+        return None  # a successor began meanwhile
+    head = now
     for keeper, checkpoint in known.items():
         found = checkpoint and checkpoints.contradiction(head, checkpoint)
         if checkpoint and found:

@@ -156,6 +156,7 @@ def accept(*, token: str, email: str, password: str, source: Source) -> Password
             append(plain_event(EventType.ACCOUNT_CONFIRM, user.pk, source=source, **told))
     if answer is None:
         raise accounts.refuse_link(EventType.ACCOUNT_CONFIRM, source=source)
+    registration.open_password(address)
     return answer
 
 

@@ -132,7 +132,7 @@ def configure(config: Mapping[str, str]) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     # Libraries tell at INFO whom they ask, by whole URLs: a password's prefix, a receiver's secret path.
-    root.setLevel(logging.WARNING)
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     # Refusals are events and metrics; a warning line for each would let a flood fill the disk.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     logging.getLogger("django.request").addFilter(_is_fault)

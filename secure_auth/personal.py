@@ -56,9 +56,9 @@ def delete_account(*, user: User, session: Session, current_password: str, sourc
         user=user.pk,
         session=session.id,
     )
+    known = devices.ids_of(user)
     with transaction.atomic():
-        last_admin = checked.role == Role.ADMIN and not administration.has_other_admins(user)
-        refusal = _judge(checked, session, last_admin)
+        refusal = _judge(checked, session, is_needed=not administration.has_other_admins(user))
         if refusal:
             problem, reason = refusal
             append(replace(deleted, outcome=Outcome.FAILURE, reason=reason))
@@ -67,16 +67,16 @@ def delete_account(*, user: User, session: Session, current_password: str, sourc
             append(replace(deleted, details={"sessions": len(events)}), *events)
     if refusal:
         raise problem
-    lockout.unlock(address.account, user.pk)
+    lockout.unlock(address.account, user.pk, devices=known)
 
 
-def _judge(checked: User, session: Session, last_admin: bool) -> tuple[Problem, Reason] | None:
+def _judge(checked: User, session: Session, *, is_needed: bool) -> tuple[Problem, Reason] | None:
     """Lock the account and say why it stays: another request changed it meanwhile, or nobody else is admin."""
     locked = pending.lock_account(checked.pk)
     is_live = Session.objects.filter(pk=session.pk, revoked_at=None).exists()
     if locked is None or not is_live or locked.credential_version != checked.credential_version:
         return invalid_token(), Reason.CREDENTIAL_CHANGED
-    if last_admin:
+    if locked.role == Role.ADMIN and is_needed:
         detail = "The last admin cannot be deleted."
         return Problem(Code.VALIDATION_FAILED, detail=detail), Reason.LAST_ADMIN
     return None

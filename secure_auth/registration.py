@@ -124,6 +124,7 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
         raise Problem(Code.INVALID_CREDENTIALS)
     if answer is None:
         raise accounts.refuse_link(EventType.ACCOUNT_CONFIRM, source=source)
+    open_password(address)
     return answer
 
 
@@ -148,8 +149,8 @@ def _hold_registrations(address: addresses.Address) -> None:
 def create_account(address: addresses.Address, *, password: str, role: str, now: datetime) -> User | None:
     """An account whose mailbox was proved now, by the hash of its password; None when the address has one.
 
-    Inside the caller's transaction. All registrations of the address are dead, and so are locks that guesses at the
-    address began: a mailed token opens them as it does in a reset.
+    Inside the caller's transaction, after which the caller opens what guesses at the address closed, by
+    open_password(). All registrations of the address are dead.
     """
     _hold_registrations(address)
     try:
@@ -164,5 +165,12 @@ def create_account(address: addresses.Address, *, password: str, role: str, now:
     except IntegrityError:
         return None
     Registration.objects.filter(email_key=address.key).delete()
-    lockout.clear_after_reset(address.account)
     return user
+
+
+def open_password(address: addresses.Address) -> None:
+    """Who made an account by a mailed token opens the locks of its password, as in a reset.
+
+    A transaction of its own: within one that settled a password, it and a login would wait for each other.
+    """
+    lockout.clear_after_reset(address.account)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlencode
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -24,6 +23,7 @@ PAGE = 50
 READ_WINDOW_SECONDS = 300
 ABOUT_ANOTHER_ADDRESS = (EventType.ADDRESS_REQUEST, EventType.ADDRESS_CHANGE)
 PAGING = ("cursor", "limit", "order")
+AMBIGUOUS = str.maketrans({sign: f"%{ord(sign):02X}" for sign in "%&+"})
 ORDERS = ("time", "index")
 
 
@@ -53,8 +53,9 @@ def list_events(*, signed: Signed, query: Mapping[str, str], source: Source) -> 
 
 
 def told_as(query: Mapping[str, str], *, but: Collection[str] = ()) -> str:
-    """A query as an event tells it: one that reads in one way only, whatever its values hold."""
-    return urlencode(sorted((name, value) for name, value in query.items() if name not in but))
+    """A query as an event tells it: in one way only, whatever its values hold, and with the letters that were typed."""
+    told = sorted((name, value) for name, value in query.items() if name not in but)
+    return "&".join(f"{name.translate(AMBIGUOUS)}={value.translate(AMBIGUOUS)}" for name, value in told)
 
 
 def list_activity(*, signed: Signed, query: Mapping[str, str]) -> Page:

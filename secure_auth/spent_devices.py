@@ -13,14 +13,18 @@ from secure_auth import agents, devices, letters, outbox, refusals
 from secure_auth.models import KnownDevice, User
 from throttling.reservations import LimitExceeded, Settlement
 
+DEVICES_RATE = "password_device_attempts"
 BUDGETS = {"password_device": "first", "totp_device_consecutive": "second"}  # by purpose: of which step
 
 
 def forget_refused(refusal: LimitExceeded, *, source: Source, user: User | None) -> bool:
     """Forget a known device whose lane is used up, though nobody did when it became so: its process had died then.
 
-    False when something else refused.
+    True where the attempt may go on as from anywhere, also when only the rate of the account's devices is spent: else
+    who has the password and one of them would keep its owner from all. False when something else refused.
     """
+    if user is not None and refusal.limit.purpose == DEVICES_RATE:
+        return True
     if user is None or refusal.in_flight or refusal.limit.purpose not in BUDGETS:
         return False
     refusals.record_unseen_locks(refusal, source=source, user=user.pk)

@@ -13,6 +13,7 @@ CODE_LOCKS: Final = frozenset(
         LimitPurpose.TOTP_ACCOUNT,
         LimitPurpose.TOTP_CONSECUTIVE,
         LimitPurpose.TOTP_DEVICE,
+        LimitPurpose.TOTP_DEVICE_CONSECUTIVE,
         LimitPurpose.RECOVERY_ACCOUNT,
     }
 )

@@ -61,7 +61,9 @@ def demand_role(request: HttpRequest, role: str) -> None:
     Raises:
         Problem: invalid_token, permission_denied.
     """
-    demands.demand_role(authenticate_request(request), role, source=source_of(request), path=request.path)
+    route = request.resolver_match.route if request.resolver_match else ""
+    signed = authenticate_request(request)
+    demands.demand_role(signed, role, source=source_of(request), path=request.path, route=route)
 
 
 def refusal(request: HttpRequest, demand: Demand) -> HttpResponseBase | None:

@@ -123,7 +123,8 @@ class ServiceView(APIView):
         elif self.bearer == "grant":
             self.grant = self._read_grant(request)
         if self.role:
-            demands.demand_role(self.signed, self.role, source=self.source, path=request.path)
+            route = request.resolver_match.route if request.resolver_match else ""
+            demands.demand_role(self.signed, self.role, source=self.source, path=request.path, route=route)
         if self.needs_fresh(request.method):
             demands.demand_fresh(self.signed, source=self.source)
 

@@ -264,7 +264,10 @@ def has_role(role: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: SignedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            demands.demand_role(request.person.signed, role, source=request.source, path=request.path)
+            route = request.resolver_match.route if request.resolver_match else ""
+            demands.demand_role(
+                request.person.signed, role, source=request.source, path=request.path, route=route
+            )
             return view(request, *args, **kwargs)
 
         return asks_for(guarded, role)

@@ -1,7 +1,7 @@
 """A source sends what is refused before any endpoint sees it, as often as it likes.
 
-Attacker: one source. Move: bodies that are too large, and a foreign `Host`. Refusal: each counts against the source's
-requests like everything else, and beyond these the answer is 429.
+Attacker: one source. Move: bodies of up to 1 MiB, which is too large, and a foreign `Host`. Refusal: each counts for
+the requests of the source like everything else, and beyond these the answer is 429.
 """
 
 from collections.abc import Callable, Iterator

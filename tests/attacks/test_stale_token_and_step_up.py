@@ -5,12 +5,30 @@ freshness is the token's, so only the token that the owner got by reauthenticati
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from tests import passkeys
 from tests.attacks.evidence import claims
 from tests.client import Client, code_of, expect
 from tests.conftest import new_address
-from tests.server import running_server
+from tests.server import Server, running_server
+
+
+def test_older_token_changes_no_factor_when_its_owner_shows_a_passkey(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
+    """Fresh, but of a code that a phishing site could have relayed: the session's passkey counts for its own token."""
+    owner, thief = new_client(), new_client()
+    person = owner.sign_up()
+    passkey = passkeys.add_passkey(owner, person)
+    owner.sign_in(person)
+    stolen = person.access
+    assert code_of(thief.post("mfa/totp/", {}, stolen)) == "reauthentication_required"
+    passkeys.step_up(owner, person, passkey)
+    for path in ("mfa/totp/", "mfa/recovery-codes/", "mfa/webauthn/options/"):
+        assert code_of(thief.post(path, {}, stolen)) == "reauthentication_required"
+    expect(owner.post("mfa/totp/", {}, person.access), 201)
 
 
 def test_older_token_stays_stale_when_its_owner_reauthenticates(tmp_path: Path) -> None:

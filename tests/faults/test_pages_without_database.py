@@ -5,10 +5,12 @@ out, and what they typed can be sent again when the database is back.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from tests.client import Client, expect
+from tests.client import Client, code_of, expect
 from tests.conftest import CHEAP_HASHES, new_address
 from tests.faults.outages import database_away
 from tests.redis_processes import wait_until
@@ -53,6 +55,19 @@ def test_a_form_that_was_sent_can_be_sent_again(service: Server, client: Client,
     wait_until(lambda: client.get("/readyz").status_code == 200)
     page = visitor.send(form, email=person.email, password=person.password)
     assert page.path == "/sign-in/code/"
+
+
+def test_key_set_is_put_off_too_where_limits_go_on_in_redis(tmp_path: Path) -> None:
+    environment = {**CHEAP_HASHES, "KEY_CACHE_SECONDS": "1"}
+    with (
+        running_server("postgres+redis", tmp_path, worker=False, environment=environment) as server,
+        closing(Client(server, new_address())) as client,
+        database_away(server),
+    ):
+        wait_until(lambda: client.get("/.well-known/jwks.json").status_code != 200, 20)
+        answer = client.get("/.well-known/jwks.json")
+        assert (answer.status_code, code_of(answer)) == (503, "service_unavailable")
+        assert int(answer.headers["Retry-After"]) >= 1
 
 
 @pytest.mark.parametrize("path", ["/", "/console/events/"])

@@ -112,10 +112,13 @@ def test_q_looks_into_every_text_field(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["äöß", "ÄÖß", "straẞE", "жук", '"hi"', "back\\slash", 'HI" BACK\\', "{x:1}"]
+    "words",
+    ["äöß", "ÄÖß", "straẞE", "жук", "\u039a\u03a9\u03a3", '"hi"', "back\\slash", 'HI" BACK\\', "{x:1}"],
 )
 def test_q_folds_all_letters_and_finds_free_text_as_it_was_typed(words: str) -> None:
-    (wanted,) = committed(failure(text={"note": 'ÄÖß Straße ЖУК quoted "hi" back\\slash {x:1}'}))
+    note = "ÄÖß Straße ЖУК \u039a\u03a9\u03a3\u03a4\u0391\u03a3"
+    note += ' quoted "hi" back\\slash {x:1}'
+    (wanted,) = committed(failure(text={"note": note}))
     committed(failure(text={"note": "aos", "query": "q=strasse"}))
     assert walk({"q": words}) == [wanted]
 

@@ -129,14 +129,14 @@ def confirm_totp(*, grant: Grant, authenticator_id: str, code: str, source: Sour
         refusal = grants.judge_right(grant)
         row = _own_unconfirmed(grant, authenticator_id) if refusal is None else None
         if row is None:
-            lockout.settle_second_factor(reservation, failed=False)  # not given back: the request counts
+            locks = _settle_unfailed(grant, reservation, source)
             refusal = refusal or Problem(Code.NOT_FOUND)
             reason = grants.why(refusal, Reason.ENROLMENT_CLOSED)
-            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, reason, source))
+            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, reason, source), *locks)
         elif has_no_room(grant):
-            lockout.settle_second_factor(reservation, failed=False)  # not given back: the request counts
-            refusal = Problem(Code.TOO_MANY_AUTHENTICATORS)
-            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, Reason.TOO_MANY_AUTHENTICATORS, source))
+            locks = _settle_unfailed(grant, reservation, source)
+            refusal, reason = Problem(Code.TOO_MANY_AUTHENTICATORS), Reason.TOO_MANY_AUTHENTICATORS
+            append(grants.failure(EventType.MFA_TOTP_CONFIRM, grant, reason, source), *locks)
         elif (
             totp.accept_code([row], code, unseal=factors.unseal_totp, now=now) is not totp.Judgement.ACCEPTED
         ):
@@ -180,6 +180,14 @@ def _settle_wrong_code(
 def _settle_right_code(grant: Grant, reservation: Reservation, source: Source) -> list[NewEvent]:
     if grant.login:
         return second_step.settle_completed_login(reservation, grant.login, totp=True, source=source)
+    return _settle_unfailed(grant, reservation, source)
+
+
+def _settle_unfailed(grant: Grant, reservation: Reservation, source: Source) -> list[NewEvent]:
+    """Of a try that was right, or not judged: not given back, or the request would count for nothing.
+
+    Returns the events of locks that attempts of processes that died began.
+    """
     settlement = lockout.settle_second_factor(reservation, failed=False)
     return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
 

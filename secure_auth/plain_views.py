@@ -1,4 +1,4 @@
-"""What views outside of the API share: which methods they take, and under which name they answer."""
+"""What views share: which methods those outside of the API take, under which name they answer, by which route."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -30,6 +30,11 @@ def safe_methods(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
         return problem_response(Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(SAFE)}), request)
 
     return guarded
+
+
+def route_of(request: HttpRequest) -> str:
+    """The pattern that a request's address matched; empty where a project's own handler matched none."""
+    return request.resolver_match.route if request.resolver_match else ""
 
 
 def at_origin(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

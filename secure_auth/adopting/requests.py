@@ -15,6 +15,7 @@ from secure_auth.access import Signed
 from secure_auth.api import cookies
 from secure_auth.api.bearer import read_token
 from secure_auth.api.problems import as_problem
+from secure_auth.plain_views import route_of
 from secure_auth.problem_details import problem_response
 
 View = Callable[..., Any]
@@ -61,8 +62,7 @@ def demand_role(request: HttpRequest, role: str) -> None:
     Raises:
         Problem: invalid_token, permission_denied.
     """
-    route = request.resolver_match.route if request.resolver_match else ""
-    signed = authenticate_request(request)
+    signed, route = authenticate_request(request), route_of(request)
     demands.demand_role(signed, role, source=source_of(request), path=request.path, route=route)
 
 

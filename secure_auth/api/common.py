@@ -20,6 +20,7 @@ from secure_auth.browsers import is_own_origin, read_cookie
 from secure_auth.errors import Code, invalid_token
 from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin
+from secure_auth.plain_views import route_of
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -123,7 +124,7 @@ class ServiceView(APIView):
         elif self.bearer == "grant":
             self.grant = self._read_grant(request)
         if self.role:
-            route = request.resolver_match.route if request.resolver_match else ""
+            route = route_of(request._request)
             demands.demand_role(self.signed, self.role, source=self.source, path=request.path, route=route)
         if self.needs_fresh(request.method):
             demands.demand_fresh(self.signed, source=self.source)

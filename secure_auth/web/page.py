@@ -26,7 +26,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from secure_auth import demands
 from secure_auth.browsers import SAFE_METHODS, is_led_by_another_site, read_cookie, set_cookie
 from secure_auth.errors import Code, Problem, service_unavailable
-from secure_auth.plain_views import at_origin
+from secure_auth.plain_views import at_origin, route_of
 from secure_auth.web import guard, person, words
 from secure_auth.web.forms import PageForm
 from secure_auth.web.person import PageRequest, SignedRequest, SignInNeeded
@@ -264,9 +264,12 @@ def has_role(role: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: SignedRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            route = request.resolver_match.route if request.resolver_match else ""
             demands.demand_role(
-                request.person.signed, role, source=request.source, path=request.path, route=route
+                request.person.signed,
+                role,
+                source=request.source,
+                path=request.path,
+                route=route_of(request),
             )
             return view(request, *args, **kwargs)
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from tests.client import Client, code_of
+from tests import passkeys
+from tests.client import Client, Person, code_of, expect
 from tests.conftest import new_address
 from tests.server import Server, running_server
 
@@ -31,6 +32,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("free")
     with running_server("sqlite", directory, worker=False, environment=environment) as running:
         yield running
+
+
+def test_confirmation_that_is_refused_before_the_code_is_judged_counts_too(
+    service: Server, visit: Callable[..., Client]
+) -> None:
+    """An app is begun by a relayed code; then its owner binds a passkey elsewhere."""
+    owner, thief = visit(service), visit(service)
+    person = owner.create_person()
+    stolen = Person(person.email, authenticator=person.authenticator)
+    thief.sign_in(stolen)
+    begun = expect(thief.post("mfa/totp/", {}, stolen.access), 201)
+    passkeys.add_passkey(owner, person)
+    path, flood = f"mfa/totp/{begun['id']}/confirm/", visit(service)
+    codes = [code_of(flood.post(path, {"code": "000000"}, stolen.access)) for _ in range(ALLOWED + 2)]
+    assert codes == ["reauthentication_required"] * ALLOWED + ["rate_limited"] * 2
 
 
 @pytest.mark.parametrize("move", MOVES)

@@ -18,7 +18,7 @@ tests() { # mark expression, number of processes; pytest's status 5 is "nothing 
 
 sh deploy/checks.sh || failed=1
 cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
-tests "($1) and not alone" "${PYTEST_WORKERS:-$((cores + 1))}" # one more than cores: many tests wait for a clock
+tests "($1) and not alone" "${PYTEST_WORKERS:-$((cores + 2))}" # two more than cores: many tests wait for a clock
 tests "($1) and alone" 0
 [ $ran = 1 ] || { echo "no test was selected" >&2; failed=1; }
 exit $failed

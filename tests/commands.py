@@ -22,11 +22,15 @@ class Commands:
         self._libraries = libraries
         self._environment = {**environment, "DJANGO_SETTINGS_MODULE": "secure_auth.settings"}
         self._service = Forks(self._environment, libraries)
+        self._staying = Forks(self._environment, self._service, stays=True)
 
     def run(
-        self, *arguments: str, stdin: str, environment: Mapping[str, str]
+        self, *arguments: str, stdin: str, environment: Mapping[str, str] | None = None, stays: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command and wait for it, whatever its status is; with more variables, from the start."""
+        """Run a command and wait for it, whatever its status is; with more variables, from the start.
+
+        Those of a process that `stays` are run by it, one after the other.
+        """
         with contextlib.ExitStack() as stack:
             given, told, complained = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
             given.write(stdin.encode())
@@ -35,12 +39,13 @@ class Commands:
             if environment:
                 process = self._libraries.start(arguments, files, {**self._environment, **environment})
             else:
-                process = self._service.start(arguments, files)
+                process = (self._staying if stays else self._service).start(arguments, files)
             status = process.wait(COMMAND_SECONDS)
             read = [_content(file) for file in (told, complained)]
         return subprocess.CompletedProcess(["manage.py", *arguments], status, *read)
 
     def stop(self) -> None:
+        self._staying.stop()
         self._service.stop()
 
 

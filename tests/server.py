@@ -138,16 +138,17 @@ class Server:
 
         With variables of its own it loads the service anew.
         """
-        self._commands = self._commands or Commands(self.environment, LIBRARIES)
-        done = self._commands.run(*arguments, stdin=stdin, environment=environment)
-        if check and done.returncode:
-            raise AssertionError(f"{arguments[0]}: status {done.returncode}\n{done.stdout}{done.stderr}")
-        return done
+        done = self._of_commands().run(*arguments, stdin=stdin, environment=environment)
+        return _sound(done) if check else done
 
     def create_user(self, email: str, password: str, *, role: str = "", verified: bool = True) -> None:
         """A user without mail and without a second factor yet."""
-        arguments = ["create_user", email, *(["--role", role] if role else [])]
-        self.manage(*arguments, *([] if verified else ["--unverified"]), stdin=password + "\n")
+        options = [*(["--role", role] if role else []), *([] if verified else ["--unverified"])]
+        _sound(self._of_commands().run("create_user", email, *options, stdin=password + "\n", stays=True))
+
+    def _of_commands(self) -> Commands:
+        self._commands = self._commands or Commands(self.environment, LIBRARIES)
+        return self._commands
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Look into the service's database; placeholders are %s."""
@@ -159,6 +160,12 @@ class Server:
         path = self.data_dir / "secure_auth.sqlite3"
         with contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
             return list(database.execute(statement.replace("%s", "?"), tuple(parameters)))
+
+
+def _sound(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    if done.returncode:
+        raise AssertionError(f"{done.args[1]}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
 
 
 def free_port() -> int:

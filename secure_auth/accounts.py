@@ -7,6 +7,7 @@ is a row of the same transaction that the worker sends later.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -59,11 +60,20 @@ def event(
     reason: str = "",
     user: str = "",
     subject: str = "",
+    session: str = "",
     failed: bool = False,
 ) -> NewEvent:
     """What happened to an account, or to an address that has none."""
     outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
-    return NewEvent(type=kind, outcome=outcome, reason=reason, source=source, user=user, subject=subject)
+    return NewEvent(
+        type=kind,
+        outcome=outcome,
+        reason=reason,
+        source=source,
+        user=user,
+        subject=subject,
+        session=session,
+    )
 
 
 @contextmanager
@@ -118,9 +128,8 @@ def change_password(
     checked = password_checks.prove_current_password(
         user=user, session=session, password=current_password, source=source
     )
-    weak = event(
-        EventType.PASSWORD_CHANGE, source=source, reason=Reason.WEAK_PASSWORD, user=user.pk, failed=True
-    )
+    told = partial(event, EventType.PASSWORD_CHANGE, source=source, user=user.pk, session=session.pk)
+    weak = told(reason=Reason.WEAK_PASSWORD, failed=True)
     if checked.must_change_password:
         forced_changes.demand_another(new_password, current_password, refused=weak)
     demand_password(new_password, name="new_password", email=user.email, refused=weak)
@@ -129,22 +138,16 @@ def change_password(
     with transaction.atomic():
         locked = password_checks.lock_unchanged(checked, session)
         if locked is None:
-            append(raced_event(EventType.PASSWORD_CHANGE, user, source=source))
+            append(told(reason=Reason.CREDENTIAL_CHANGED, failed=True))
         else:
             pending.bump_credentials(user.pk, password=encoded, **forced_changes.SETTLED)
             links.kill_links(user.pk, MailToken.Purpose.RESET, now=now)
             ended = sessions.end_sessions(user.pk, reason="password_changed", now=now, keep=session.pk)
             familiar.forget_sources(user.pk, keep=source)
             outbox.queue_mail("password_changed", to=user.email)
-            done = event(EventType.PASSWORD_CHANGE, source=source, user=user.pk)
-            append(done, *revocations(ended, user.pk, Reason.PASSWORD_CHANGED, source))
+            append(told(), *revocations(ended, user.pk, Reason.PASSWORD_CHANGED, source))
     if locked is None:
         raise invalid_token()
-
-
-def raced_event(kind: EventType, user: User, *, source: Source) -> NewEvent:
-    """What an action says that lost its race against another change of the account."""
-    return event(kind, source=source, reason=Reason.CREDENTIAL_CHANGED, user=user.pk, failed=True)
 
 
 def revocations(

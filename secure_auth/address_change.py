@@ -47,7 +47,8 @@ def request_change(
     ):
         locked = password_checks.lock_unchanged(checked, session)
         if locked is None:
-            append(accounts.raced_event(EventType.ADDRESS_REQUEST, user, source=source))
+            raced = Reason.CREDENTIAL_CHANGED
+            append(_event(EventType.ADDRESS_REQUEST, user.pk, raced, source, session=session.pk, failed=True))
         elif not mailed:
             append(
                 _event(EventType.ADDRESS_REQUEST, user.pk, Reason.RATE_LIMITED, source, session=session.pk)

@@ -41,6 +41,16 @@ def test_weak_passwords_of_two_people_behind_one_address_are_two_events(client: 
         assert [one for one in told if one["type"] == "password.change" and one["outcome"] == "failure"]
 
 
+def test_change_of_a_password_names_the_session_that_asked(client: Client, server: Server) -> None:
+    person = client.create_person()
+    client.sign_in(person)
+    for password in ("password1", "another fine horse 77"):
+        body = {"current_password": person.password, "new_password": password}
+        client.post("password/change/", body, person.access)
+    told = [one for one in events(server, type="password.change") if one.session == person.session_id]
+    assert [(one.outcome, one.reason) for one in told] == [("failure", "weak_password"), ("success", "")]
+
+
 def test_one_session_reads_the_log_once_whatever_its_address(
     new_client: Callable[..., Client], server: Server
 ) -> None:

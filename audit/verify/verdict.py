@@ -121,16 +121,16 @@ class _Judgement:
         return f"ok: {sum(head.size for head in heads)} entries, size {last.size}, root {root}, pending {waiting}"
 
     def _keys_of_logs(self) -> dict[int, tuple[VerifierKey, ...]]:
-        """A key of the first log vouches for its successors too, under their names; witnesses for all."""
+        """A key of the first log vouches for its successors too, under their names, and any key for a log that has none
+        of its own; witnesses for all.
+        """
         names = {head.origin for head in self._heads}
         first = self._heads[0].origin if self._heads else ""
+        given = [key for key in self._question.keys if key.name in names]
         found: dict[int, tuple[VerifierKey, ...]] = {}
         for head in self._heads:
-            own = [
-                replace(key, name=head.origin)
-                for key in self._question.keys
-                if key.name in (first, head.origin)
-            ]
+            own = [key for key in given if key.name in (first, head.origin)] or given
+            own = [replace(key, name=head.origin) for key in own]
             own += [VerifierKey(head.origin, ED25519, public) for public in self._ring]
             others = [key for key in self._question.keys if key.name not in names]
             found[head.log] = tuple(dict.fromkeys([*own, *others]))

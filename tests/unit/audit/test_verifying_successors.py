@@ -10,7 +10,7 @@ import pytest
 
 import tests.ready  # noqa: F401
 from audit import merkle
-from audit.notes import Signer
+from audit.notes import Signer, verifier_key
 from audit.verify.faults import Bad
 from audit.verify.notes import parse_key
 from audit.verify.verdict import Outside, Question, judge
@@ -81,10 +81,10 @@ def restore(owner: Owner, log: Ledger, size: int) -> None:
         run("DELETE FROM audit_checkpoint WHERE size > %s", size)
 
 
-def say(owner: Owner, *outside: str) -> tuple[str, list[str]]:
+def say(owner: Owner, *outside: str, vkeys: tuple[str, ...] = VKEYS) -> tuple[str, list[str]]:
     said: list[str] = []
     kept = [Outside(f"file {number}", note) for number, note in enumerate(outside)]
-    question = Question(keys=[parse_key(each) for each in VKEYS], outside=kept, now_ms=lambda: NOW_MS)
+    question = Question(keys=[parse_key(each) for each in vkeys], outside=kept, now_ms=lambda: NOW_MS)
     return judge(owner.opener(), question, said.append), said
 
 
@@ -94,6 +94,18 @@ def test_successor_of_a_whole_log_is_good(first: tuple[Owner, Ledger], database:
     assert verdict.startswith(f"ok: {SIZE + 3} entries, size 3, root ")
     assert "  continues file 0 of 630 entries" in said
     assert not any("restored" in line for line in said)
+
+
+def test_key_of_the_successor_judges_the_logs_before_where_they_have_none(
+    first: tuple[Owner, Ledger], database: Owner
+) -> None:
+    begin_second(database, note_of(first[1]))
+    newest, foreign = verifier_key(SECOND, KEY.public), verifier_key(ORIGIN, OTHER_KEY.public)
+    assert say(database, vkeys=(newest,))[0].startswith(f"ok: {SIZE + 3} entries, size 3, root ")
+    with pytest.raises(Bad, match="no trusted key signed it"):
+        say(database, vkeys=(newest, foreign))
+    with pytest.raises(Bad, match="no trusted key signed it"):
+        say(database, vkeys=(verifier_key(SECOND, OTHER_KEY.public),))
 
 
 def test_openly_restored_log_is_good_up_to_what_was_declared(

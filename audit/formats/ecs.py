@@ -105,7 +105,7 @@ def document(record: Record, proof: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _add_people(found: dict[str, Any], record: Record) -> None:
     actor = record.details.get("actor", "")
-    people = [each for each in (actor, record.user) if each]
+    people = list(dict.fromkeys(filter(None, (actor, record.user))))
     user: dict[str, Any] = {}
     if people:
         user["id"] = people[0]

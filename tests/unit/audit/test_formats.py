@@ -130,6 +130,11 @@ def test_ecs_uses_fields_and_categories_that_ecs_has(type_: EventType, outcome: 
     assert (fields["user.id"], fields["user.target.id"]) == ("admin-1", "user-1")
 
 
+def test_who_acts_upon_himself_is_no_target_in_ecs() -> None:
+    document = ecs.document(record(type="session.revoke", details={"actor": "user-1"}), None)
+    assert (document["user"], document["related"]["user"]) == ({"id": "user-1"}, ["user-1"])
+
+
 def test_every_type_has_a_place_in_ecs_and_ocsf() -> None:
     for known in (set(ecs._KIND_OF), set(ocsf._ACTIVITY_OF)):
         assert known == {str(type_) for type_ in EventType}

@@ -2,6 +2,7 @@
 
 In the header `\\` and `|` are escaped, in the extension `\\` and `=`; there a line break is `\\n` or `\\r`. All other
 control characters and the line separators of Unicode become blanks, so that an event is one line to any reader.
+Where an event has an `actor`, that is the source user, and the account which it is about the destination user.
 """
 
 import base64
@@ -39,12 +40,14 @@ def _escaped(value: str, table: dict[int, str]) -> str:
 
 
 def _pairs(record: Record, proof: Mapping[str, Any] | None) -> dict[str, str]:
+    actor = record.details.get("actor", record.user)
     pairs = {
         "rt": str(int(record.time.timestamp() * 1000 + 0.5)),
         "externalId": record.id,
         "outcome": record.outcome,
         "reason": record.reason,
-        "suid": record.user,
+        "suid": actor,
+        "duid": record.user if record.user != actor else "",
         "requestClientApplication": record.user_agent[:1023],
     }
     if ":" in record.ip:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from audit.events import EventType, Outcome, Severity
-from audit.formats import WRITERS, ecs, ocsf
+from audit.formats import WRITERS, cef, ecs, ocsf
 from audit.formats.csv_rows import COLUMNS, FORMULA_SIGNS
 from audit.records import Record
 from audit.vocabulary import Format
@@ -128,6 +128,15 @@ def test_ecs_uses_fields_and_categories_that_ecs_has(type_: EventType, outcome: 
     allowed = set().union(*(EXPECTED[category] for category in fields["event.category"]))
     assert set(fields["event.type"]) <= allowed
     assert (fields["user.id"], fields["user.target.id"]) == ("admin-1", "user-1")
+
+
+def test_cef_names_who_acted_as_the_source_and_whom_as_the_destination() -> None:
+    done = cef.line(record(type="account.disable", details={"actor": "admin-1"}), None)
+    assert " suid=admin-1 duid=user-1 " in done
+    for own in ({}, {"actor": "user-1"}):
+        line = cef.line(record(details=own), None)
+        assert " suid=user-1 " in line
+        assert "duid=" not in line
 
 
 def test_who_acts_upon_himself_is_no_target_in_ecs() -> None:

@@ -7,7 +7,7 @@ of the event is compared with the leaf, and each opening with its commitment.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from audit.verify.canonical import canonical, parse, unique
@@ -28,6 +28,7 @@ HEADER: Final = "c2sp.org/tlog-proof@v1"
 MEMBERS: Final = ("checkpoint", "erased", "event", "hashes", "index", "leaf", "openings")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _TEXT: Final = "text."
+_SUCCESSOR: Final = re.compile(r"/[1-9][0-9]*(\.[1-9][0-9]*)?\Z")  # NAME/2, NAME/2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _judge_place(
     if len(leaf_hash) != HASH_BYTES or any(len(each) != HASH_BYTES for each in hashes):
         raise Bad("a hash of the proof is none")
     try:
-        checkpoint = read_checkpoint(note, keys)
+        checkpoint = read_checkpoint(note, _under_its_name(note, keys))
         cosigned = _count_cosignatures(note, keys)
         verify_inclusion(leaf_hash, index, checkpoint.size, hashes, checkpoint.root)
     except NotSigned as error:
@@ -128,6 +129,15 @@ def _judge_place(
     except NotProved as error:
         raise Bad(f"it is not in the log: {error}", index=index) from None
     return checkpoint, cosigned
+
+
+def _under_its_name(note: str, keys: Sequence[VerifierKey]) -> list[VerifierKey]:
+    """The keys, those of a log under the name of the one among its successors and predecessors that the proof is of."""
+    origin = parse_note(note).text.partition("\n")[0]
+    first = _SUCCESSOR.sub("", origin)
+    own = [key for key in keys if key.name == origin]
+    related = [replace(key, name=origin) for key in keys if _SUCCESSOR.sub("", key.name) == first]
+    return own or related
 
 
 def _count_cosignatures(note: str, keys: Sequence[VerifierKey]) -> int:

@@ -11,11 +11,12 @@ import pytest
 import tests.ready  # noqa: F401
 from audit import merkle
 from audit.canonical import canonical
+from audit.notes import verifier_key
 from audit.verify.faults import Bad
 from audit.verify.notes import VerifierKey, parse_key
 from audit.verify.proofs import check_proof
 from tests import ledger
-from tests.ledger import SIZE, VKEYS, reader_of
+from tests.ledger import KEY, ORIGIN, OTHER_KEY, SIZE, VKEYS, reader_of
 
 INDEX = 105
 KEYS = [parse_key(each) for each in VKEYS]
@@ -158,3 +159,23 @@ def test_key_of_another_log_proves_nothing(genuine: Proof) -> None:
     foreign = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
     with pytest.raises(Bad, match="no trusted key signed it"):
         judge(genuine, [parse_key(foreign)])
+
+
+def of_log(genuine: Proof, origin: str) -> Proof:
+    """The same proof under a checkpoint of a log of another name, signed by the same key."""
+    return {**genuine, "checkpoint": ledger.checkpoint(ledger.make().hashes, SIZE, KEY, origin)[0]}
+
+
+@pytest.mark.parametrize("origin", [f"{ORIGIN}/2", f"{ORIGIN}/2.2"])
+def test_key_of_a_log_judges_its_successors_and_theirs_the_first(genuine: Proof, origin: str) -> None:
+    assert judge(of_log(genuine, origin)).startswith("ok: ")
+    assert judge(genuine, [parse_key(verifier_key(origin, KEY.public))]).startswith("ok: ")
+    foreign = parse_key(verifier_key(origin, OTHER_KEY.public))
+    with pytest.raises(Bad, match="no trusted key signed it"):
+        judge(of_log(genuine, origin), [*KEYS, foreign])
+
+
+@pytest.mark.parametrize("origin", [f"{ORIGIN}/x", f"{ORIGIN}2", f"{ORIGIN}/2/x"])
+def test_key_of_a_log_judges_no_log_that_is_called_like_it(genuine: Proof, origin: str) -> None:
+    with pytest.raises(Bad, match="no trusted key signed it"):
+        judge(of_log(genuine, origin))

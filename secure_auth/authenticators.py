@@ -174,7 +174,7 @@ def _settle_wrong_code(
 ) -> list[NewEvent]:
     if grant.login:
         return second_step.settle_wrong_code(reservation, grant.login, source=source, now=now)
-    return second_step.count_wrong_code(reservation, user=grant.user, source=source)
+    return second_step.count_wrong_code(reservation, user=grant.user, source=source, session=grant.session_id)
 
 
 def _settle_right_code(grant: Grant, reservation: Reservation, source: Source) -> list[NewEvent]:
@@ -189,7 +189,7 @@ def _settle_unfailed(grant: Grant, reservation: Reservation, source: Source) -> 
     Returns the events of locks that attempts of processes that died began.
     """
     settlement = lockout.settle_second_factor(reservation, failed=False)
-    return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
+    return refusals.begin_locks(settlement, source=source, user=grant.user.pk, session=grant.session_id)
 
 
 def _own_unconfirmed(grant: Grant, authenticator_id: str) -> TotpAuthenticator | None:

@@ -224,12 +224,12 @@ def reauthenticate(
             settlement = lockout.settle_second_factor(
                 reservation, failed=False, recovered=recovered, device=fresh.device_id
             )
-            locks = refusals.begin_locks(settlement, source=source, user=user.pk)
+            locks = refusals.begin_locks(settlement, source=source, user=user.pk, session=session.id)
             _freshen(fresh, verdict.amr, now)
             spent = factors.note_spent(user, factor.method, source=source, session=session.id)
             append(_reauthentication(user, session, factor, source, verdict), *spent.events, *locks)
         else:
-            locks = second_step.count_wrong_code(reservation, user=user, source=source)
+            locks = second_step.count_wrong_code(reservation, user=user, source=source, session=session.id)
             append(_reauthentication(user, session, factor, source, verdict), *locks)
     if fresh is None or locked is None or not live:
         raise invalid_token()

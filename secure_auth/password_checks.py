@@ -116,7 +116,7 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
     checked, proof = _compare(reservation, email_key=user.email_key, password=password)
     with transaction.atomic():
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
-        events = refusals.begin_locks(settlement, source=source, user=user.pk)
+        events = refusals.begin_locks(settlement, source=source, user=user.pk, session=session.id)
         if not proof.matches:
             event = NewEvent(
                 type=EventType.REAUTHENTICATION,

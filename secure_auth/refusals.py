@@ -84,7 +84,7 @@ def _record_limit(
     if error.is_repeated:
         floods.count(event, key=error.limit.purpose)
     else:
-        record_unseen_locks(error, source=source, user=user, subject=subject)
+        record_unseen_locks(error, source=source, user=user, subject=subject, session=session)
         record_collapsed(event, key=error.limit.purpose)
 
 
@@ -101,7 +101,9 @@ def limit_problem(error: LimitExceeded) -> Problem:
     return Problem(code, headers={"Retry-After": str(error.retry_after_seconds)})
 
 
-def record_unseen_locks(error: LimitExceeded, *, source: Source, user: str = "", subject: str = "") -> None:
+def record_unseen_locks(
+    error: LimitExceeded, *, source: Source, user: str = "", subject: str = "", session: str = ""
+) -> None:
     """Record the locks that attempts of processes that died began, and that this refusal is the first to find."""
     if error.unsaid:
         with transaction.atomic():
@@ -110,11 +112,11 @@ def record_unseen_locks(error: LimitExceeded, *, source: Source, user: str = "",
             ):  # before the buckets, as whoever settles a second step does: else the two wait for each other
                 User.objects.select_for_update().filter(pk=user).values_list("pk").first()
             locked = lockout.tell_locks(error)
-            append(*begin_locks(locked, source=source, user=user, subject=subject))
+            append(*begin_locks(locked, source=source, user=user, subject=subject, session=session))
 
 
 def begin_locks(
-    settlement: Settlement, *, source: Source, user: str = "", subject: str = ""
+    settlement: Settlement, *, source: Source, user: str = "", subject: str = "", session: str = ""
 ) -> list[NewEvent]:
     """The consequences of counted failures: one account.lock for each limit that they exhausted; a lock of the second
     step ends all logins under way; the owner is told.
@@ -129,6 +131,7 @@ def begin_locks(
             source=source,
             user=user,
             subject=subject,
+            session=session,
             details={"limit": lock.limit.purpose, "level": lock.level, "until": lock.until},
         )
         for lock in settlement.locked

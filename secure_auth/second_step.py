@@ -81,17 +81,17 @@ def settle_wrong_code(
     return _consequences(settlement, user=login.user, source=source)
 
 
-def count_wrong_code(reservation: Reservation, *, user: User, source: Source) -> list[NewEvent]:
+def count_wrong_code(reservation: Reservation, *, user: User, source: Source, session: str) -> list[NewEvent]:
     """Count a wrong code of somebody who is signed in, under the account's lock.
 
     Returns the events of the locks that began.
     """
     settlement = lockout.settle_second_factor(reservation, failed=True)
-    return _consequences(settlement, user=user, source=source)
+    return _consequences(settlement, user=user, source=source, session=session)
 
 
-def _consequences(settlement: Settlement, *, user: User, source: Source) -> list[NewEvent]:
-    locks = refusals.begin_locks(settlement, source=source, user=user.pk)
+def _consequences(settlement: Settlement, *, user: User, source: Source, session: str = "") -> list[NewEvent]:
+    locks = refusals.begin_locks(settlement, source=source, user=user.pk, session=session)
     return [*locks, *spent_devices.exhausted(settlement, source=source, user=user)]
 
 

@@ -51,6 +51,14 @@ def test_change_of_a_password_names_the_session_that_asked(client: Client, serve
     assert [(one.outcome, one.reason) for one in told] == [("failure", "weak_password"), ("success", "")]
 
 
+def test_lock_that_a_session_began_names_it(client: Client, server: Server) -> None:
+    person = client.create_person()
+    for _ in range(5):
+        body = {"current_password": "a wrong phrase", "new_password": "another fine horse 77"}
+        problem(client.post("password/change/", body, person.access), "invalid_credentials")
+    assert [one for one in events(server, type="account.lock") if one.session == person.session_id]
+
+
 def test_one_session_reads_the_log_once_whatever_its_address(
     new_client: Callable[..., Client], server: Server
 ) -> None:

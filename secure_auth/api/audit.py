@@ -8,12 +8,14 @@ from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit.events import Reason
+from audit.vocabulary import View
 from secure_auth import exporting, review, summary
 from secure_auth.api.common import ServiceView
 from secure_auth.api.example_values import EXPORTED
 from secure_auth.api.log_answers import Event, Events, Summary
 from secure_auth.api.parameters import EXPORT_PAGING, FILTERS, FORMAT, PAGING, PROOF, SPAN
-from secure_auth.errors import validation_failed
+from secure_auth.errors import Problem, validation_failed
 from secure_auth.review import Page
 
 
@@ -39,6 +41,20 @@ def query_of(request: Request) -> dict[str, str]:
     return request.query_params.dict()
 
 
+def asked_of_the_log(view: ServiceView, what: View) -> dict[str, str]:
+    """The query by name of a request that reads the log; one that is refused is recorded.
+
+    Raises:
+        Problem: as query_of().
+    """
+    try:
+        return query_of(view.request)
+    except Problem:
+        told, reason = view.request.META["QUERY_STRING"], Reason.INVALID_INPUT
+        review.record_reading(what, signed=view.signed, source=view.source, query=told, reason=reason)
+        raise
+
+
 class EventsView(ServiceView):
     """GET audit/events/."""
 
@@ -49,7 +65,8 @@ class EventsView(ServiceView):
 
     def get(self, request: Request) -> Response:
         """A page of events, newest first."""
-        page = review.list_events(signed=self.signed, query=query_of(request), source=self.source)
+        query = asked_of_the_log(self, View.EVENTS)
+        page = review.list_events(signed=self.signed, query=query, source=self.source)
         return Response(page_answer(request, page))
 
 
@@ -82,8 +99,9 @@ class ExportView(ServiceView):
         `application/x-ndjson`, `text/csv` or `text/plain` (CEF). An answer without its last chunk is not complete.
         """
         is_gone = request.META.get("waitress.client_disconnected", lambda: False)
+        query = asked_of_the_log(self, View.EXPORT)
         download = exporting.export_events(
-            signed=self.signed, query=query_of(request), source=self.source, is_gone=is_gone
+            signed=self.signed, query=query, source=self.source, is_gone=is_gone
         )
         response = StreamingHttpResponse(download.body, content_type=download.media_type)
         response["Content-Disposition"] = f'attachment; filename="{download.filename}"'
@@ -103,7 +121,8 @@ class SummaryView(ServiceView):
 
         Whole buckets around `since` and `until` are counted; without `since` the last hour, day or thirty days.
         """
-        found = summary.show_summary(signed=self.signed, query=query_of(request), source=self.source)
+        query = asked_of_the_log(self, View.SUMMARY)
+        found = summary.show_summary(signed=self.signed, query=query, source=self.source)
         return Response(found)
 
 

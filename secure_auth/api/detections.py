@@ -7,10 +7,10 @@ from rest_framework.response import Response
 from audit.detections.reading import MOST_NOTES, STATES
 from audit.detections.rule import Kind
 from audit.events import Severity
-from audit.vocabulary import DetectionRule
+from audit.vocabulary import DetectionRule, View
 from secure_auth import detections
 from secure_auth.api.answers import Answer, Listing
-from secure_auth.api.audit import page_answer, query_of
+from secure_auth.api.audit import asked_of_the_log, page_answer
 from secure_auth.api.common import Body, ServiceView, Text
 from secure_auth.api.parameters import DETECTION_FILTERS, PAGING
 
@@ -94,7 +94,8 @@ class DetectionsView(ServiceView):
 
     def get(self, request: Request) -> Response:
         """A page of detections, newest first."""
-        page = detections.list_detections(signed=self.signed, query=query_of(request), source=self.source)
+        query = asked_of_the_log(self, View.DETECTIONS)
+        page = detections.list_detections(signed=self.signed, query=query, source=self.source)
         return Response(page_answer(request, page))
 
 

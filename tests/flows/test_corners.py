@@ -59,6 +59,19 @@ def test_lock_that_a_session_began_names_it(client: Client, server: Server) -> N
     assert [one for one in events(server, type="account.lock") if one.session == person.session_id]
 
 
+def test_a_question_to_the_log_in_which_a_name_stands_twice_is_recorded(
+    client: Client, server: Server
+) -> None:
+    auditor = client.create_person(role="auditor")
+    for view in ("events", "export", "summary", "detections"):
+        refused = client.get(f"audit/{view}/?since=2026-01-01&since=2026-01-02", auditor.access)
+        problem(refused, "validation_failed")
+    told = [one for one in events(server, type="audit.read") if one.session == auditor.session_id]
+    assert [(one.reason, one.details["view"]) for one in told] == [
+        ("invalid_input", view) for view in ("events", "export", "summary", "detections")
+    ]
+
+
 def test_one_session_reads_the_log_once_whatever_its_address(
     new_client: Callable[..., Client], server: Server
 ) -> None:

@@ -1,5 +1,10 @@
-"""Every failure of a JSON view as a problem document: one exception handler for all."""
+"""Every failure of a JSON view as a problem document: one exception handler for all.
 
+What an adopting project's views raise keeps the status and the words that the project gave it.
+"""
+
+import math
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -29,18 +34,22 @@ CODES: dict[type[Exception], Code] = {
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler; None leaves the error to Django, which answers 500 by handler500."""
-    problem = as_problem(error)
-    if problem is None:
-        return None
     request = context["request"]
-    cause = problem.__cause__
-    if isinstance(cause, LimitExceeded) and cause.is_repeated:
-        request._request.is_counted = True  # what cost no store call is not made to cost one by counting it
-    response = Response(
-        document(problem, getattr(request._request, "request_id", "")),
-        status=problem.code.status,
-        headers=problem.headers,
-    )
+    request_id = getattr(request._request, "request_id", "")
+    problem = as_problem(error)
+    if problem is not None:
+        cause = problem.__cause__
+        if isinstance(cause, LimitExceeded) and cause.is_repeated:
+            request._request.is_counted = (
+                True  # what cost no store call is not made to cost one by counting it
+            )
+        response = Response(
+            document(problem, request_id), status=problem.code.status, headers=problem.headers
+        )
+    elif isinstance(error, exceptions.APIException):
+        response = Response(_document_of_project(error, request_id), status=error.status_code)
+    else:
+        return None
     response.content_type = MEDIA_TYPE
     return response
 
@@ -57,11 +66,27 @@ def as_problem(error: Exception) -> Problem | None:
         return missing_token()
     if isinstance(error, exceptions.AuthenticationFailed):
         return invalid_token()
+    if isinstance(error, exceptions.Throttled):
+        wait_seconds = math.ceil(getattr(error, "wait", None) or 1)  # a throttle may not know
+        return Problem(Code.RATE_LIMITED, headers={"Retry-After": str(wait_seconds)})
     if isinstance(error, OperationalError | InterfaceError | StoreUnavailable):
         log.error("store.unavailable", error=type(error).__name__)
         return service_unavailable(2)
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), None)
     return Problem(code) if code else None
+
+
+def _document_of_project(error: exceptions.APIException, request_id: str) -> dict[str, Any]:
+    """The document of what no code of ours stands for (RFC 9457 section 4.2.1)."""
+    faults = _leaves(error.detail)
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status_code).phrase,
+        "status": error.status_code,
+        "detail": " ".join(str(fault) for fault in faults),
+        "code": str(faults[0].code) if faults else str(error.default_code),
+        "request_id": request_id,
+    }
 
 
 def _field_errors(detail: Any) -> list[tuple[str, list[FieldError]]]:

@@ -20,4 +20,6 @@ urlpatterns = [
     path("rest/ledger/", views.Ledger.as_view()),
     path("rest/offers/", views.Offers.as_view()),
     path("rest/wishes/", views.Wishes.as_view()),
+    path("rest/last-pieces/", views.LastPieces.as_view()),
+    path("rest/busy/", views.Busy.as_view()),
 ]

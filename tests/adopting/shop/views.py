@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
+from rest_framework.exceptions import APIException, Throttled
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -113,3 +114,25 @@ class Wishes(APIView):
 
     def get(self, request: Request) -> Response:
         return Response(who(request))
+
+
+class SoldOut(APIException):
+    status_code = 409
+    default_detail = "Somebody else was faster."
+    default_code = "sold_out"
+
+
+@public
+class LastPieces(APIView):
+    """Refuses in words of its own."""
+
+    def get(self, request: Request) -> Response:
+        raise SoldOut
+
+
+@public
+class Busy(APIView):
+    """Has a rate of its own."""
+
+    def get(self, request: Request) -> Response:
+        raise Throttled(wait=12.3)

@@ -57,6 +57,19 @@ def test_ended_session_is_seen_at_once_by_who_asks_and_at_expiry_by_who_verifies
     assert recipe.get("/", token).status_code == (401 if name == "nginx" else 200)
 
 
+@pytest.mark.parametrize("name", NEEDS)
+def test_who_must_change_the_password_first_gets_no_token_that_opens(
+    name: str, serve: Serve, service: Server, visitor: Client
+) -> None:
+    recipe, person = serve(name), visitor.create_person()
+    expect(recipe.get("/", person.access), 200)
+    service.manage("require_password_change", person.email)
+    before = person.access
+    refresh(visitor, person)
+    assert recipe.get("/", person.access).status_code == 401
+    assert recipe.get("/", before).status_code == (401 if name == "nginx" else 200)
+
+
 @pytest.mark.parametrize("name", ["drf", "fastapi"])
 def test_role_is_the_tokens(name: str, serve: Serve, service: Server, visitor: Client) -> None:
     recipe, person = serve(name), visitor.sign_up()

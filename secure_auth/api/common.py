@@ -16,6 +16,7 @@ from secure_auth import access, demands, pending, refusals, tokens
 from secure_auth.access import Signed
 from secure_auth.api import cookies
 from secure_auth.api.bearer import Presented, read_token
+from secure_auth.api.parameters import DELIVERY
 from secure_auth.browsers import is_own_origin, read_cookie
 from secure_auth.errors import Code, invalid_token
 from secure_auth.grants import Grant
@@ -110,10 +111,10 @@ class ServiceView(APIView):
         if request.method not in self.allowed_methods or request.method == "OPTIONS":
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
-        if cookies.wants_cookies(request) and not is_own_origin(request):
-            raise demands.cross_site(
-                source=self.source
-            )  # nobody is to be signed in to somebody else's account
+        delivers = DELIVERY in self.parameters
+        if delivers and cookies.wants_cookies(request) and not is_own_origin(request):
+            # nobody is to be signed in to somebody else's account
+            raise demands.cross_site(source=self.source)
         if self.bearer == "access":
             shown = read_token(request, cookies.ACCESS)
             self.signed = access.authenticate_access(shown.token, source=self.source)

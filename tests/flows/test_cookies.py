@@ -242,3 +242,11 @@ def test_unknown_delivery_is_refused(client: Client, person: Person) -> None:
     assert code_of(answer) == "validation_failed"
     assert set(answer.json()["errors"]) == {"X-Token-Delivery"}
     expect(client.post("login/", body, headers={"X-Token-Delivery": "body"}), 200)
+
+
+def test_delivery_is_no_matter_of_requests_that_deliver_nothing(client: Client, person: Person) -> None:
+    """A program that sends the header with everything gets what the schema tells."""
+    for wanted in ({"X-Token-Delivery": "pigeon"}, {**DELIVERY, "Origin": "https://app.example.org"}):
+        expect(client.get("me/", person.access, headers=wanted), 200)
+        assert code_of(client.get("me/", headers=wanted)) == "invalid_token"
+        expect(client.post("token/revoke/", {"token": "x"}, headers=wanted), 200)

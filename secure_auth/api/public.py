@@ -112,12 +112,13 @@ def _get(
 def _documents(get: Get) -> dict[str, Any]:
     """Keys, contact and schema."""
     keys = _content("application/jwk-set+json", KEY_SET, {"keys": [KEY_EXAMPLE]})
+    same = {"description": "The set is the one whose `ETag` stands in `If-None-Match`"}
     text = {"text/plain": _example("Contact: mailto:security@auth.example.com\n")}
     document = {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}
     schema = {"application/vnd.oai.openapi": document, "application/json": document}
     return {
         "/.well-known/jwks.json": get(
-            "getJwks", "The public signing keys", {"200": _answer("The key set", keys)}
+            "getJwks", "The public signing keys", {"200": _answer("The key set", keys), "304": same}
         ),
         "/.well-known/webauthn": get(
             "getWebauthn",

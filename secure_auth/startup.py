@@ -35,6 +35,11 @@ def prepare() -> None:
     Raises:
         CommandError: it cannot be; one line says why.
     """
+    if connection.settings_dict["ATOMIC_REQUESTS"]:
+        # What a limit reserved, and the evidence of a refusal, are committed by themselves, or not at all.
+        raise CommandError(
+            "DATABASES: ATOMIC_REQUESTS must be off: use cases decide in transactions of their own"
+        )
     try:
         letters.check_templates()
         _make_directories()

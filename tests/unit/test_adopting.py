@@ -4,11 +4,13 @@ import json
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError
+from django.core.management.base import CommandError
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
 
 import tests.ready  # noqa: F401
+from secure_auth import startup
 from secure_auth.adopting.middleware import AccessTokenMiddleware
 from secure_auth.adopting.requests import refusal
 
@@ -35,3 +37,11 @@ def test_fault_of_the_demand_is_no_permission() -> None:
 
     with pytest.raises(KeyError):
         refusal(RequestFactory().get("/"), demand)
+
+
+def test_service_does_not_start_within_a_projects_transaction_of_each_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    with pytest.raises(CommandError, match="ATOMIC_REQUESTS must be off"):
+        startup.prepare()

@@ -68,7 +68,7 @@ class TileConverter:
 class LevelConverter:
     """The level of a tile, 0 to 63."""
 
-    regex = "[0-9]|[1-5][0-9]|6[0-3]"
+    regex = "(?:[0-9]|[1-5][0-9]|6[0-3])"  # a group, since the schema puts anchors around it
 
     def to_python(self, value: str) -> int:
         """As a number."""

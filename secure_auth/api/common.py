@@ -88,6 +88,7 @@ class ServiceView(APIView):
     authentication_classes = ()  # whatever an adopting project's defaults are
     permission_classes = ()
     body_class: ClassVar[type[Body]]
+    without_body: ClassVar[tuple[str, ...]] = ()  # methods that take none where others do
     limits_source_itself: ClassVar[bool] = False
     has_device_lane: ClassVar[bool] = False  # limits of its own for a known device
     bearer: ClassVar[str] = ""

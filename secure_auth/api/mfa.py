@@ -53,8 +53,9 @@ class AuthenticatorView(ServiceView):
     body_class = NameBody
     bearer = "access"
     fresh = True
+    without_body = ("DELETE",)
     answers = {"PATCH": (200, shown.Authenticator), "DELETE": (204, None)}
-    problems = (Code.LAST_AUTHENTICATOR,)
+    problems_of = {"DELETE": (Code.LAST_AUTHENTICATOR,)}
 
     def patch(self, request: Request, authenticator_id: str) -> Response:
         """Give an authenticator another name."""
@@ -80,7 +81,7 @@ class BeginTotpView(ServiceView):
     body_class = BeginBody
     bearer = "grant"
     answers = {"POST": (201, shown.TotpBegun)}
-    problems = (Code.INVALID_LINK, Code.TOO_MANY_AUTHENTICATORS)
+    problems = (Code.INVALID_LINK, Code.TOO_MANY_AUTHENTICATORS, Code.TEMPORARILY_LOCKED)
 
     def post(self, request: Request) -> Response:
         """Answer the secret, its URI and its QR code, this once."""
@@ -106,7 +107,7 @@ class ConfirmTotpView(ServiceView):
     limits_source_itself = True
     answers = {"POST": (200, shown.TotpConfirmed)}
     parameters = (DELIVERY,)
-    problems = (Code.INVALID_CODE, Code.TOO_MANY_AUTHENTICATORS)
+    problems = (Code.INVALID_CODE, Code.TOO_MANY_AUTHENTICATORS, Code.TEMPORARILY_LOCKED)
 
     def post(self, request: Request, authenticator_id: str) -> Response:
         """Bind the authenticator; completes a first login."""

@@ -88,10 +88,12 @@ class ContractSchema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         """The body of a view."""
-        return getattr(self.view, "body_class", None)
+        return None if self.method in self.view.without_body else getattr(self.view, "body_class", None)
 
     def _get_request_body(self, direction: Any = "request") -> Any:
         """drf-spectacular tells of no body at DELETE; one that proves who asks is told here."""
+        if self.get_request_serializer() is None:
+            return None
         method = self.method
         self.method = "POST" if method in METHODS_WITH_BODY else method
         try:

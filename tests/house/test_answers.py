@@ -248,6 +248,19 @@ def test_refusals_answer_as_documented(client: Client, service: Server) -> None:
     assert code_of(client.login(person, "a wrong phrase")) == "temporarily_locked"
 
 
+def test_locked_second_step_answers_as_documented(client: Client) -> None:
+    person = client.sign_up()
+    begun = expect(client.post("mfa/totp/", {}, person.access), 201)
+    wrong = {"method": "totp", "code": "000000"}
+    for _ in range(10):
+        assert code_of(client.post("reauthenticate/", wrong, person.access)) == "invalid_code"
+    assert code_of(client.post("reauthenticate/", wrong, person.access)) == "temporarily_locked"
+    assert code_of(client.post("mfa/totp/", {}, person.access)) == "temporarily_locked"
+    confirmed = client.post(f"mfa/totp/{begun['id']}/confirm/", {"code": "000000"}, person.access)
+    assert code_of(confirmed) == "temporarily_locked"
+    assert code_of(client.post("mfa/webauthn/options/", None, person.access)) == "temporarily_locked"
+
+
 def test_too_many_mails_answer_as_documented(client: Client) -> None:
     for _ in range(5):
         expect(client.register(Person(new_email())), 202)

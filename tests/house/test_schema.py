@@ -1,6 +1,7 @@
 """The OpenAPI document: it is the code's, it is complete, and its examples keep to it."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -119,6 +120,19 @@ def test_bodies_refuse_unknown_fields_in_the_schema_too() -> None:
     ]
     assert len(bodies) > 10
     assert all(body["additionalProperties"] is False for body in bodies)
+
+
+def test_only_what_is_read_is_told_as_a_body() -> None:
+    told = {
+        path for (method, path), one in operations().items() if method == "DELETE" and "requestBody" in one
+    }
+    assert told == {"/api/v1/me/"}
+
+
+def test_patterns_of_addresses_hold_as_a_whole() -> None:
+    shown = [resolve(one) for operation in operations().values() for one in operation["parameters"]]
+    (level,) = {one["schema"]["pattern"] for one in shown if one["name"] == "level"}
+    assert [name for name in ("0", "63", "64", "9x", "x12", "163") if re.search(level, name)] == ["0", "63"]
 
 
 def codes_of(operation: dict[str, Any]) -> set[str]:

@@ -39,6 +39,7 @@ class ReauthenticationOptionsView(ServiceView):
 
     body_class = Body
     bearer = "access"
+    opens_before_change = True
     answers = {"POST": (200, shown.RequestOptions)}
     problems = (Code.NOT_FOUND,)
 

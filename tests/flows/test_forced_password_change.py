@@ -6,6 +6,7 @@ from collections.abc import Callable
 import jwt
 import pytest
 
+from tests import passkeys
 from tests.client import PASSWORD, Client, Person, code_of, expect
 from tests.problems import problem
 from tests.server import Server
@@ -52,6 +53,19 @@ def test_session_opens_the_change_and_little_else_until_it_is_done(client: Clien
     pair = expect(client.refresh(person.refresh), 200)
     assert "password_change_required" not in pair
     expect(client.post("token/verify/", {"token": pair["access"]}), 200)
+
+
+def test_a_passkey_makes_the_session_fresh_for_the_change(client: Client) -> None:
+    person = client.sign_up()
+    passkey = passkeys.add_passkey(client, person)
+    must_change(client, person)
+    old = "UPDATE secure_auth_session SET auth_time = '2020-01-01 00:00:00' WHERE id = %s"
+    client.server.rows(old, [person.session_id])
+    person.keep(expect(client.refresh(person.refresh), 200))
+    body = {"current_password": person.password, "new_password": NEW}
+    problem(client.post("password/change/", body, person.access), "reauthentication_required")
+    passkeys.step_up(client, person, passkey)
+    change(client, person)
 
 
 def test_login_takes_both_steps_and_says_what_is_due(client: Client) -> None:

@@ -4,7 +4,7 @@ What an adopting project's views raise keeps the status and the words that the p
 """
 
 import math
-from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 import structlog
@@ -73,7 +73,14 @@ def as_problem(error: Exception) -> Problem | None:
         log.error("store.unavailable", error=type(error).__name__)
         return service_unavailable(2)
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), None)
-    return Problem(code) if code else None
+    return Problem(code, detail=_words_of_project(error)) if code else None
+
+
+def _words_of_project(error: Exception) -> str:
+    """What a project's view says of its own refusal; never the framework's own words, which may repeat input."""
+    if not isinstance(error, exceptions.PermissionDenied | exceptions.NotFound):
+        return ""
+    return str(error.detail) if error.detail != error.default_detail else ""
 
 
 def _document_of_project(error: exceptions.APIException, request_id: str) -> dict[str, Any]:
@@ -81,7 +88,7 @@ def _document_of_project(error: exceptions.APIException, request_id: str) -> dic
     faults = _leaves(error.detail)
     return {
         "type": "about:blank",
-        "title": HTTPStatus(error.status_code).phrase,
+        "title": responses.get(error.status_code, "Refused"),
         "status": error.status_code,
         "detail": " ".join(str(fault) for fault in faults),
         "code": str(faults[0].code) if faults else str(error.default_code),

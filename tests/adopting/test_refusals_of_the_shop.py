@@ -25,3 +25,25 @@ def test_throttle_of_the_project_tells_how_long_to_wait(visitor: Client) -> None
     answer = visitor.get("/shop/rest/busy/")
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
     assert answer.headers["Retry-After"] == "13"
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "code", "detail"),
+    [
+        ("odd", 499, "sold_out", "Somebody else was faster."),
+        ("closed", 403, "permission_denied", "Closed on Sundays."),
+        ("gone", 404, "not_found", "Ask next year."),
+        ("plain", 403, "permission_denied", "Your account lacks the role that this needs."),
+    ],
+)
+def test_refusal_that_the_project_explains_is_told_in_its_words(
+    visitor: Client, what: str, status: int, code: str, detail: str
+) -> None:
+    answer = visitor.get(f"/shop/rest/odd/{what}/")
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["code"], body["detail"]) == (
+        status,
+        status,
+        code,
+        detail,
+    )

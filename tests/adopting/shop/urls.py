@@ -22,4 +22,5 @@ urlpatterns = [
     path("rest/wishes/", views.Wishes.as_view()),
     path("rest/last-pieces/", views.LastPieces.as_view()),
     path("rest/busy/", views.Busy.as_view()),
+    path("rest/odd/<str:what>/", views.Odd.as_view()),
 ]

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
-from rest_framework.exceptions import APIException, Throttled
+from rest_framework.exceptions import APIException, NotFound, PermissionDenied, Throttled
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -136,3 +136,18 @@ class Busy(APIView):
 
     def get(self, request: Request) -> Response:
         raise Throttled(wait=12.3)
+
+
+@public
+class Odd(APIView):
+    """A status of nobody else, refusals that are explained, and one that is not."""
+
+    def get(self, request: Request, what: str) -> Response:
+        odd = SoldOut()
+        odd.status_code = 499
+        refusals = {
+            "odd": odd,
+            "closed": PermissionDenied("Closed on Sundays."),
+            "gone": NotFound("Ask next year."),
+        }
+        raise refusals.get(what, PermissionDenied())

@@ -29,7 +29,7 @@ def read_token(request: Request | HttpRequest, *names: str) -> Presented:
     """
     if "Authorization" in request.headers:
         scheme, _, token = request.headers["Authorization"].partition(" ")
-        shown = Presented(token if scheme.lower() == "bearer" else "")
+        shown = Presented(token.lstrip(" ") if scheme.lower() == "bearer" else "")  # 1*SP, says the RFC
     else:
         found = next(filter(None, (read_cookie(request, name) for name in names)), "")
         shown = Presented(found, by_cookie=True)

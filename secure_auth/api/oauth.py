@@ -124,7 +124,9 @@ def _basic_credentials(request: Request) -> tuple[str, str]:
     """RFC 7617, with both parts form-encoded as RFC 6749 section 2.3.1 wants; empty for anything else."""
     scheme, _, encoded = request.headers["Authorization"].partition(" ")
     try:
-        pair = base64.b64decode(encoded, validate=True).decode() if scheme.lower() == "basic" else ""
+        pair = (
+            base64.b64decode(encoded.lstrip(" "), validate=True).decode() if scheme.lower() == "basic" else ""
+        )
     except (binascii.Error, ValueError):
         pair = ""
     client_id, _, secret = pair.partition(":")

@@ -53,6 +53,9 @@ def test_form_and_json_and_both_kinds_of_credentials_are_taken(
     form = {"token": person.access, "token_type_hint": "access_token", "unknown": "is passed over"}
     basic = httpx.BasicAuth(credentials["client_id"], credentials["client_secret"])
     assert expect(client.post("token/introspect/", data=form, auth=basic), 200)["active"]
+    pair = b64encode(f"{credentials['client_id']}:{credentials['client_secret']}".encode()).decode()
+    blanks = {"Authorization": f"Basic   {pair}"}
+    assert expect(client.post("token/introspect/", data=form, headers=blanks), 200)["active"]
     bodies: list[dict[str, Any]] = [
         {"data": form | credentials},
         {"json": {"token": person.access} | credentials},

@@ -91,6 +91,14 @@ def test_missing_token_gets_a_bare_challenge(client: Client) -> None:
     assert 'error="invalid_token"' in client.me("x").headers["WWW-Authenticate"]
 
 
+def test_any_number_of_blanks_divides_scheme_and_token(client: Client) -> None:
+    person = client.create_person()
+    for scheme in ("Bearer", "bearer ", "BEARER  "):
+        expect(client.get("me/", headers={"Authorization": f"{scheme} {person.access}"}), 200)
+    for other in (f"Bearer\t{person.access}", f"Bearer{person.access}"):
+        problem(client.get("me/", headers={"Authorization": other}), "invalid_token")
+
+
 def test_refresh_changes_neither_time_nor_level_of_the_login(client: Client) -> None:
     person = client.sign_up()
     _, before = verified(client, person.access)

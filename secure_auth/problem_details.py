@@ -1,6 +1,7 @@
 """RFC 9457 problem documents: one shape for every failure, no stack trace, no secret."""
 
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
@@ -8,6 +9,7 @@ from django.http import HttpRequest, JsonResponse
 from secure_auth.errors import Code, Problem
 
 MEDIA_TYPE = "application/problem+json"
+MOST_FIELDS: Final = 50  # an answer is not many times its request, whatever a stranger sends
 
 
 def document(problem: Problem, request_id: str) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def document(problem: Problem, request_id: str) -> dict[str, Any]:
     if code is Code.VALIDATION_FAILED:
         body["errors"] = {
             name: [{"code": fault.code, "detail": fault.detail} for fault in faults]
-            for name, faults in problem.errors.items()
+            for name, faults in islice(problem.errors.items(), MOST_FIELDS)
         }
     return body
 

@@ -37,6 +37,14 @@ def note_usage(usages: Iterable[Usage]) -> None:
         noted.extend(usages)
 
 
+def withdraw_usage(usages: Iterable[Usage]) -> None:
+    """Called when what was granted is given back: the answer tells none of it, and its request has no limit yet."""
+    noted = _noted.get()
+    if noted is not None:
+        given_back = set(map(id, usages))
+        noted[:] = [usage for usage in noted if id(usage) not in given_back]
+
+
 def forget_usage() -> None:
     """For whoever answers a refusal as if no limit had refused: so it is counted like any other request."""
     noted = _noted.get()

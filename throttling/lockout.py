@@ -16,6 +16,7 @@ from django.http import HttpRequest
 
 from throttling import inspection, lanes, limiter, metrics, resets
 from throttling.address import source_key, source_owner
+from throttling.headers import withdraw_usage
 from throttling.lanes import PasswordAttempt
 from throttling.limiter import claim
 from throttling.limits import Counts
@@ -220,8 +221,9 @@ def reserve_personal_export(user: str) -> Reservation:
 
 
 def release(reservation: Reservation) -> None:
-    """Undo a reservation under which nothing was evaluated."""
+    """Undo a reservation under which nothing was evaluated; its request counts like one without a limit of its own."""
     limiter.release(reservation)
+    withdraw_usage(reservation.usage)
 
 
 def _claims_of(request: Any, credentials: dict[str, Any] | None) -> tuple[Claim, ...]:

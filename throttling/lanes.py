@@ -14,6 +14,7 @@ from throttling.limiter import claim
 from throttling.reservations import Claim, Clear, Reservation
 
 PASSWORD_PURPOSES = ("password_account", "password_account_source")
+LOGIN_TRIES = "second_factor_login"
 TOTP_PURPOSES = ("totp_account", "totp_consecutive")
 TOTP_DEVICE_PURPOSES = ("totp_device", "totp_device_consecutive")
 NOBODY_SECONDS = 90 * 86400  # without a failure; then what never ages is forgotten where there is no account
@@ -78,7 +79,7 @@ def second_factor_claims(
     *, login: str | None, user: str, device: str | None, totp: bool
 ) -> tuple[Claim, ...]:
     """Claims of one check of a second factor: of a pending login, or of a user who proves it again."""
-    claims = [claim("second_factor_login", f"login:{login}")] if login else []
+    claims = [claim(LOGIN_TRIES, f"login:{login}")] if login else []
     if totp:
         return (*claims, *totp_claims(user, device))
     return tuple(claims) or (claim("recovery_account", f"account:{user}"),)
@@ -108,6 +109,13 @@ def recovery_clears(user: str, device: str) -> tuple[Clear, ...]:
     """What another second factor clears where it completes no login: the locks of TOTP, on this device too."""
     clears = (Clear(f"account:{user}", TOTP_PURPOSES, ""),)
     return (*clears, Clear(f"device:{device}", TOTP_DEVICE_PURPOSES)) if device else clears
+
+
+def row_clears(claims: Iterable[Claim]) -> tuple[Clear, ...]:
+    """What a right answer clears of what it was claimed on: wrong passkeys of one session count in a row."""
+    return tuple(
+        Clear(one.owner, (LOGIN_TRIES,), one.key) for one in claims if one.limit.purpose == LOGIN_TRIES
+    )
 
 
 def reset_clears(account: str) -> tuple[Clear, ...]:

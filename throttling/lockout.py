@@ -20,7 +20,7 @@ from throttling.headers import withdraw_usage
 from throttling.lanes import PasswordAttempt
 from throttling.limiter import claim
 from throttling.limits import Counts
-from throttling.reservations import Claim, LimitExceeded, Reservation, Settlement, StoreUnavailable
+from throttling.reservations import Claim, Clear, LimitExceeded, Reservation, Settlement, StoreUnavailable
 from throttling.stores.refusal_memory import check
 from throttling.waiting import reserve_waiting
 
@@ -153,9 +153,12 @@ def settle_second_factor(
     reservation: Reservation, *, failed: bool, recovered: str = "", device: str = ""
 ) -> Settlement:
     """Settle a second factor that completes no login. A factor other than TOTP opens the TOTP locks of the user whom
-    ``recovered`` names, and of the known ``device`` that it was shown from.
+    ``recovered`` names, and of the known ``device`` that it was shown from; it ends the row of
+    wrong ones of its session.
     """
-    clears = lanes.recovery_clears(recovered, device) if recovered else ()
+    clears: tuple[Clear, ...] = ()
+    if recovered:
+        clears = (*lanes.recovery_clears(recovered, device), *lanes.row_clears(reservation.claims))
     return limiter.settle(reservation, failed=failed, clear=clears)
 
 

@@ -186,3 +186,15 @@ def test_passkey_opens_a_lock_of_the_codes(new_client: Callable[..., Client]) ->
     assert code_of(client.verify(partial, person.code())) == "temporarily_locked"
     passkeys.sign_in(client, person, passkey)
     client.sign_in(person)
+
+
+def test_wrong_answers_at_step_up_count_in_a_row_only(client: Client) -> None:
+    """Answers to a challenge that is too old, one now and then."""
+    person = client.sign_up()
+    passkey = passkeys.add_passkey(client, person)
+    other = Passkey(passkey.origin, credential_id=passkey.credential_id, user_handle=passkey.user_handle)
+    for _ in range(2):
+        for _ in range(4):
+            wrong = other.show(passkeys.reauthentication_options(client, person))
+            assert code_of(passkeys.reauthenticate(client, person, wrong)) == "invalid_code"
+        passkeys.step_up(client, person, passkey)

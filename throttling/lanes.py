@@ -14,6 +14,7 @@ from throttling.limiter import claim
 from throttling.reservations import Claim, Clear, Reservation
 
 PASSWORD_PURPOSES = ("password_account", "password_account_source")
+PASSWORD_LOCKS = (*PASSWORD_PURPOSES, "password_device")  # not `spraying`, which locks no account
 LOGIN_TRIES = "second_factor_login"
 TOTP_PURPOSES = ("totp_account", "totp_consecutive")
 TOTP_DEVICE_PURPOSES = ("totp_device", "totp_device_consecutive")

@@ -68,7 +68,7 @@ class ReservingHandler(AxesHandler):
         if reservation is None:
             return
         request.settlement = limiter.settle(reservation, failed=True)
-        if any(one.until for one in request.settlement.locked):
+        if any(one.limit.purpose in lanes.PASSWORD_LOCKS for one in request.settlement.locked):
             username, ip = credentials.get("username"), request.META["REMOTE_ADDR"]
             user_locked_out.send("axes", request=request, username=username, ip_address=ip)
 

@@ -1,12 +1,14 @@
 """Lanes and the axes handler: who is locked out by whose failures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from axes.handlers.proxy import AxesProxyHandler
 from axes.signals import user_locked_out
 from axes.utils import reset
+from django.conf import settings
 from django.http import HttpRequest
 from django.test import override_settings
 
@@ -148,19 +150,43 @@ def test_without_the_reserving_handler_nothing_is_evaluated(
         lockout.reserve_password_attempt(PasswordAttempt(account, HERE))
 
 
-def test_axes_signal_tells_of_a_lock_that_began(account: str) -> None:
-    heard: list[dict[str, Any]] = []
+@pytest.fixture
+def heard() -> Iterator[list[tuple[str, str]]]:
+    """The account and the source of each `user_locked_out`."""
+    told: list[tuple[str, str]] = []
 
     def listen(sender: Any, **kwargs: Any) -> None:
-        heard.append(kwargs)
+        told.append((kwargs["username"], kwargs["ip_address"]))
 
     user_locked_out.connect(listen)
-    try:
-        for _ in range(5):
-            guess(account)
-    finally:
-        user_locked_out.disconnect(listen)
-    assert [(one["username"], one["ip_address"]) for one in heard] == [(account, HERE)]
+    yield told
+    user_locked_out.disconnect(listen)
+
+
+def test_axes_signal_tells_of_a_lock_that_began(account: str, heard: list[tuple[str, str]]) -> None:
+    for _ in range(5):
+        guess(account)
+    assert heard == [(account, HERE)]
+
+
+def test_axes_signal_tells_of_a_known_device_that_is_used_up(
+    account: str, heard: list[tuple[str, str]]
+) -> None:
+    for _ in range(5):
+        guess(account, device=account)
+    assert heard == [(account, "")]
+
+
+def test_axes_signal_tells_of_the_cap(account: str, heard: list[tuple[str, str]]) -> None:
+    with override_settings(
+        LIMITS={
+            **settings.LIMITS,
+            "password_account": replace(settings.LIMITS["password_account"], allowed=3),
+        }
+    ):
+        for number in range(3):
+            guess(account, f"198.51.100.{number}")
+    assert heard == [(account, "198.51.100.2")]
 
 
 def test_axes_interface_works_on_our_state(account: str) -> None:

@@ -41,6 +41,16 @@ STEPS = {  # what the owner is told of, and where the lock holds
     "recovery_account": "second",
 }
 
+DETAILS = {  # where what a lock of the password says would be untrue: no reset opens these
+    **dict.fromkeys(
+        (*SECOND_STEP_LOCKS, "totp_device_consecutive"),
+        "There were too many wrong codes. A passkey or a recovery code opens this at once; else wait as long as "
+        "Retry-After says.",
+    ),
+    "recovery_account": "There were too many wrong recovery codes. Use a TOTP code or a passkey, or wait as long as "
+    "Retry-After says.",
+}
+
 
 @contextmanager
 def limits_refused(
@@ -98,7 +108,8 @@ def limit_problem(error: LimitExceeded) -> Problem:
     """429: a lock of the account from here, or a rate of the source."""
     locked = error.limit.purpose in LOCKOUTS and not error.in_flight
     code = Code.TEMPORARILY_LOCKED if locked else Code.RATE_LIMITED
-    return Problem(code, headers={"Retry-After": str(error.retry_after_seconds)})
+    detail = DETAILS.get(error.limit.purpose, "") if locked else ""
+    return Problem(code, detail, headers={"Retry-After": str(error.retry_after_seconds)})
 
 
 def record_unseen_locks(

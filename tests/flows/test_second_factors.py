@@ -178,3 +178,18 @@ def test_reset_link_does_not_confirm_and_the_other_way_round(client: Client) -> 
     confirm = client.mailbox(newcomer).wait_for_token()
     body = {"token": confirm, "new_password": NEW_PASSWORD}
     problem(client.post("password/reset/confirm/", body), "invalid_link")
+
+
+def test_lock_of_the_codes_names_what_opens_it_and_no_reset_of_the_password(client: Client) -> None:
+    person = client.sign_up()
+    assert person.authenticator
+    for _ in range(2):
+        partial = expect(client.login(person), 200)["partial_token"]
+        for _ in range(5):
+            client.verify(partial, person.authenticator.wrong_code())
+    partial = expect(client.login(person), 200)["partial_token"]
+    refused = client.verify(partial, person.code())
+    assert code_of(refused) == "temporarily_locked"
+    assert "recovery code" in refused.json()["detail"]
+    assert "password" not in refused.json()["detail"]
+    expect(client.verify(partial, person.recovery_codes[0], "recovery_code"), 200)

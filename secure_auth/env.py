@@ -86,14 +86,26 @@ def contact(name: str, default: str) -> str:
 
 
 def networks(name: str) -> tuple[Network, ...]:
-    """A list of networks in CIDR notation; a bare address is a network of one."""
+    """A list of networks in CIDR notation; a bare address is a network of one.
+
+    Of IPv4-mapped ones, as servers that listen on both write them, the IPv4 network: so addresses are compared.
+    """
     try:
-        found = tuple(ipaddress.ip_network(word) for word in words(name))
+        found = tuple(_unmapped(ipaddress.ip_network(word)) for word in words(name))
     except ValueError as error:
         raise refuse(name, "must be a list of networks in CIDR notation") from error
     if any(network.prefixlen == 0 for network in found):
         raise refuse(name, "must not trust every address: anyone could then claim any source")
     return found
+
+
+def _unmapped(network: Network) -> Network:
+    mapped = isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped
+    return (
+        ipaddress.ip_network((mapped, network.prefixlen - 96))
+        if mapped and network.prefixlen >= 96
+        else network
+    )
 
 
 def origin(name: str, default: str) -> str:

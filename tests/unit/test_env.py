@@ -49,9 +49,14 @@ def test_number_outside_its_range_is_refused(given: Given, value: str) -> None:
 def test_networks_and_bare_addresses(given: Given) -> None:
     given("10.0.0.0/8, 127.0.0.1 ::1/128")
     assert [str(network) for network in env.networks(NAME)] == ["10.0.0.0/8", "127.0.0.1/32", "::1/128"]
-    for value in ("10.0.0.1/8", "proxy", "*", "10.0.0.0/33"):
+    for value in ("10.0.0.1/8", "proxy", "*", "10.0.0.0/33", "::ffff:0:0/96"):
         given(value)
         refused(env.networks)
+
+
+def test_ipv4_mapped_networks_are_those_that_addresses_are_compared_with(given: Given) -> None:
+    given("::ffff:127.0.0.1 ::ffff:10.0.0.0/104 ::/8")
+    assert [str(network) for network in env.networks(NAME)] == ["127.0.0.1/32", "10.0.0.0/8", "::/8"]
 
 
 def test_origin_is_a_bare_origin(given: Given) -> None:

@@ -13,7 +13,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.urls import URLPattern
 
+from secure_auth import urls
 from tests.server import ROOT
 from throttling.limits import DEFAULTS, Counts, Limit, limits_from_env
 
@@ -158,6 +160,20 @@ def test_security_page_tells_each_lifetime(monkeypatch: pytest.MonkeyPatch) -> N
     configurable = {name for name in variables() if name.endswith("_SECONDS")}
     assert table.keys() == configurable
     assert {name: seconds(told) for name, told in table.items()} == {name: usual[name] for name in table}
+
+
+def test_security_page_names_each_endpoint_that_wants_a_fresh_factor() -> None:
+    told = {row[1].strip("`"): row[3] for row in rows("SECURITY.md", "Lifetimes")}["REAUTHENTICATION_SECONDS"]
+    named = tuple(name.rpartition(" ")[2] for name in re.findall("`([^`]+)`", told))
+    fresh = {
+        re.sub("<id:[a-z_]+>", "{id}", str(route.pattern))
+        for route in urls.api
+        if isinstance(route, URLPattern)
+        and hasattr(route.callback, "cls")
+        and any(route.callback.cls.needs_fresh(method) for method in ("GET", "POST", "DELETE"))
+    }
+    under = tuple(name for name in named if name.startswith("admin/"))
+    assert {path for path in fresh if path not in named and not path.startswith(under)} == set()
 
 
 def constants(path: Path) -> dict[str, ast.expr]:

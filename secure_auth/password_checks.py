@@ -39,9 +39,9 @@ class Checked:
     user: User | None
     proof: passwords.Proof
 
-    def is_right(self) -> bool:
-        """Whether the password was the account's."""
-        return self.proof.matches
+    def opens(self) -> bool:
+        """Whether the password was that of an account which is open: a disabled one's counts as a wrong one."""
+        return self.proof.matches and self.user is not None and self.user.disabled_at is None
 
 
 def check_password(
@@ -50,8 +50,8 @@ def check_password(
     """Reserve an attempt at login and compare the password, outside any transaction.
 
     Equal attempts at one moment share one reservation and one hash where the password is right: a person's own
-    requests never stand in each other's way. Whoever sends a wrong one learns nothing from its double, and each is
-    counted by itself.
+    requests never stand in each other's way. Whoever sends a wrong one, or that of a disabled account, learns nothing
+    from its double, and each is counted by itself.
 
     Raises:
         LimitExceeded, StoreUnavailable; Problem: service_unavailable.
@@ -65,7 +65,7 @@ def check_password(
 
     same = repr((attempt.account, attempt.lane, password)).encode()
     key = hashlib.blake2b(same, key=_SAME_ATTEMPT, digest_size=32).digest()
-    checked, is_own = run_or_follow(key, check, is_for_all=Checked.is_right)
+    checked, is_own = run_or_follow(key, check, is_for_all=Checked.opens)
     if is_own:
         return checked
     # The account as the other one read it: what changed since then shows under the account's lock.

@@ -83,7 +83,8 @@ def _compare(
         find = FIND_ACCOUNT.format(columns=rows.columns(User))
         user = known or rows.fetch_row(User, find, [email_key])
         decoy = decoys.find_decoy(email_key)  # for every address: all cost the same
-        return user, passwords.check_password(password, user.password if user else None, decoy=decoy)
+        stored, is_open = (user.password, user.disabled_at is None) if user else (None, False)
+        return user, passwords.check_password(password, stored, decoy=decoy, upgrades=is_open)
     except BaseException:
         lockout.release(reservation)
         raise

@@ -18,7 +18,13 @@ from pathlib import Path
 
 from argon2.low_level import Type, hash_secret_raw
 from django.conf import settings
-from django.contrib.auth.hashers import Argon2PasswordHasher, make_password, verify_password
+from django.contrib.auth.hashers import (
+    Argon2PasswordHasher,
+    get_hasher,
+    identify_hasher,
+    make_password,
+    verify_password,
+)
 from django.db import close_old_connections
 
 from secure_auth import metrics
@@ -126,8 +132,10 @@ def hash_password(password: str) -> str:
         return make_password(normalize(password))
 
 
-def check_password(password: str, encoded: str | None, *, decoy: str = "") -> Proof:
+def check_password(password: str, encoded: str | None, *, decoy: str = "", upgrades: bool = True) -> Proof:
     """Compare with a stored hash; None (no account) costs the same work, that of `decoy` if any, and never matches.
+
+    `upgrades` False: for who is refused in any case, whom the time of a second hash would tell that it matched.
 
     Raises:
         Problem: service_unavailable, all hashing capacity is taken.
@@ -135,7 +143,19 @@ def check_password(password: str, encoded: str | None, *, decoy: str = "") -> Pr
     with hash_slot():
         matches, outdated = verify_password(normalize(password), encoded or decoy or dummy_hash())
         matches = matches and encoded is not None
-        return Proof(matches, make_password(normalize(password)) if matches and outdated else "")
+        if not (matches and outdated):
+            return Proof(matches)
+        if upgrades:
+            return Proof(matches, make_password(normalize(password)))
+        _take_time_of_wrong(normalize(password), encoded or "")
+        return Proof(matches)
+
+
+def _take_time_of_wrong(password: str, encoded: str) -> None:
+    """Do what Django's verify_password() does for a wrong password, and leaves out for a right one."""
+    hasher = identify_hasher(encoded)
+    if hasher.algorithm == get_hasher().algorithm:
+        hasher.harden_runtime(password, encoded)
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from audit.events import EventType, Outcome, Reason
 from mfa.models import TotpAuthenticator
 from secure_auth import addresses, devices, refusals, second_factor, sessions
 from secure_auth.acting import Actor, Refused
-from secure_auth.models import PendingLogin, User
+from secure_auth.models import PendingLogin, Registration, User
 from throttling import inspection, lanes, lockout
 from throttling.address import source_key, wide_source_key
 from throttling.limits import KEY_KINDS
@@ -31,7 +31,9 @@ ACCOUNT_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Standing:
-    """How one limit stands for one key. `key` is empty for the account itself; `used` behind a lock is `allowed`."""
+    """How one limit stands for one key. `key` is empty for the account itself, and begins with the id of a registration
+    that is to be confirmed; `used` behind a lock is `allowed`.
+    """
 
     limit: str
     kind: str
@@ -67,8 +69,8 @@ def show(target: str) -> list[Standing]:
     Raises:
         Refused: it is neither.
     """
-    owners = _owners_of_source(target) or _owners_of_account(target)
-    return [_standing(one) for owner in owners for one in inspection.status(owner)]
+    owners = dict.fromkeys(_owners_of_source(target), "") or _owners_of_account(target)
+    return [_standing(one, of) for owner, of in owners.items() for one in inspection.status(owner)]
 
 
 def _owners_of_source(target: str) -> list[str]:
@@ -79,13 +81,17 @@ def _owners_of_source(target: str) -> list[str]:
     return [*owners, *([f"source:{wide}"] if wide else [])]
 
 
-def _owners_of_account(target: str) -> list[str]:
+def _owners_of_account(target: str) -> dict[str, str]:
+    """Each owner, and which registration of the address it is, if it is one."""
     try:
         address = addresses.parse_address(target)
     except ValueError as error:
         raise Refused("this is neither an e-mail address nor an IP address") from error
     user = User.objects.filter(email_key=address.key).first()
-    return [f"account:{address.account}", f"mail:{address.account}", *(_owners_of_user(user) if user else [])]
+    own = [f"account:{address.account}", f"mail:{address.account}", *(_owners_of_user(user) if user else [])]
+    begun = Registration.objects.filter(email_key=address.key).order_by("pk").values_list("pk", flat=True)
+    confirmed = {f"account:{addresses.account_id(pk)}": f"registration {pk}" for pk in begun}
+    return {**dict.fromkeys(own, ""), **confirmed}
 
 
 def _owners_of_user(user: User) -> list[str]:
@@ -104,12 +110,13 @@ def _owners_of_user(user: User) -> list[str]:
     ]
 
 
-def _standing(bucket: BucketStatus) -> Standing:
+def _standing(bucket: BucketStatus, of: str = "") -> Standing:
     kind, allowed = KEY_KINDS[bucket.purpose], settings.LIMITS[bucket.purpose].allowed
     if kind in ("account", "address"):
         key = ""
     else:
         key = bucket.key if kind == "account_source" else bucket.owner.partition(":")[2]
+    key = f"{of} {key}".strip()
     used = allowed if bucket.locked_until else bucket.used
     return Standing(
         bucket.purpose, kind, key, used, allowed, bucket.in_flight, bucket.locked_until, bucket.level

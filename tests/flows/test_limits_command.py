@@ -73,6 +73,19 @@ def test_address_without_an_account(server: Server, client: Client) -> None:
     assert shown(server, person.email)["password_account_source", client.address]["locked_until"]
 
 
+def test_registration_that_is_to_be_confirmed(server: Server, client: Client) -> None:
+    person = Person(new_email())
+    expect(client.register(person), 202)
+    token = client.mailbox(person).wait_for_token()
+    for _ in range(5):
+        client.confirm(token, WRONG)
+    problem(client.confirm(token, person.password), "temporarily_locked")
+    ((begun,),) = server.rows("SELECT id FROM secure_auth_registration WHERE email = %s", [person.email])
+    found = shown(server, person.email)
+    assert found["password_account", f"registration {begun}"]["used"] == 5
+    assert found["password_account_source", f"registration {begun} {client.address}"]["locked_until"]
+
+
 @pytest.mark.parametrize("make", [new_address, new_address_v6])
 def test_source(server: Server, new_client: Callable[..., Client], make: Callable[[], str]) -> None:
     client = new_client(make())

@@ -22,7 +22,7 @@ from secure_auth.web.page import (
     with_next,
 )
 from secure_auth.web.person import PageRequest, SignedRequest
-from secure_auth.web.steps import ENROL, GrantRequest, begin_second_step, complete, may_enrol
+from secure_auth.web.steps import ENROL, GrantRequest, begin_second_step, complete, first_login, may_enrol
 
 SCAN = "/enrol/app/"
 CODES = "/recovery-codes/"
@@ -49,6 +49,7 @@ def sign_up_sent(request: PageRequest) -> HttpResponseBase:
 
 
 @page("GET", "POST")
+@first_login
 def confirm(request: PageRequest) -> HttpResponseBase:
     """Where the mailed link leads: confirming is the first login."""
     form = ConfirmForm(request)

@@ -10,10 +10,11 @@ from secure_auth.web.advice import choosing
 from secure_auth.web.forms import JoinForm, MailedForm
 from secure_auth.web.page import SIGN_IN, lead_to, page, render_form
 from secure_auth.web.person import PageRequest
-from secure_auth.web.steps import begin_second_step
+from secure_auth.web.steps import begin_second_step, first_login
 
 
 @page("GET", "POST")
+@first_login
 def join(request: PageRequest) -> HttpResponseBase:
     """Make the account of an invitation: its first login."""
     form = JoinForm(request)

@@ -16,7 +16,17 @@ from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin
 from secure_auth.pending import LoginCompleted, PasswordProved
 from secure_auth.web import factor
-from secure_auth.web.page import SIGN_IN, View, asks_for, fresh, highest, lead_to, next_path, signed_in
+from secure_auth.web.page import (
+    SIGN_IN,
+    View,
+    asks_for,
+    fresh,
+    highest,
+    lead_to,
+    next_path,
+    render_page,
+    signed_in,
+)
 from secure_auth.web.person import PageRequest, keep_signed_in
 
 LOGIN: Final = "__Host-login"
@@ -35,6 +45,22 @@ class GrantRequest(PageRequest):
     """A request of somebody who may bind an authenticator."""
 
     grant: Grant
+
+
+def first_login(view: View) -> View:
+    """A page where the first login of an account begins: not in a browser in which somebody is signed in.
+
+    There the enrolment would be that of who is signed in, and the newcomer's app would open a stranger's account. The
+    link is not used up.
+    """
+
+    @wraps(view)
+    def guarded(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.person is None:
+            return view(request, *args, **kwargs)
+        return lead_to(request.path) if request.method == "POST" else render_page(request, "sign_out_first")
+
+    return guarded
 
 
 def begin_second_step(proved: PasswordProved, *, then: str) -> HttpResponseRedirect:

@@ -1,0 +1,52 @@
+"""Somebody follows the link that begins their account in a browser in which another person is signed in.
+
+Without a sign-out the enrolment would be that of who is signed in: the newcomer's app would open a stranger's account.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.authenticator import Mailbox
+from tests.client import PASSWORD, Client, Person, expect, new_email
+from tests.server import Server
+from tests.visitor import Visitor
+
+
+def register(server: Server, visitor: Visitor) -> tuple[Person, str]:
+    person = Person(new_email("newcomer"))
+    visitor.open("/sign-up/")
+    visitor.fill(email=person.email, password=person.password)
+    return person, Mailbox(server.data_dir / "outbox", person.email).wait_for_token()
+
+
+def invite(server: Server, visitor: Visitor) -> tuple[Person, str]:
+    person = Person(new_email("guest"))
+    server.manage("invite", person.email)
+    return person, Mailbox(server.data_dir / "outbox", person.email).wait_for_token()
+
+
+@pytest.mark.parametrize(("path", "begin"), [("/confirm/", register), ("/invited/", invite)])
+def test_a_newcomer_does_not_enrol_into_the_account_that_is_signed_in(
+    path: str,
+    begin: Callable[[Server, Visitor], tuple[Person, str]],
+    server: Server,
+    client: Client,
+    new_visitor: Callable[..., Visitor],
+) -> None:
+    owner, shared = client.create_person(), new_visitor()
+    shared.sign_in(owner)
+    newcomer, token = begin(server, new_visitor())
+    page = shared.open(path)
+    assert (page.status, owner.email in page.text) == (200, True)
+    mine = page.form_to("/sign-out/").values["form_token"]
+    page = shared.ask("POST", path, data={"form_token": mine, "token": token, "password": PASSWORD})
+    assert (page.status, page.headers["Location"], "__Host-login" in shared.cookies) == (303, path, False)
+    held = expect(client.get("mfa/", owner.access), 200)["authenticators"]
+    shared.open(path)
+    shared.press("/sign-out/")
+    shared.open(path)
+    shared.fill(token=token, password=PASSWORD)
+    shared.enrol(newcomer)
+    assert newcomer.email in shared.open("/").text
+    assert len(expect(client.get("mfa/", owner.access), 200)["authenticators"]) == len(held) == 1

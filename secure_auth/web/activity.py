@@ -11,14 +11,17 @@ from django.utils.translation import gettext_lazy
 from audit.events import EventType, Outcome
 from secure_auth.agents import UNKNOWN, describe_agent
 
-_WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
+WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
     (EventType.ACCOUNT_CONFIRM, Outcome.SUCCESS): gettext_lazy("You confirmed your address"),
     (EventType.ACCOUNT_CREATE, Outcome.SUCCESS): gettext_lazy("The account was created"),
     (EventType.ACCOUNT_DISABLE, Outcome.SUCCESS): gettext_lazy("The account was disabled"),
+    (EventType.ACCOUNT_DISABLE, Outcome.FAILURE): gettext_lazy("Disabling the account was refused"),
     (EventType.ACCOUNT_ENABLE, Outcome.SUCCESS): gettext_lazy("The account was enabled"),
+    (EventType.ACCOUNT_ENABLE, Outcome.FAILURE): gettext_lazy("Enabling the account was refused"),
     (EventType.ACCOUNT_LOCK, Outcome.SUCCESS): gettext_lazy("Too many failures: locked for a while"),
     (EventType.ACCOUNT_UNLOCK, Outcome.SUCCESS): gettext_lazy("The lock was lifted"),
     (EventType.ACCOUNT_ROLE, Outcome.SUCCESS): gettext_lazy("The account's role changed"),
+    (EventType.ACCOUNT_ROLE, Outcome.FAILURE): gettext_lazy("A change of the account's role was refused"),
     (EventType.LOGIN_PASSWORD, Outcome.SUCCESS): gettext_lazy("Right password, first step of a sign-in"),
     (EventType.LOGIN_PASSWORD, Outcome.FAILURE): gettext_lazy("Failed sign-in: wrong password"),
     (EventType.LOGIN_SECOND_FACTOR, Outcome.SUCCESS): gettext_lazy("Second step of a sign-in"),
@@ -34,6 +37,7 @@ _WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
     (EventType.PASSWORD_RESET, Outcome.SUCCESS): gettext_lazy("The password was reset by mail"),
     (EventType.PASSWORD_RESET, Outcome.FAILURE): gettext_lazy("A reset of the password failed"),
     (EventType.PASSWORD_REQUIRE_CHANGE, Outcome.SUCCESS): gettext_lazy("The password must be changed"),
+    (EventType.PASSWORD_REQUIRE_CHANGE, Outcome.FAILURE): gettext_lazy("A new password was not demanded"),
     (EventType.ADDRESS_REQUEST, Outcome.SUCCESS): gettext_lazy("Another address was asked for"),
     (EventType.ADDRESS_REQUEST, Outcome.FAILURE): gettext_lazy("A request for another address failed"),
     (EventType.ADDRESS_CONFIRM, Outcome.SUCCESS): gettext_lazy("A mailbox confirmed the change of address"),
@@ -56,12 +60,15 @@ _WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
     (EventType.MFA_RESET_REQUEST, Outcome.SUCCESS): gettext_lazy(
         "A reset of all authenticators was asked for"
     ),
+    (EventType.MFA_RESET_REQUEST, Outcome.FAILURE): gettext_lazy("A reset of all authenticators was refused"),
     (EventType.MFA_RESET_CANCEL, Outcome.SUCCESS): gettext_lazy(
         "The reset of the authenticators was cancelled"
     ),
+    (EventType.MFA_RESET_CANCEL, Outcome.FAILURE): gettext_lazy("No reset of the authenticators was waiting"),
     (EventType.MFA_REMOVE, Outcome.SUCCESS): gettext_lazy("An authenticator was removed"),
     (EventType.MFA_REMOVE, Outcome.FAILURE): gettext_lazy("An authenticator could not be removed"),
     (EventType.MFA_RESET, Outcome.SUCCESS): gettext_lazy("All authenticators were reset"),
+    (EventType.MFA_RESET, Outcome.FAILURE): gettext_lazy("A reset of all authenticators was refused"),
     (EventType.MFA_RECOVERY_CODES_GENERATE, Outcome.SUCCESS): gettext_lazy("New recovery codes were made"),
     (EventType.MFA_RECOVERY_CODES_GENERATE, Outcome.FAILURE): gettext_lazy("New recovery codes were refused"),
     (EventType.MFA_RECOVERY_CODES_USE, Outcome.SUCCESS): gettext_lazy("A recovery code was used"),
@@ -86,6 +93,7 @@ _WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
     (EventType.AUDIT_READ, Outcome.SUCCESS): gettext_lazy("You read the audit log"),
     (EventType.AUDIT_READ, Outcome.FAILURE): gettext_lazy("A look into the audit log failed"),
     (EventType.AUDIT_VERIFY, Outcome.SUCCESS): gettext_lazy("You had the audit log verified"),
+    (EventType.AUDIT_VERIFY, Outcome.FAILURE): gettext_lazy("The audit log was being verified already"),
     (EventType.AUDIT_VERDICT, Outcome.SUCCESS): gettext_lazy("The audit log was found unaltered"),
     (EventType.AUDIT_VERDICT, Outcome.FAILURE): gettext_lazy("The audit log was found altered"),
     (EventType.DETECTION_ACKNOWLEDGE, Outcome.SUCCESS): gettext_lazy("You noted what a detection was"),
@@ -118,7 +126,7 @@ class Line:
 def describe_event(event: dict[str, Any]) -> Line:
     """The words for an event as review.list_activity() gives it."""
     kind, outcome = EventType(event["type"]), Outcome(event["outcome"])
-    words = str(_WORDS.get((kind, outcome), event["type"]))
+    words = str(WORDS.get((kind, outcome), event["type"]))
     is_failure = outcome is Outcome.FAILURE
     tone = (
         "warn"

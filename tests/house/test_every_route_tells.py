@@ -9,8 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from audit.events import EventType
+from audit.events import EventType, Outcome
 from secure_auth import urls
+from secure_auth.web.activity import WORDS
 from tests.house.drives import Drives
 from tests.house.test_routes import pages, patterns, views
 from tests.house.told import Route
@@ -33,14 +34,17 @@ ESTIMATES = {("POST", "/api/v1/password/strength/")}
 SILENT = OWN_DATA | ESTIMATES
 # Neither has anything to tell: which language a browser wants, and that codes were kept.
 QUIET_PAGES = {"/language/", "/recovery-codes/"}
+# What was told of somebody with an account, who sees it in their activity.
+OWN = """SELECT DISTINCT type, outcome FROM audit_event JOIN audit_personaldata ON event = audit_event.id
+WHERE audit_personaldata."user" <> ''"""
 
 
 class Walk:
     """What was told during one walk through the house."""
 
-    def __init__(self, drives: Drives, types: set[str]) -> None:
+    def __init__(self, drives: Drives, types: set[str], own: set[tuple[EventType, Outcome]]) -> None:
         self.told = drives.listener.by_route()
-        self.types = types
+        self.types, self.own = types, own
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +78,10 @@ def walk(tmp_path_factory: pytest.TempPathFactory, redis: RedisProcess | None) -
         drives.listener.by_route()
         drives.accidents(redis)
         types = {row[0] for row in server.rows("SELECT DISTINCT type FROM audit_event")}
+        own = {(EventType(type_), Outcome(outcome)) for type_, outcome in server.rows(OWN)}
         server.manage("prune", "--older-than", "1s", "--yes")
         types |= {row[0] for row in server.rows("SELECT DISTINCT type FROM audit_event")}
-        yield Walk(drives, types)
+        yield Walk(drives, types, own)
 
 
 def routes() -> set[Route]:
@@ -120,3 +125,8 @@ def test_what_is_no_part_of_the_api_only_shows_pages() -> None:
 def test_every_event_was_raised(walk: Walk, redis: RedisProcess | None) -> None:
     unheard = {type_.value for type_ in EventType} - walk.types
     assert unheard - ({"limit.store"} if redis is None else set()) == set()
+
+
+def test_people_read_of_what_happened_to_their_account_in_words(walk: Walk) -> None:
+    assert len(walk.own) > 50
+    assert walk.own - set(WORDS) == set()

@@ -96,6 +96,10 @@ def test_a_copy_of_the_data_is_a_file(signed_in: SignedIn) -> None:
         page.click(GO)
     assert download.value.suggested_filename == "my-data.json"
     assert person.email in Path(download.value.path()).read_text()
+    # The page stays open: no second click, but later its button asks again, and so soon is told to wait.
+    expect(page.locator("main form[aria-busy]")).to_have_count(0)
+    page.click(GO)
+    expect(page.get_by_text("Too many requests")).to_be_visible()
 
 
 def test_another_address_is_asked_for(signed_in: SignedIn) -> None:

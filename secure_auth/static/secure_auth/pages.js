@@ -1,12 +1,15 @@
 // Comfort only: every page works without this file.
 
-// A second click on a button that is under way does nothing.
+const FILE_MILLISECONDS = 3000;
+
+// A second click on a button that is under way does nothing. Where a file comes, the page stays and is of use again.
 for (const form of document.forms) {
   form.addEventListener("submit", (event) => {
     if (form.ariaBusy === "true") {
       event.preventDefault();
     } else if (!event.defaultPrevented) {
       form.ariaBusy = "true";
+      if ("file" in form.dataset) setTimeout(() => (form.ariaBusy = null), FILE_MILLISECONDS);
     }
   });
 }

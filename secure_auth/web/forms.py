@@ -80,9 +80,12 @@ class PageForm(forms.Form):
             for fault in faults:
                 self.add_error(name if name in self.fields else None, words.describe_fault(fault))
         if not self.errors:
-            tell = self.told_words.get(error.code, words.describe_problem)
-            self.add_error(None, tell(error))
+            self.add_error(None, self.describe(error))
         return True
+
+    def describe(self, problem: Problem) -> str:
+        """What a refusal is called here that is no fault of a field."""
+        return self.told_words.get(problem.code, words.describe_problem)(problem)
 
     @property
     def status(self) -> int:
@@ -110,6 +113,17 @@ class CodeForm(PageForm):
     }
     code = Text(max_length=64)
 
+    def __init__(self, request: HttpRequest, *, is_sent: bool | None = None) -> None:
+        """As any form; which code is asked for stands in the address."""
+        super().__init__(request, is_sent=is_sent)
+        self.is_of_recovery = request.GET.get("with") == "recovery_code"
+
+    def describe(self, problem: Problem) -> str:
+        """A recovery code has no next one to wait for."""
+        if self.is_of_recovery and problem.code is Code.INVALID_CODE:
+            return words.describe_wrong_recovery_code()
+        return super().describe(problem)
+
 
 class SecondStepForm(CodeForm):
     """The second step."""
@@ -133,6 +147,7 @@ class SecondStepPasskeyForm(PasskeyForm):
 class NewPasskeyForm(PageForm):
     """A passkey that was just made, and what its owner calls it."""
 
+    told_words: ClassVar = {Code.TOO_MANY_AUTHENTICATORS: words.describe_too_many_passkeys}
     name = Text(max_length=64, required=False, strip=True)
     credential = CredentialField(ATTESTATION)
 

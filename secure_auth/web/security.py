@@ -7,6 +7,7 @@ from mfa import recovery_codes
 from secure_auth import access, devices, inventory, review, sessions
 from secure_auth.errors import Code, Problem
 from secure_auth.inventory import Held
+from secure_auth.models import Session
 from secure_auth.web import activity
 from secure_auth.web.forms import NameForm, PageForm
 from secure_auth.web.page import fresh, highest, lead_to, page, render_form, render_page, signed_in
@@ -21,16 +22,23 @@ def show_overview(request: SignedRequest) -> HttpResponseBase:
     """Everything at a glance."""
     person, now = request.person, timezone.now()
     known = devices.live_devices(now).filter(user=person.user).order_by("-created_at")
+    live = list(sessions.live_sessions(person.user.pk, now)[: MOST_LISTED + 1])
     recent = review.list_activity(signed=person.signed, query={"limit": RECENT})
     context: dict[str, object] = {
         "authenticators": inventory.list_authenticators(person.user.pk),
         "codes_left": recovery_codes.count_left(person.user.pk),
         "few_codes": recovery_codes.FEW_LEFT,
-        "sessions": sessions.live_sessions(person.user.pk, now)[:MOST_LISTED],
+        "sessions": _with_own(live[:MOST_LISTED], person.session),
+        "most_listed": MOST_LISTED if len(live) > MOST_LISTED else 0,
         "devices": known[:MOST_LISTED],
         "recent": [activity.describe_event(event) for event in recent.results],
     }
     return render_page(request, "security", context)
+
+
+def _with_own(listed: list[Session], own: Session) -> list[Session]:
+    """The session of this browser is shown, however many are newer."""
+    return listed if any(one.id == own.id for one in listed) else [own, *listed]
 
 
 @page("GET")

@@ -178,6 +178,16 @@ def describe_wrong_code(problem: Problem) -> str:
     return f"{told % {'n': minutes}} {advice}"
 
 
+def describe_wrong_recovery_code() -> str:
+    """A wrong recovery code, or one that was used."""
+    return _("This recovery code is wrong or was used before. Try another one.")
+
+
+def describe_too_many_passkeys(problem: Problem) -> str:
+    """No room for another passkey."""
+    return _("You have as many passkeys as you may. Remove one that you no longer use.")
+
+
 def describe_refused_passkey(problem: Problem) -> str:
     """A passkey that was not accepted, for whatever reason."""
     return _("This passkey was not accepted. Try again, or use another way.")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.authenticator import Mailbox
 from tests.client import Client, Person, expect
+from tests.passkeys import Passkey
 from tests.server import Server
 from tests.visitor import Visitor
 
@@ -166,3 +167,48 @@ def test_static_files_are_kept_under_names_that_tell_their_content(visitor: Visi
     for suffix in (".css", ".js", ".svg"):
         path = next(part for part in text.split('"') if part.startswith("/static/") and part.endswith(suffix))
         assert visitor.ask("GET", path).headers["Cache-Control"] == "max-age=315360000, public, immutable"
+
+
+def test_a_wrong_recovery_code_has_no_next_one_to_wait_for(visitor: Visitor, person: Person) -> None:
+    visitor.prove_password(person)
+    page = visitor.fill(code="000000")
+    assert (page.status, "Wait for the next one" in page.text) == (401, True)
+    visitor.open("/sign-in/code/?with=recovery_code")
+    page = visitor.fill(code="ABCD-EFGH-IJKL-MNOP-QRST-UVWX")
+    assert (page.status, "This recovery code is wrong" in page.text) == (401, True)
+    assert "Wait for the next one" not in page.text
+
+
+def test_the_session_of_the_browser_is_listed_however_many_are_newer(
+    visitor: Visitor, person: Person, server: Server
+) -> None:
+    visitor.sign_in(person)
+    own = visitor.cookies["__Host-web"].partition(".")[0]
+    assert "Only the newest" not in visitor.open("/").text
+    named = "SELECT name FROM pragma_table_info(%s)"
+    if server.backend != "sqlite":
+        named = "SELECT column_name FROM information_schema.columns WHERE table_name = %s"
+    columns = ", ".join(name for (name,) in server.rows(named, ("secure_auth_session",)) if name != "id")
+    copied = columns.replace("created_at", "'2099-01-01 00:00:00+00'")
+    for number in range(60):
+        server.rows(
+            f"INSERT INTO secure_auth_session (id, {columns}) "
+            f"SELECT %s, {copied} FROM secure_auth_session WHERE id = %s",
+            (f"copy-{number}-{own[:8]}", own),
+        )
+    page = visitor.open("/")
+    assert "Only the newest 50 are shown" in page.text
+    assert page.text.count("This device") == 1
+    visitor.press("/sessions/end-others/")
+    assert "Only the newest" not in visitor.page.text
+
+
+def test_who_has_as_many_passkeys_as_they_may_is_told_of_passkeys(visitor: Visitor, person: Person) -> None:
+    visitor.prove_password(person)
+    visitor.open("/sign-in/code/?with=recovery_code")
+    visitor.fill(code=person.recovery_codes.pop())
+    for _ in range(20):
+        visitor.add_passkey()
+    visitor.open("/passkeys/new/")
+    page = visitor.show(Passkey(visitor.server.origin).make(visitor.options("/passkeys/options/")), name="")
+    assert (page.status, "You have as many passkeys as you may" in page.text) == (409, True)

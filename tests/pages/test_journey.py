@@ -59,7 +59,9 @@ def test_a_recovery_code_opens_the_second_step_once(signed_in: SignedIn, new_con
         page.fill("#id_code", code.lower().replace("-", " "))
         page.click(GO)
         if spent:
-            expect(page.get_by_role("alert")).to_contain_text("The code is wrong or was used before")
+            expect(page.get_by_role("alert")).to_contain_text(
+                "This recovery code is wrong or was used before"
+            )
         else:
             expect(page.get_by_role("heading", level=1)).to_have_text("My security")
 

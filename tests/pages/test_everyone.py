@@ -14,6 +14,7 @@ from tests.server import LONG, Server
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 MOST_BYTES = 100 * 1024
+NARROWEST = 320  # WCAG 2.2, 1.4.10: a window of 1280 at 400 %
 SEEN: dict[Literal["light", "dark"], tuple[int, ...]] = {"light": (360, 1280), "dark": (1280, 360)}
 if not LONG:
     SEEN = {scheme: widths[:1] for scheme, widths in SEEN.items()}
@@ -50,9 +51,14 @@ class Judge:
                 found = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
                 where = f"{name} {scheme} {width}px"
                 self.faults += [self._tell(where, one) for one in found["violations"]]
-                wide = page.evaluate("document.documentElement.scrollWidth")
-                if wide > width:
-                    self.faults.append(f"{where}: {wide} px wide")
+                self._measure(page, width, where)
+        page.set_viewport_size({"width": NARROWEST, "height": 800})
+        self._measure(page, NARROWEST, f"{name} {NARROWEST}px")
+
+    def _measure(self, page: Page, width: int, where: str) -> None:
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            self.faults.append(f"{where}: {wide} px wide")
 
     @staticmethod
     def _tell(where: str, violation: dict[str, Any]) -> str:

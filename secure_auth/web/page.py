@@ -42,6 +42,7 @@ POLICY: Final = (
 )
 NOTICE: Final = "__Host-notice"
 NOTICE_SECONDS: Final = 60
+MOST_OF_NEXT: Final = 1024
 SIGN_IN: Final = "/sign-in/"
 REAUTHENTICATE: Final = "/reauthenticate/"
 REAUTHENTICATE_HIGHEST: Final = "/reauthenticate/highest/"
@@ -192,12 +193,15 @@ def with_next(path: str, then: str) -> str:
 
 
 def next_path(request: PageRequest) -> str:
-    """Where the person wanted to go: a path of this service, or empty. Without a query where another site says so."""
+    """Where the person wanted to go: a path of this service, or empty.
+
+    Without a query that is very long, and without any where another site says so.
+    """
     wanted = request.GET.get("next", "")
-    if is_led_by_another_site(request):
+    if len(wanted) > MOST_OF_NEXT or is_led_by_another_site(request):
         wanted = wanted.partition("?")[0]
     is_path = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
-    return wanted if is_path and len(wanted) <= 1024 else ""
+    return wanted if is_path and len(wanted) <= MOST_OF_NEXT else ""
 
 
 def _lead_to_sign_in(request: PageRequest) -> HttpResponseRedirect:

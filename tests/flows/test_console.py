@@ -1,13 +1,13 @@
 """Who gets into the console, for how long, and what it tells the log. Without a browser."""
 
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 import pytest
 
 from tests.client import Client, Person, expect
 from tests.redis_processes import wait_until
 from tests.server import Server
-from tests.watcher import LONG_AGO, LookIn, events_of, views_of
+from tests.watcher import LONG_AGO, LookIn, age, events_of, views_of
 
 READING = ("", "events/", "detections/", "integrity/")
 
@@ -54,6 +54,26 @@ def test_a_wrong_filter_is_named_on_the_page(auditor: Person, look_in: LookIn) -
     answer = look_in(auditor).get("/console/events/?ip=nowhere")
     assert answer.status_code == 400
     assert "<code>ip</code>" in answer.text
+
+
+def test_a_wrong_filter_is_named_in_the_language_of_the_page(auditor: Person, look_in: LookIn) -> None:
+    watcher = look_in(auditor)
+    watcher.http.headers["Accept-Language"] = "de"
+    assert watcher.get("/console/events/?since=gestern").status_code == 400
+    assert "since : Das stimmt nicht." in watcher.page.text
+    assert "RFC 3339" not in watcher.page.text
+
+
+def test_a_question_too_long_to_be_kept_leads_back_to_its_page(
+    server: Server, auditor: Person, look_in: LookIn
+) -> None:
+    watcher = look_in(auditor)
+    assert watcher.get("/console/events/").status_code == 200
+    age(server, watcher.session)
+    page = watcher.open("/console/events/?" + urlencode({"q": "\N{GRINNING FACE}" * 150}))
+    assert page.path == "/reauthenticate/"
+    watcher.open(f"{page.path}?{urlencode({'next': page.query['next'][0], 'with': 'recovery_code'})}")
+    assert watcher.fill(code=auditor.recovery_codes.pop()).path == "/console/events/"
 
 
 def test_a_click_on_a_value_or_bar_leads_to_a_plain_address(auditor: Person, look_in: LookIn) -> None:

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from audit.events import EventType, Outcome, Severity
@@ -17,6 +19,7 @@ from audit.vocabulary import Format
 from secure_auth import exporting, review, summary, tailing
 from secure_auth.errors import Code, Problem
 from secure_auth.review import Page
+from secure_auth.web import words
 from secure_auth.web.console import charts
 from secure_auth.web.console.charts import Chart
 from secure_auth.web.console.entrance import console, query_of, show, who
@@ -66,14 +69,23 @@ def events(request: SignedRequest) -> HttpResponseBase:
         "query": urlencode(filters),
         "active": [(name, value, urlencode(_without(filters, name))) for name, value in filters.items()],
         "brushed": urlencode(_without(filters, "since", "until")),
-        "faults": problem.errors if problem else {},
+        "faults": _in_words(problem) if problem else {},
         "types": list(EventType),
         "outcomes": list(Outcome),
         "severities": list(Severity),
         "formats": list(Format),
-        "quick": [(words, urlencode(wanted)) for words, wanted in QUICK],
+        "quick": [(name, urlencode(wanted)) for name, wanted in QUICK],
     }
     return show(request, "events", context, status=400 if problem else 200)
+
+
+def _in_words(problem: Problem) -> dict[str, list[str]]:
+    """What is wrong with each filter; in short where the page speaks another language than the filters' judge."""
+    is_foreign = get_language() != settings.LANGUAGE_CODE
+    return {
+        name: [words.describe_fault(one) if is_foreign else one.detail for one in faults]
+        for name, faults in problem.errors.items()
+    }
 
 
 def _written_plainly(request: SignedRequest) -> str:

@@ -197,21 +197,30 @@ class ResetForm(PageForm):
     new_password = Text()
 
 
-class ChangeAddressForm(PageForm):
+class PresentPasswordForm(PageForm):
+    """What somebody who is signed in does with their password once more."""
+
+    told_words: ClassVar = {
+        Code.INVALID_CREDENTIALS: words.describe_wrong_password,
+        Code.TEMPORARILY_LOCKED: words.describe_password_lock,
+    }
+
+
+class ChangeAddressForm(PresentPasswordForm):
     """The password and the address that is wanted."""
 
     new_email = Text(max_length=320, strip=True)
     current_password = Text()
 
 
-class DeleteForm(PageForm):
+class DeleteForm(PresentPasswordForm):
     """The password, and the address once more, so that nobody deletes an account by a slip."""
 
     email = Text(max_length=320, strip=True)
     current_password = Text()
 
 
-class ChangePasswordForm(PageForm):
+class ChangePasswordForm(PresentPasswordForm):
     """Both passwords."""
 
     current_password = Text()

@@ -127,7 +127,10 @@ FAULTS: Final[dict[str, Promise]] = {
 
 def describe_problem(problem: Problem) -> str:
     """One or two sentences, with how long to wait where waiting helps."""
-    words = str(PROBLEMS.get(problem.code, PROBLEMS[Code.INTERNAL_ERROR]))
+    return _with_wait(str(PROBLEMS.get(problem.code, PROBLEMS[Code.INTERNAL_ERROR])), problem)
+
+
+def _with_wait(words: str, problem: Problem) -> str:
     seconds = problem.headers.get("Retry-After", "")
     return f"{words} {describe_wait(int(seconds))}" if seconds.isdigit() else words
 
@@ -149,11 +152,19 @@ def describe_fault(fault: FieldError) -> str:
     return words % {"least": settings.PASSWORD_MIN_LENGTH, "most": settings.PASSWORD_MAX_LENGTH}
 
 
+def describe_wrong_password(problem: Problem) -> str:
+    """A wrong password of somebody who is signed in."""
+    return _("The present password is wrong.")
+
+
+def describe_password_lock(problem: Problem) -> str:
+    """A lock of the password, met by somebody who is signed in: another device is no way out of it here."""
+    return _with_wait(_("There were too many wrong passwords."), problem)
+
+
 def describe_second_step_lock(problem: Problem) -> str:
     """A lock of the codes: other ways stay open."""
-    words = _("There were too many wrong codes. A recovery code still works.")
-    seconds = problem.headers.get("Retry-After", "")
-    return f"{words} {describe_wait(int(seconds))}" if seconds.isdigit() else words
+    return _with_wait(_("There were too many wrong codes. A recovery code still works."), problem)
 
 
 def describe_wrong_code(problem: Problem) -> str:

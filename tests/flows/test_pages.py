@@ -212,3 +212,20 @@ def test_who_has_as_many_passkeys_as_they_may_is_told_of_passkeys(visitor: Visit
     visitor.open("/passkeys/new/")
     page = visitor.show(Passkey(visitor.server.origin).make(visitor.options("/passkeys/options/")), name="")
     assert (page.status, "You have as many passkeys as you may" in page.text) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [("/password/", {"new_password": NEW_PASSWORD}), ("/address/change/", {"new_email": "new@example.org"})],
+)
+def test_a_wrong_present_password_is_called_that(
+    path: str, typed: dict[str, str], visitor: Visitor, person: Person
+) -> None:
+    visitor.sign_in(person)
+    visitor.open(path)
+    page = visitor.fill(current_password="a wrong passphrase", **typed)
+    assert (page.status, "The present password is wrong." in page.text) == (401, True)
+    for _ in range(5):
+        page = visitor.fill(current_password="a wrong passphrase", **typed)
+    assert (page.status, "There were too many wrong passwords. Try again in 15" in page.text) == (429, True)
+    assert "Use a device" not in page.text

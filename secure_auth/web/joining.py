@@ -22,7 +22,15 @@ from secure_auth.web.page import (
     with_next,
 )
 from secure_auth.web.person import PageRequest, SignedRequest
-from secure_auth.web.steps import ENROL, GrantRequest, begin_second_step, complete, first_login, may_enrol
+from secure_auth.web.steps import (
+    ENROL,
+    GrantRequest,
+    begin_second_step,
+    complete,
+    first_login,
+    is_begun,
+    may_enrol,
+)
 
 SCAN = "/enrol/app/"
 CODES = "/recovery-codes/"
@@ -57,6 +65,8 @@ def confirm(request: PageRequest) -> HttpResponseBase:
         with form:
             proved = registration.confirm_registration(**form.fields_sent(), source=request.source)
             return begin_second_step(proved, then="")
+        if is_begun(request, form):
+            return lead_to(ENROL)
     return render_form(request, "confirm", form)
 
 

@@ -10,7 +10,7 @@ from secure_auth.web.advice import choosing
 from secure_auth.web.forms import JoinForm, MailedForm
 from secure_auth.web.page import SIGN_IN, lead_to, page, render_form
 from secure_auth.web.person import PageRequest
-from secure_auth.web.steps import begin_second_step, first_login
+from secure_auth.web.steps import ENROL, begin_second_step, first_login, is_begun
 
 
 @page("GET", "POST")
@@ -23,6 +23,8 @@ def join(request: PageRequest) -> HttpResponseBase:
             registration.demand_open(source=request.source)
             proved = invitations.accept(**form.fields_sent(), email="", source=request.source)
             return begin_second_step(proved, then="")
+        if is_begun(request, form):
+            return lead_to(ENROL)
     return render_form(request, "invited", form, choosing(form, "password"))
 
 

@@ -3,11 +3,13 @@
 The API does not know the cookie. It lives as long as the partial token, and goes with the session's opening.
 """
 
+from datetime import timedelta
 from functools import wraps
 from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpResponseBase, HttpResponseRedirect
+from django.utils import timezone
 
 from secure_auth import login, pending
 from secure_auth.browsers import DEVICE, read_cookie, set_cookie
@@ -16,6 +18,7 @@ from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin
 from secure_auth.pending import LoginCompleted, PasswordProved
 from secure_auth.web import factor
+from secure_auth.web.forms import PageForm
 from secure_auth.web.page import (
     SIGN_IN,
     View,
@@ -33,6 +36,7 @@ LOGIN: Final = "__Host-login"
 SECOND_STEP: Final = "/sign-in/code/"
 ENROL: Final = "/enrol/"
 SENT_TWICE: Final = "login-sent-twice"  # a notice
+SECOND_CLICK: Final = timedelta(seconds=30)
 
 
 class LoginRequest(PageRequest):
@@ -61,6 +65,17 @@ def first_login(view: View) -> View:
         return lead_to(request.path) if request.method == "POST" else render_page(request, "sign_out_first")
 
     return guarded
+
+
+def is_begun(request: PageRequest, form: PageForm) -> bool:
+    """Whether a link is used because this very browser began a first login with one just now, as by a second click."""
+    if form.problem is None or form.problem.code is not Code.INVALID_LINK or not read_cookie(request, LOGIN):
+        return False
+    try:
+        begun = _first_login(request).login
+    except Problem:
+        return False
+    return begun is not None and timezone.now() - begun.created_at <= SECOND_CLICK
 
 
 def begin_second_step(proved: PasswordProved, *, then: str) -> HttpResponseRedirect:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.attacks.evidence import events, live_sessions
-from tests.client import Client, Person, expect
+from tests.authenticator import Mailbox
+from tests.client import Client, Person, expect, new_email
 from tests.server import Server
 from tests.visitor import Form, Page, Visitor
 
@@ -141,3 +142,23 @@ def test_a_form_that_is_no_second_click_is_refused_as_before(
     )
     assert press(visitor, filled).status == 403
     assert "csrf" in denials(server, user_id(client, person))
+
+
+def test_a_second_click_that_begins_an_account_leads_to_its_enrolment(
+    visitor: Visitor, server: Server
+) -> None:
+    newcomer = Person(new_email())
+    visitor.open("/sign-up/")
+    visitor.fill(email=newcomer.email, password=newcomer.password)
+    token = Mailbox(server.data_dir / "outbox", newcomer.email).wait_for_token()
+    sent = {**visitor.open("/confirm/").form("token").values, "token": token, "password": newcomer.password}
+    before = dict(visitor.cookies)
+    for _ in range(2):
+        answer = visitor.ask("POST", "/confirm/", data=sent)
+        assert (answer.status, answer.headers["Location"]) == (303, "/enrol/")
+    begun, visitor.cookies = dict(visitor.cookies), before
+    assert visitor.ask("POST", "/confirm/", data=sent).status == 400  # nobody's cookie: the link is used
+    visitor.cookies = begun
+    visitor.open("/enrol/")
+    visitor.enrol(newcomer)
+    assert newcomer.email in visitor.open("/").text

@@ -19,6 +19,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import Error, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from psycopg.conninfo import make_conninfo
 
 from audit.append import NewEvent, append
 from audit.checks import missing_triggers
@@ -43,7 +44,7 @@ def prepare() -> None:
     try:
         letters.check_templates()
         _make_directories()
-        _reach_database()
+        reach_database()
         with _start_lock():
             _migrate()
             _ensure_master_key()
@@ -66,13 +67,22 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _reach_database() -> None:
-    """Connect once without the pool, whose own error would hide the cause behind its time-out."""
-    if settings.DATABASE_URL:
-        try:
-            psycopg.connect(settings.DATABASE_URL, connect_timeout=5).close()
-        except psycopg.Error as error:
-            raise CommandError(f"DATABASE_URL: the database is not usable: {_first_line(error)}") from error
+def reach_database() -> None:
+    """Connect once without the pool, whose own error would hide the cause behind its time-out.
+
+    Not by the URL itself: libpq divides it at other places than we do, and repeats what it takes for a host's name.
+
+    Raises:
+        CommandError: PostgreSQL cannot be used; one line says why.
+    """
+    if not settings.DATABASE_URL:
+        return
+    parts = connection.get_connection_params()
+    texts = {name: value for name, value in parts.items() if isinstance(value, str)}
+    try:
+        psycopg.connect(make_conninfo(**{"connect_timeout": "5", **texts})).close()
+    except psycopg.Error as error:
+        raise CommandError(f"DATABASE_URL: the database is not usable: {_first_line(error)}") from error
 
 
 def _make_directories() -> None:

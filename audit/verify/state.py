@@ -5,6 +5,7 @@ stored nodes of now give that root; events and personal data below that size are
 """
 
 import base64
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -56,15 +57,17 @@ class State:
             return
         self._logs[str(log)] = {"size": frontier.size, "root": encode(frontier.root())}
         draft = self._path.with_suffix(".new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({"version": VERSION, "logs": self._logs}, file)
-        draft.replace(self._path)
+        with contextlib.suppress(OSError):  # a full or read-only disk costs the resuming, not the verdict
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump({"version": VERSION, "logs": self._logs}, file)
+            draft.replace(self._path)
 
     def forget(self) -> None:
-        """The judgement is complete: the next one begins anew."""
+        """The judgement is complete: the next one begins anew. A place that takes no writing kept nothing."""
         if self._path:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
 def load_frontier(store: Store, log: int, size: int) -> Frontier | None:

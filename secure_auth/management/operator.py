@@ -1,15 +1,16 @@
 """What the operators' commands share: a ready service, one clear line instead of a traceback, who acts."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
 from audit.events import SYSTEM
 from secure_auth import administration, lockouts, startup
 from secure_auth.acting import Actor, Refused
 from secure_auth.errors import Problem
+from secure_auth.management.line import LineCommand, first_line
 from secure_auth.models import User
 from throttling.reservations import StoreUnavailable
 
@@ -19,26 +20,8 @@ def count_sessions(number: int) -> str:
     return f"{number} session{'' if number == 1 else 's'}"
 
 
-class LineCommand(BaseCommand):
-    """A command whose misuse is one clear line too."""
-
-    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        """Django's parser, without the usage above the error: --help shows it."""
-        parser = super().create_parser(prog_name, subcommand, **options)
-
-        def refuse(message: str) -> NoReturn:
-            if not parser.called_from_command_line:
-                raise CommandError(message)
-            parser.exit(2, f"{parser.prog}: {message}; --help tells more\n")
-
-        parser.error = refuse  # type: ignore[method-assign]
-        return parser
-
-
 class OperatorCommand(LineCommand):
     """A command that acts on the service. Subclasses implement act()."""
-
-    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare the installation and act; a refusal is one line and a non-zero status."""
@@ -59,8 +42,6 @@ class OperatorCommand(LineCommand):
 class ReadingCommand(LineCommand):
     """A command that only looks: it makes nothing where nothing is. Subclasses implement read()."""
 
-    requires_system_checks: list[str] = []
-
     def handle(self, *args: Any, **options: Any) -> None:
         """Look; what stands in the way is one line and a non-zero status."""
         try:
@@ -68,8 +49,9 @@ class ReadingCommand(LineCommand):
         except Refused as error:
             raise CommandError(str(error)) from error
         except (Error, StoreUnavailable, ImproperlyConfigured) as error:
+            startup.reach_database()  # which tells the cause that a pool hides behind its time-out
             raise CommandError(
-                f"no installation answers here ({error}); give the service's environment"
+                f"no installation answers here ({first_line(error)}); give the service's environment"
             ) from error
 
     def read(self, **options: Any) -> None:

@@ -4,21 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audit.verify.faults import Bad
 from secure_auth.acting import Refused
+from secure_auth.management.line import LineCommand
 
 Advance = Callable[[int, int], None]  # so many entries of so many
 Judge = Callable[[Callable[[str], None], Advance], str]
 
 
-class VerifyingCommand(BaseCommand):
+class VerifyingCommand(LineCommand):
     """A command that ends with `ok: …` and status 0, or with `BAD: …` and status 1."""
-
-    requires_system_checks: list[str] = []
 
     def show_verdict(self, judge: Judge) -> None:
         """Run what judges, and show what it says."""

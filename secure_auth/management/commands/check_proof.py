@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from audit.verify.faults import Bad
 from secure_auth import verification
 from secure_auth.acting import Refused
+from secure_auth.management.line import LineCommand
 
 
-class Command(BaseCommand):
+class Command(LineCommand):
     """Judge a proof file."""
 
     help = (
@@ -18,7 +19,6 @@ class Command(BaseCommand):
         "the leaf. Takes what 'prove' and audit/events/ID/proof/ give, and with --leaf a C2SP tlog-proof. Wants no "
         "database. The last line is 'ok: …' or 'BAD: …', the exit status 0 or 1."
     )
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """FILE, --key, --leaf."""

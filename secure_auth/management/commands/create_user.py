@@ -44,6 +44,8 @@ class Command(OperatorCommand):
 
     def read_password(self) -> str:
         """One line, its end removed, nothing else."""
+        if sys.stdin is None:
+            raise CommandError("standard input is closed: the password is one line of it")
         if not sys.stdin.isatty():
             return sys.stdin.readline().rstrip("\r\n")
         password = getpass.getpass("Password: ")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error
 
 from audit.events import SYSTEM
@@ -20,9 +20,10 @@ from secure_auth.demo.evidence import show_evidence
 from secure_auth.demo.journey import Journey, Person
 from secure_auth.demo.stage import Stage
 from secure_auth.errors import Problem
+from secure_auth.management.line import LineCommand
 
 
-class Command(BaseCommand):
+class Command(LineCommand):
     """Show the service at work."""
 
     help = (
@@ -32,7 +33,6 @@ class Command(BaseCommand):
         "It takes a few seconds, makes two accounts with random names and disables them at the end. "
         "Five runs an hour fit into the default limits."
     )
-    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Tell the story; what stops it is one line and a non-zero status."""

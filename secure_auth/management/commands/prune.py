@@ -13,6 +13,7 @@ from secure_auth import retention
 from secure_auth.management.operator import OperatorCommand
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+LONGEST = timedelta(days=36_500)  # as of AUDIT_RETENTION_DAYS
 
 
 class Command(OperatorCommand):
@@ -45,7 +46,7 @@ class Command(OperatorCommand):
         self.stdout.write(f"pruned: {done.events} events before {done.before:%Y-%m-%d %H:%M:%S} UTC")
 
     def _ask(self, question: str) -> None:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise CommandError(f"{question} Say --yes")
         if input(f"{question} Type yes: ").strip() != "yes":
             raise CommandError("nothing was deleted")
@@ -55,4 +56,7 @@ def _age(text: str) -> timedelta:
     found = re.fullmatch(r"([1-9][0-9]{0,5})([dhms])", text)
     if not found:
         raise argparse.ArgumentTypeError("not an age such as 400d")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    age = timedelta(**{UNITS[found[2]]: int(found[1])})
+    if age > LONGEST:
+        raise argparse.ArgumentTypeError(f"more than {LONGEST.days}d")
+    return age

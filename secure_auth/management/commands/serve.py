@@ -8,15 +8,15 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from secure_auth import logging_config, metrics, startup, webserver, worker
+from secure_auth.management.line import LineCommand
 from secure_auth.supervisor import Child, Supervisor
 
 
-class Command(BaseCommand):
+class Command(LineCommand):
     help = "Serve on HOST:PORT with several workers and the background worker, until Ctrl-C or SIGTERM."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(

@@ -8,23 +8,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from audit.verify.notes import ED25519, VerifierKey, parse_key
 from audit.witness import server
 from audit.witness.judge import Witness
 from audit.witness.keyfile import open_key
 from audit.witness.record import Record
+from secure_auth.management.line import LineCommand
 
 
-class Command(BaseCommand):
+class Command(LineCommand):
     """Cosign the checkpoints of logs that only grow. Uses neither the service's database nor its keys."""
 
     help = (
         "Cosign the checkpoints of logs that only grow (C2SP tlog-witness). Run it on another machine, under other "
         "hands than the service's; it needs nothing of the service but the logs' verifier keys."
     )
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         """--listen, --state, --log, --name."""

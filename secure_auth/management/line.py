@@ -1,0 +1,79 @@
+"""A command whose misuse, and whose trouble with what it needs, is one clear line and a non-zero status.
+
+With --traceback the cause is shown as well.
+"""
+
+import argparse
+import os
+import sys
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from throttling.reservations import StoreUnavailable
+
+TROUBLE = (Error, StoreUnavailable, OSError, UnicodeError, EOFError)
+
+
+class LineParser(CommandParser):
+    """Django's parser, and those of actions below it, without the usage above the error: --help shows it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments."""
+        if not self.called_from_command_line:
+            raise CommandError(message)
+        self.exit(2, f"{self.prog}: {message}; --help tells more\n")
+
+
+class LineCommand(BaseCommand):
+    """See above."""
+
+    requires_system_checks: list[str] = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        """Django's parser, whose class it does not let us choose."""
+        parser = super().create_parser(prog_name, subcommand, **options)
+        for one in (parser, *_parsers_of_actions(parser)):
+            one.__class__ = LineParser
+        return parser
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Act; a disk that is full, a database that goes away and a reader that has left are no mistake of ours."""
+        try:
+            done = super().execute(*args, **options)
+            self.stdout.flush()
+        except TROUBLE as error:
+            _forget_output()
+            raise CommandError(why(error)) from error
+        return done
+
+
+def _parsers_of_actions(parser: CommandParser) -> list[CommandParser]:
+    found = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return [one for action in found for one in action.choices.values()]
+
+
+def _forget_output() -> None:
+    """What can't be written must not fail once more at the end of the process, in lines of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def why(error: Exception) -> str:
+    """What stood in the way, in one line."""
+    if isinstance(error, UnicodeError):
+        return "what was given is not text in UTF-8"
+    if isinstance(error, EOFError):
+        return "the answer is missing: standard input is at its end"
+    if isinstance(error, OSError):
+        what = error.strerror or type(error).__name__
+        return f"{what}: {error.filename}" if error.filename else what
+    return f"the database is not usable: {first_line(error)}"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error, which drivers of databases go on from with hints and a caret."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,94 @@
+"""Whatever stands in the way of a command, it is one clear line and a non-zero status."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.server import ROOT, Server, running_server
+
+WRONG_ARGUMENTS = [
+    ("serve", "--nonsense"),
+    ("worker", "--nonsense"),
+    ("demo", "--nonsense"),
+    ("witness", "--listen", "nowhere"),
+    ("check_proof",),
+    ("verify_log", "--nonsense"),
+    ("limits", "show"),
+    ("webhooks", "retry"),
+    ("prune", "--older-than", "999999d"),
+    ("prune", "--older-than", "999999h"),
+]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server("sqlite", tmp_path_factory.mktemp("commands"), nodes=0) as server:
+        yield server
+
+
+def said(server: Server, line: str, **environment: str) -> str:
+    """What a shell's line, in which `manage` is the command, says on standard error; it must fail in one line."""
+    script = f'manage() {{ "{sys.executable}" manage.py "$@"; }}\n{line}'
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        cwd=ROOT,
+        env={**server.environment, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+    )
+    lines = [one for one in done.stderr.decode(errors="replace").splitlines() if not one.startswith("{")]
+    assert done.returncode in (1, 2), done
+    assert len(lines) == 1, done.stderr.decode(errors="replace")
+    return lines[0]
+
+
+@pytest.mark.parametrize("arguments", WRONG_ARGUMENTS, ids=" ".join)
+def test_wrong_arguments_are_one_line(installation: Server, arguments: tuple[str, ...]) -> None:
+    done = installation.manage(*arguments, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith("; --help tells more\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("manage create_user ada@example.org <&-", "standard input is closed"),
+        (r"printf '\377\376 nine green lamps\n' | manage create_user ada@example.org", "UTF-8"),
+        (r"manage unlock $'ada\377@example.org'", "UTF-8"),
+        ("manage limits show 192.0.2.1 >/dev/full", "No space left on device"),
+        ("manage create_client full >/dev/full", "No space left on device"),
+        ("manage verify_log >/dev/full", "No space left on device"),
+    ],
+)
+def test_what_stands_in_the_way_is_one_line(installation: Server, line: str, told: str) -> None:
+    assert told in said(installation, line)
+
+
+def test_reader_that_left_is_one_line(installation: Server) -> None:
+    assert "Broken pipe" in said(installation, "manage verify_log | true")
+
+
+def test_database_that_fails_meanwhile_is_one_line(installation: Server) -> None:
+    installation.rows(
+        "CREATE TRIGGER full BEFORE INSERT ON secure_auth_outboxmessage "
+        "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    )
+    try:
+        told = said(installation, "manage invite ada@example.org")
+    finally:
+        installation.rows("DROP TRIGGER full")
+    assert told == "CommandError: the database is not usable: database or disk is full"
+
+
+def test_log_beside_a_disk_that_takes_no_writing_is_judged(installation: Server) -> None:
+    """A copy of evidence is mounted read-only: to judge it changes nothing."""
+    installation.manage("create_client", "before")
+    kept = installation.data_dir / "verify-log.json"
+    kept.mkdir()  # what cannot be unlinked, whoever asks
+    try:
+        assert installation.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")
+    finally:
+        kept.rmdir()

@@ -8,6 +8,7 @@ the variable may hold a secret.
 import base64
 import ipaddress
 import os
+import re
 import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from throttling.stores.location import parse_location
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 MASTER_KEY_BYTES = 32
+MOST_DIGITS = 20  # of thousands of them Python makes no number
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -51,7 +53,8 @@ def integer(name: str, default: int, *, least: int = 1, most: int = 2**31 - 1) -
     value = text(name)
     if not value:
         return default
-    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+    is_number = value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS
+    if not is_number or not least <= int(value) <= most:
         raise refuse(name, f"must be a whole number from {least} to {most}")
     return int(value)
 
@@ -70,10 +73,10 @@ def words(name: str) -> tuple[str, ...]:
 
 
 def hosts(name: str) -> tuple[str, ...]:
-    """A list of host names as Django's ALLOWED_HOSTS takes them, without scheme or path."""
+    """A list of host names as Django's ALLOWED_HOSTS takes them; with a port it would let none in."""
     found = words(name)
-    if any("/" in word for word in found):
-        raise refuse(name, "must be host names without scheme or path")
+    if any("/" in word or ":" in re.sub(r"^\[[^]]*]$", "", word) for word in found):
+        raise refuse(name, "must be host names without scheme, port or path")
     return found
 
 
@@ -120,12 +123,13 @@ def origins(name: str) -> tuple[str, ...]:
 
 def _parse_origin(name: str, given: str) -> str:
     value = given.rstrip("/")
-    parts = urlsplit(value)
     try:
+        parts = urlsplit(value)
         bare = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        bare = bare and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
     except ValueError:
         bare = False
-    if not bare or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+    if not bare or any(character.isspace() for character in value):
         raise refuse(name, "must be an origin such as https://auth.example.com")
     return value
 
@@ -191,12 +195,14 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
                 "PRAGMA secure_delete=ON;",
             },
         }
-    if urlsplit(value).scheme not in ("postgres", "postgresql"):
+    if value.partition(":")[0].lower() not in ("postgres", "postgresql"):
         raise refuse(name, "must begin with postgres://")
     try:
         parsed = dict(dj_database_url.parse(value))
     except ValueError as error:
-        raise refuse(name, "is not a database URL") from error
+        raise refuse(
+            name, "is not a database URL; a password's signs such as [ and / go by percent"
+        ) from error
     if not parsed.get("NAME"):
         raise refuse(name, "must name the database: postgres://host/name")
     options = dict(parsed.get("OPTIONS") or {})  # type: ignore[call-overload]

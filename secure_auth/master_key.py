@@ -33,14 +33,15 @@ def master_key() -> bytes:
         return _master_key_of_command()
     path = settings.MASTER_KEY_FILE
     try:
-        text, status = path.read_text(), path.stat()
+        held, status = path.read_bytes(), path.stat()
     except OSError as error:
         raise ImproperlyConfigured(f"MASTER_KEY is not set and {path} cannot be read") from error
     _refuse_open_file(path, status)
     try:
-        return parse_master_key(text.strip())
+        return parse_master_key(held.decode("ascii").strip())
     except ValueError as error:
-        raise ImproperlyConfigured(f"{path} does not hold a key of 32 random bytes") from error
+        told = f"{path} does not hold a key of 32 random bytes in base64 or hexadecimal"
+        raise ImproperlyConfigured(told) from error
 
 
 def master_keys() -> list[bytes]:

@@ -21,8 +21,8 @@ def witnesses(name: str) -> tuple[Witness, ...]:
     if len(found) % 2:
         raise env.refuse(name, "must be pairs of a witness's verifier key and its URL")
     for key, url in zip(found[::2], found[1::2], strict=True):
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
             pairs.append(Witness(parse_key(key), url.rstrip("/")))
         except ValueError as error:

@@ -86,6 +86,23 @@ def test_given_master_key_needs_no_file(stopped: Server) -> None:
     assert not (stopped.data_dir / MASTER_KEY).exists()
 
 
+def test_master_key_file_of_bare_bytes_is_one_line(stopped: Server, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(bytes(range(200, 232)))
+    path.chmod(0o600)
+    told = f"CommandError: {path} does not hold a key of 32 random bytes in base64 or hexadecimal"
+    assert start(stopped, MASTER_KEY_FILE=str(path)) == told
+
+
+@pytest.mark.parametrize("password", ["hunter2@more", "hunter2%more", "hunter2 more"])
+def test_password_that_was_not_encoded_is_not_told(stopped: Server, password: str) -> None:
+    said = start(stopped, DATABASE_URL=f"postgres://someone:{password}@127.0.0.1:1/auth")
+    assert "DATABASE_URL: the database is not usable" in said
+    assert "hunter2" not in said
+    assert "more" not in said
+    assert said.count("\n") == 0
+
+
 def test_starts_at_once_make_one_ring(stopped: Server) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(lambda _: start(stopped), range(4))) == {READY}

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from secure_auth import env
 from secure_auth.webhook_settings import Webhooks, read_webhooks
+from secure_auth.witness_settings import witnesses
 
 NAME = "SOME_SETTING"
 KEY = bytes(range(32))
@@ -40,7 +41,9 @@ def test_unset_and_blank_are_the_default(given: Given) -> None:
     assert env.master_key(NAME) is None
 
 
-@pytest.mark.parametrize("value", ["-1", "0", "1.5", "1e3", "ten", "٣", "0x10", "11", "1 0", "+1"])
+@pytest.mark.parametrize(
+    "value", ["-1", "0", "1.5", "1e3", "ten", "٣", "0x10", "11", "1 0", "+1", "1" * 5000]
+)
 def test_number_outside_its_range_is_refused(given: Given, value: str) -> None:
     given(value)
     refused(env.integer, 1, least=1, most=10)
@@ -64,7 +67,7 @@ def test_origin_is_a_bare_origin(given: Given) -> None:
     assert env.origin(NAME, "") == "https://auth.example.com"
     for value in (
         "auth.example.com", "ftp://example.com", "https://", "https://a/b", "https://a?b", "https://a#b",
-        "https://user@a", "https://a:0", "https://a:99999", "*",
+        "https://user@a", "https://a:0", "https://a:99999", "*", "https://[::1", "https://a b", "https://a\tb",
     ):  # fmt: skip
         given(value)
         refused(env.origin, "")
@@ -94,6 +97,20 @@ def test_master_key_is_32_random_bytes(given: Given) -> None:
         assert value not in refused(env.master_key)
 
 
+def test_host_names_have_no_port(given: Given) -> None:
+    given("auth.internal, .example.org [::1]")
+    assert env.hosts(NAME) == ("auth.internal", ".example.org", "[::1]")
+    for value in ("https://auth.internal", "auth.internal:8443", "[::1]:8443", "::1"):
+        given(value)
+        refused(env.hosts)
+
+
+def test_witness_is_a_key_and_a_url(given: Given) -> None:
+    for value in ("key", "key https://[::1", "key https://witness.example.org"):
+        given(value)
+        refused(witnesses)
+
+
 def test_database_is_sqlite_or_postgresql(given: Given) -> None:
     sqlite = env.database(NAME, Path("/data"), 5)
     assert sqlite["NAME"] == Path("/data/secure_auth.sqlite3")
@@ -101,7 +118,7 @@ def test_database_is_sqlite_or_postgresql(given: Given) -> None:
     given("postgres://someone:hunter2@db.example.org:5433/auth")
     postgres = env.database(NAME, Path("/data"), 5)
     assert (postgres["HOST"], postgres["PORT"], postgres["CONN_MAX_AGE"]) == ("db.example.org", 5433, 0)
-    for value in ("mysql://hunter2@x/y", "sqlite:///x", "db.example.org"):
+    for value in ("mysql://hunter2@x/y", "sqlite:///x", "db.example.org", "postgres://u:hunter2[x@h/y"):
         given(value)
         assert "hunter2" not in refused(env.database, Path("/data"), 5)
 

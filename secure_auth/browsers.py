@@ -51,7 +51,7 @@ def is_own_origin(request: Request | HttpRequest) -> bool:
     origin = request.headers.get("Origin")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
-    if origin is None or origin == settings.ORIGIN:
+    if origin is None or origin == settings.BROWSER_ORIGIN:
         return True
     here = f"{request.scheme}://{request.get_host()}"
     return not settings.PRODUCTION and is_loopback(origin) and origin == here

@@ -20,6 +20,7 @@ from throttling.stores.location import parse_location
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 MASTER_KEY_BYTES = 32
+PORTS = {"http": 80, "https": 443}
 MOST_DIGITS = 20  # of thousands of them Python makes no number
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -129,9 +130,17 @@ def _parse_origin(name: str, given: str) -> str:
         bare = bare and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
     except ValueError:
         bare = False
-    if not bare or any(character.isspace() for character in value):
+    is_plain = value.isascii() and value.isprintable() and " " not in value and not value.endswith(":")
+    if not bare or not is_plain:
         raise refuse(name, "must be an origin such as https://auth.example.com")
     return value
+
+
+def serialized_origin(origin: str) -> str:
+    """An origin as browsers write it: lower case, without the scheme's own port (HTML, section Origin)."""
+    parts = urlsplit(origin.lower())
+    host = parts.netloc.removesuffix(f":{PORTS[parts.scheme]}")
+    return f"{parts.scheme}://{host}"
 
 
 def is_loopback(url: str) -> bool:

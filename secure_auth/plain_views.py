@@ -42,9 +42,9 @@ def at_origin(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
 
     @wraps(view)
     def led(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        host = request.get_host()
-        if host != urlsplit(settings.ORIGIN).netloc and not settings.PRODUCTION and is_loopback(f"//{host}"):
-            return HttpResponseRedirect(f"{settings.ORIGIN}{request.get_full_path()}")
+        host, own = request.get_host(), urlsplit(settings.BROWSER_ORIGIN).netloc
+        if host != own and not settings.PRODUCTION and is_loopback(f"//{host}"):
+            return HttpResponseRedirect(f"{settings.BROWSER_ORIGIN}{request.get_full_path()}")
         return view(request, *args, **kwargs)
 
     return led

@@ -23,6 +23,7 @@ DEBUG = False
 PORT = env.integer("PORT", 8000, most=65535)
 HOST = env.text("HOST", "127.0.0.1")
 ORIGIN = env.origin("ORIGIN", f"http://localhost:{PORT}")
+BROWSER_ORIGIN = env.serialized_origin(ORIGIN)
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var"))).expanduser().resolve()
 MASTER_KEY = env.master_key("MASTER_KEY")
 MASTER_KEY_COMMAND = env.command("MASTER_KEY_COMMAND")
@@ -132,7 +133,7 @@ PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
 # WebAuthn
 WEBAUTHN_RELATED_ORIGINS = webauthn_settings.related_origins("WEBAUTHN_RELATED_ORIGINS")
 WEBAUTHN_RP_ID = webauthn_settings.rp_id("WEBAUTHN_RP_ID", origin=ORIGIN, related=WEBAUTHN_RELATED_ORIGINS)
-WEBAUTHN_ORIGINS = (webauthn_settings.serialized_origin(ORIGIN), *WEBAUTHN_RELATED_ORIGINS)
+WEBAUTHN_ORIGINS = (BROWSER_ORIGIN, *WEBAUTHN_RELATED_ORIGINS)
 WEBAUTHN_USER_VERIFICATION = webauthn_settings.choice(
     "WEBAUTHN_USER_VERIFICATION", webauthn_settings.USER_VERIFICATION, "preferred"
 )
@@ -175,7 +176,7 @@ SECURE_PROXY_SSL_HEADER = (
 )  # RequestMiddleware drops it from untrusted peers
 SECURE_REFERRER_POLICY = "no-referrer"
 X_FRAME_OPTIONS = "DENY"
-CORS_ALLOWED_ORIGINS = list(env.origins("CORS_ORIGINS"))
+CORS_ALLOWED_ORIGINS = [env.serialized_origin(one) for one in env.origins("CORS_ORIGINS")]
 CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "x-device-token", "x-request-id")
 CORS_EXPOSE_HEADERS = ("ratelimit", "ratelimit-policy", "retry-after", "www-authenticate", "x-request-id")
 

@@ -6,14 +6,6 @@ from secure_auth import env
 
 USER_VERIFICATION = ("required", "preferred", "discouraged")
 ATTESTATION = ("none", "direct")
-PORTS = {"http": 80, "https": 443}
-
-
-def serialized_origin(origin: str) -> str:
-    """An origin as browsers write it: lower case, without the scheme's own port (HTML, section Origin)."""
-    parts = urlsplit(origin.lower())
-    host = parts.netloc.removesuffix(f":{PORTS[parts.scheme]}")
-    return f"{parts.scheme}://{host}"
 
 
 def related_origins(name: str) -> tuple[str, ...]:
@@ -21,7 +13,7 @@ def related_origins(name: str) -> tuple[str, ...]:
     found = env.origins(name)
     if any(not one.startswith("https://") and not env.is_loopback(one) for one in found):
         raise env.refuse(name, "must be origins that begin with https://")
-    return tuple(serialized_origin(one) for one in found)
+    return tuple(env.serialized_origin(one) for one in found)
 
 
 def rp_id(name: str, *, origin: str, related: tuple[str, ...]) -> str:
@@ -30,7 +22,7 @@ def rp_id(name: str, *, origin: str, related: tuple[str, ...]) -> str:
     is_address = ":" in host or host.replace(".", "").isdigit()
     value = env.text(name, "localhost" if is_address else host).lower()
     is_own = host == value or ("." in value and host.endswith(f".{value}"))
-    if not is_own and serialized_origin(origin) not in related and not env.is_loopback(origin):
+    if not is_own and env.serialized_origin(origin) not in related and not env.is_loopback(origin):
         raise env.refuse(name, "must be the host of ORIGIN or a domain above it")
     return value
 

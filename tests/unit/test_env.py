@@ -67,7 +67,8 @@ def test_origin_is_a_bare_origin(given: Given) -> None:
     assert env.origin(NAME, "") == "https://auth.example.com"
     for value in (
         "auth.example.com", "ftp://example.com", "https://", "https://a/b", "https://a?b", "https://a#b",
-        "https://user@a", "https://a:0", "https://a:99999", "*", "https://[::1", "https://a b", "https://a\tb",
+        "https://user@a", "https://a:0", "https://a:99999", "*", "https://[::1", "https://a b",
+        "https://a:", "https://ä.org", "https://a\tb",
     ):  # fmt: skip
         given(value)
         refused(env.origin, "")

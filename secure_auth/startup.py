@@ -9,8 +9,10 @@ import contextlib
 import fcntl
 import os
 import secrets
+import sqlite3
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 from django.conf import settings
@@ -61,6 +63,19 @@ def prepare() -> None:
     missing = missing_triggers()
     if missing:
         raise CommandError(f"the audit log is not protected: missing {', '.join(missing)}")
+
+
+def write_back() -> None:
+    """Empty SQLite's write-ahead log into the database file, once nobody serves any more.
+
+    What only that log holds is missing in a copy of the file: of a young installation, all of it. Whoever still uses
+    the database, or a disk that takes no writing, leaves it as it is; nothing is lost by that.
+    """
+    path = Path(str(settings.DATABASES["default"]["NAME"]))
+    if settings.DATABASE_URL or not path.exists():
+        return
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=1)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _first_line(error: Exception) -> str:

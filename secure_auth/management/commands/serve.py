@@ -46,6 +46,7 @@ class Command(LineCommand):
                 return prepared  # it has said why
             _share_metrics()
             status = supervisor.run()
+        startup.write_back()
         if not supervisor.ready and status:
             raise CommandError("The service did not come up; the lines above say why.")
         return status

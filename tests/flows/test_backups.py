@@ -1,0 +1,74 @@
+"""Backups of the embedded database as docs/running.md tells them, and what a stop leaves."""
+
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.client import new_email
+from tests.redis_processes import wait_until
+from tests.server import ROOT, Server, running_server
+
+FILE = "secure_auth.sqlite3"
+RUNNING = (ROOT / "docs" / "running.md").read_text()
+PASSWORD = "nine green lamps in the hall"
+ACCOUNTS = "SELECT count(*) FROM secure_auth_user"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Server]:
+    with running_server("sqlite", tmp_path) as server:
+        yield server
+
+
+def accounts_in(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        return int(database.execute(ACCOUNTS).fetchone()[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_file_of_a_stopped_service_is_the_whole_database(
+    service: Server, tmp_path: Path, number: int
+) -> None:
+    service.create_user(new_email(), PASSWORD)
+    assert service.nodes[0].stop(number) == 0
+    shutil.copy(service.data_dir / FILE, tmp_path / "copy")
+    assert accounts_in(tmp_path / "copy") == 1
+
+
+def test_backup_is_put_back_after_a_crash_as_documented(service: Server, tmp_path: Path) -> None:
+    """What the crash left in the write-ahead log is of another file."""
+    service.create_user(new_email(), PASSWORD)
+    copy = tmp_path / "copy.sqlite3"
+    with closing(sqlite3.connect(service.data_dir / FILE)) as live, closing(sqlite3.connect(copy)) as kept:
+        live.backup(kept)
+    for _ in range(5):
+        service.create_user(new_email(), PASSWORD)
+    wait_until(lambda: service.rows("SELECT max(size) FROM audit_checkpoint")[0][0] > 8)
+    service.nodes[0].stop(signal.SIGKILL)
+    time.sleep(2)  # the kernel's signal ends the children
+    assert (service.data_dir / f"{FILE}-wal").stat().st_size
+    _restore(service, copy)
+    service.manage("new_log", "--reason", "restored")
+    assert accounts_in(service.data_dir / FILE) == 1
+    service.nodes.clear()
+    service.start_node()
+    assert service.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")
+
+
+def _restore(service: Server, copy: Path) -> None:
+    """The two lines of a shell that the documentation tells."""
+    told = [
+        line[2:]
+        for line in RUNNING.splitlines()
+        if line.startswith(("$ rm -f var/", "$ cp copy.sqlite3 var/"))
+    ]
+    assert len(told) == 2
+    script = "\n".join(told).replace("var/", f"{service.data_dir}/").replace("copy.sqlite3", str(copy))
+    subprocess.run(["sh", "-e", "-c", script], check=True)

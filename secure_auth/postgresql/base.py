@@ -11,11 +11,14 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Any, ClassVar
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, OperationalError
 from django.db.backends.postgresql import base
+from django.db.utils import DatabaseErrorWrapper
+from django.utils.functional import cached_property
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from throttling.turns import Away, Store
@@ -80,6 +83,23 @@ class Connection(psycopg.Connection[Any]):
             return super().wait(gen, *arguments, **named)
 
 
+class ErrorWrapper(DatabaseErrorWrapper):
+    """Django's, for which a server that takes no writing is as good as away, and no mistake of the statement's.
+
+    It is a standby that was asked in the place of the primary, or a primary that its operator closed for a while.
+    """
+
+    wrapper: base.DatabaseWrapper
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            self.wrapper.errors_occurred = True
+            raise OperationalError(*error.args) from error
+        super().__exit__(kind, error, trace)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that was open a moment ago."""
 
@@ -89,6 +109,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(settings_dict, alias)
         if pool := settings_dict.get("OPTIONS", {}).get("pool"):
             pool["connection_class"] = Connection
+
+    @cached_property
+    def wrap_database_errors(self) -> ErrorWrapper:
+        """Called around whatever asks the server."""
+        return ErrorWrapper(self)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """One of the pool's that still stands; those that do not are replaced."""

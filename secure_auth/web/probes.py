@@ -64,12 +64,14 @@ def _give_back(request: HttpRequest) -> None:
 
 
 def _database_answers() -> bool:
+    """Whether it answers and takes writing, which a standby of PostgreSQL does not: nothing goes without an event."""
+    is_postgresql = connection.vendor == "postgresql"
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SHOW transaction_read_only" if is_postgresql else "SELECT 'off'")
+            return bool(cursor.fetchone() == ("off",))
     except Error:
         return False
-    return True
 
 
 def note_untrusted_forwarding() -> None:

@@ -26,16 +26,17 @@ class Command(OperatorCommand):
 
     def act(self, **options: Any) -> None:
         """Show, send anew or delete."""
-        chosen = options["retry"] or options["drop"]
-        if not chosen:
+        is_retry = options["retry"] is not None
+        chosen = options["retry"] if is_retry else options["drop"]
+        if chosen is None:
             for row in outbox.list_unsent():
                 self.stdout.write("\t".join(_cells(row)))
             return
-        act = outbox.retry if options["retry"] else outbox.drop
+        act = outbox.retry if is_retry else outbox.drop
         count = act(chosen, note=options["reason"][:500])
         if not count and chosen != "all":
             raise CommandError(f"not among the given up mails: {chosen}")
-        self.stdout.write(f"{count} {'to be sent anew' if options['retry'] else 'deleted'}")
+        self.stdout.write(f"{count} {'to be sent anew' if is_retry else 'deleted'}")
 
 
 def _cells(row: OutboxMessage) -> tuple[str, ...]:

@@ -21,7 +21,6 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import Error, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from psycopg.conninfo import make_conninfo
 
 from audit.append import NewEvent, append
 from audit.checks import missing_triggers
@@ -92,10 +91,8 @@ def reach_database() -> None:
     """
     if not settings.DATABASE_URL:
         return
-    parts = connection.get_connection_params()
-    texts = {name: value for name, value in parts.items() if isinstance(value, str)}
     try:
-        psycopg.connect(make_conninfo(**{"connect_timeout": "5", **texts})).close()
+        psycopg.connect(**connection.get_connection_params()).close()
     except psycopg.Error as error:
         raise CommandError(f"DATABASE_URL: the database is not usable: {_first_line(error)}") from error
 

@@ -98,6 +98,7 @@ def test_master_key_file_of_bare_bytes_is_one_line(stopped: Server, tmp_path: Pa
 def test_password_that_was_not_encoded_is_not_told(stopped: Server, password: str) -> None:
     said = start(stopped, DATABASE_URL=f"postgres://someone:{password}@127.0.0.1:1/auth")
     assert "DATABASE_URL: the database is not usable" in said
+    assert "port 1 failed" in said  # that of the URL, not the usual one
     assert "hunter2" not in said
     assert "more" not in said
     assert said.count("\n") == 0

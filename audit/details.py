@@ -288,7 +288,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """A message that was given up."""
+    """A message that was given up, or was and is sent anew."""
 
     message: Id
     detection: Id

@@ -71,7 +71,7 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     LogStart: (Type.LOG_START,),
     Inconsistency: (Type.LOG_INCONSISTENT,),
     Detection: (Type.DETECTION_RAISE, Type.DETECTION_ACKNOWLEDGE),
-    Webhook: (Type.WEBHOOK_FAIL,),
+    Webhook: (Type.WEBHOOK_FAIL, Type.WEBHOOK_RETRY),
 }
 # fmt: on
 DETAILS: Final = {type_: model for model, types in _MODELS.items() for type_ in types}

@@ -115,6 +115,7 @@ class EventType(StrEnum):
     DETECTION_RAISE = "detection.raise"
     DETECTION_ACKNOWLEDGE = "detection.acknowledge"
     WEBHOOK_FAIL = "webhook.fail"
+    WEBHOOK_RETRY = "webhook.retry"
 
 
 class Reason(StrEnum):

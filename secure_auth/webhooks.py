@@ -192,16 +192,14 @@ def _put_off(row: WebhookMessage, reason: Reason, error: str, now: datetime) -> 
 
 def _give_up(row: WebhookMessage, reason: Reason, error: str) -> None:
     WebhookMessage.objects.filter(pk=row.pk).update(failed_at=timezone.now(), error=error)
-    append(
-        NewEvent(
-            type=EventType.WEBHOOK_FAIL,
-            outcome=Outcome.FAILURE,
-            reason=reason,
-            source=SYSTEM,
-            details={"message": row.id, "detection": row.detection, "attempts": row.attempts},
-            text={"error": error},
-        )
-    )
+    append(_event(EventType.WEBHOOK_FAIL, row, Outcome.FAILURE, reason, {"error": error}))
+
+
+def _event(
+    kind: EventType, row: WebhookMessage, outcome: Outcome, reason: Reason, text: dict[str, str]
+) -> NewEvent:
+    details = {"message": row.id, "detection": row.detection, "attempts": row.attempts}
+    return NewEvent(type=kind, outcome=outcome, reason=reason, source=SYSTEM, details=details, text=text)
 
 
 def list_unsent() -> list[WebhookMessage]:
@@ -209,11 +207,17 @@ def list_unsent() -> list[WebhookMessage]:
     return list(WebhookMessage.objects.filter(sent_at=None).order_by("id"))
 
 
-def retry(message_id: str) -> bool:
-    """Take a message from the dead letters and send it anew; False when it is not one."""
+def retry(message_id: str, *, note: str) -> bool:
+    """Take a message from the dead letters and send it anew; False when it is not one. It is an event."""
     now = timezone.now()
     dead = WebhookMessage.objects.filter(pk=message_id, sent_at=None).exclude(failed_at=None)
-    return bool(dead.update(failed_at=None, attempts=0, queued_at=now, next_attempt_at=now))
+    with transaction.atomic():
+        row = dead.first()
+        if row is None or not dead.update(failed_at=None, attempts=0, queued_at=now, next_attempt_at=now):
+            return False
+        text = {"note": note} if note else {}
+        append(_event(EventType.WEBHOOK_RETRY, row, Outcome.SUCCESS, Reason.BY_COMMAND, text))
+    return True
 
 
 def prune_sent() -> int:

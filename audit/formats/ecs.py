@@ -48,7 +48,7 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
     (("configuration",), ("creation",)): (Type.KEY_CREATE, Type.LOG_START),
     (("configuration",), ("change",)): (Type.KEY_ROTATE,),
     (("configuration",), ("deletion",)): (Type.KEY_DESTROY,),
-    (("configuration",), ("info",)): (Type.LIMIT_STORE, Type.WEBHOOK_FAIL),
+    (("configuration",), ("info",)): (Type.LIMIT_STORE, Type.WEBHOOK_FAIL, Type.WEBHOOK_RETRY),
     (("database",), ("access",)): (
         Type.AUDIT_READ, Type.AUDIT_VERIFY, Type.AUDIT_VERDICT, Type.ACCOUNT_EXPORT, Type.USERS_EXPORT,
     ),

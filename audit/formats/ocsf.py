@@ -67,7 +67,7 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
     ),
     (6003, OTHER, ""): (
         Type.LIMIT_STORE, Type.MAIL_FAIL, Type.MAIL_RETRY, Type.MAIL_DROP, Type.LOG_COLLAPSED,
-        Type.WEBHOOK_FAIL,
+        Type.WEBHOOK_FAIL, Type.WEBHOOK_RETRY,
     ),
 }
 # fmt: on

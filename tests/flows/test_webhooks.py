@@ -125,7 +125,10 @@ def test_what_no_receiver_takes_is_a_dead_letter_that_can_be_sent_anew(
         ("rejected", "medium", 9)
     ]
     asked = len(receiver.at("/dead"))
-    assert service.manage("webhooks", "retry", line[0]).stdout == "1 to be sent anew\n"
+    done = service.manage("webhooks", "retry", line[0], "--reason", "it is up again")
+    assert done.stdout == "1 to be sent anew\n"
+    (retried,) = [one for one in events(service, type="webhook.retry") if one.details["message"] == line[0]]
+    assert (retried.outcome, retried.reason, retried.details["attempts"]) == ("success", "by_command", 9)
     receiver.answers["/dead"] = 200
     again = receiver.wait_for("/dead", asked + 1)
     assert line[0] in [one.headers["webhook-id"] for one in again]

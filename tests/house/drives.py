@@ -351,6 +351,8 @@ class Drives:
         wait_until(lambda: self.server.rows(tried), 30)
         self.server.rows("UPDATE audit_webhookmessage SET attempts = 8, next_attempt_at = queued_at")
         self._wait_for("webhook.fail")
+        dead = "SELECT id FROM audit_webhookmessage WHERE failed_at IS NOT NULL AND sent_at IS NULL"
+        self.server.manage("webhooks", "retry", self.server.rows(dead)[0][0])
 
     def _inconsistency(self) -> None:
         kept = self.server.data_dir / "checkpoint"

@@ -20,6 +20,7 @@ class Command(ReadingCommand):
         actions.add_parser("list", help="what waits or was given up: one line a message, divided by tabs")
         retry = actions.add_parser("retry", help="send given up messages anew")
         retry.add_argument("ids", nargs="+", metavar="ID", help="as `list` shows it")
+        retry.add_argument("--reason", default="", help="why, for the audit log")
 
     def read(self, **options: Any) -> None:
         """Show, or put back into the queue."""
@@ -27,7 +28,8 @@ class Command(ReadingCommand):
             for row in webhooks.list_unsent():
                 self.stdout.write("\t".join(_cells(row)))
             return
-        refused = [id_ for id_ in options["ids"] if not webhooks.retry(id_)]
+        note = options["reason"][:500]
+        refused = [id_ for id_ in options["ids"] if not webhooks.retry(id_, note=note)]
         if refused:
             raise CommandError(f"not among the given up messages: {', '.join(refused)}")
         self.stdout.write(f"{len(options['ids'])} to be sent anew")

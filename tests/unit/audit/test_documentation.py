@@ -29,6 +29,7 @@ REQUIRED = {
     EventType.LOG_COLLAPSED: {"type", "first_event", "count", "window_seconds"},
     EventType.LOG_START: {"log", "origin"},
     EventType.WEBHOOK_FAIL: {"message", "detection", "attempts"},
+    EventType.WEBHOOK_RETRY: {"message", "detection", "attempts"},
     EventType.LOG_INCONSISTENT: {"log", "size", "known_size", "known_by"},
 }
 

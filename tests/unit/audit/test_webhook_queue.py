@@ -97,9 +97,9 @@ def test_nothing_is_tried_for_longer_than_a_day(receiver: Receiver) -> None:
     assert len(receiver.received) == 2, "one message asks for all that wait"
     assert failures() == ["rejected"] * 6
     receiver.answers |= {"/one": 200, "/two": 200}
-    assert all(webhooks.retry(row.id) for row in WebhookMessage.objects.all())
+    assert all(webhooks.retry(row.id, note="") for row in WebhookMessage.objects.all())
     assert webhooks.send_due() == 6
-    assert not webhooks.retry(WebhookMessage.objects.first().id)  # type: ignore[union-attr]
+    assert not webhooks.retry(WebhookMessage.objects.first().id, note="")  # type: ignore[union-attr]
 
 
 def test_a_receiver_that_hangs_up_or_is_not_there_is_one_that_fails(

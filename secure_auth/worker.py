@@ -7,6 +7,7 @@ does not answer keeps no event from its place in the log, and a fault of one dut
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,6 +59,7 @@ log = structlog.get_logger(__name__)
 SOON_SECONDS = 0.3  # what somebody waits for
 IDLE_SECONDS = 1
 PRUNE_SECONDS = 300
+TELL_AGAIN_SECONDS = 60
 RETENTION_SECONDS = 3600
 TAIL_SECONDS = 5
 FOLLOW_SECONDS = 5
@@ -161,10 +163,21 @@ def attempt(duty: Duty) -> bool:
     try:
         return duty.is_due and bool(duty.act())
     except (Error, OSError) as error:
-        log.warning("worker.duty_failed", duty=duty.name, error=type(error).__name__)
+        _tell_failure(duty, type(error).__name__)
     except Exception:  # a mistake of ours must not end the thread: nobody would start it again
         log.exception("worker.duty_broken", duty=duty.name)
     return False
+
+
+_silent_until: dict[tuple[str, str], float] = {}  # by duty and error
+
+
+def _tell_failure(duty: Duty, error: str) -> None:
+    """Once a minute: a disk that is full is not filled further by lines that say so."""
+    now = time.monotonic()
+    if now >= _silent_until.get((duty.name, error), 0.0):
+        _silent_until[duty.name, error] = now + TELL_AGAIN_SECONDS
+        log.warning("worker.duty_failed", duty=duty.name, error=error)
 
 
 def prune() -> None:

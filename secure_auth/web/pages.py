@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.urls import is_valid_path
 from django.utils import timezone
 from django.views.decorators.http import conditional_page
 
@@ -62,10 +63,14 @@ def security_txt(request: HttpRequest) -> HttpResponse:
 
 
 def _refuse(request: HttpRequest, code: Code) -> HttpResponseBase:
-    """For a person as a page, for a program as a problem document; below /api/ there are only programs."""
-    wants_page = not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
-    answer = answer_problem if wants_page else problem_response
+    """For a person as a page, for a program as a problem document."""
+    answer = answer_problem if _wants_page(request) else problem_response
     return answer(Problem(code), request)
+
+
+def _wants_page(request: HttpRequest) -> bool:
+    """Below /api/ there are only programs."""
+    return not request.path.startswith("/api/") and "text/html" in request.headers.get("Accept", "")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -79,7 +84,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """No such address."""
+    """No such address. Who types that of a page without its last slash is led there."""
+    if request.method in ("GET", "HEAD") and _wants_page(request) and is_valid_path(f"{request.path_info}/"):
+        return HttpResponseRedirect(request.get_full_path(force_append_slash=True))
     return _refuse(request, Code.NOT_FOUND)
 
 

@@ -229,3 +229,13 @@ def test_a_wrong_present_password_is_called_that(
         page = visitor.fill(current_password="a wrong passphrase", **typed)
     assert (page.status, "There were too many wrong passwords. Try again in 15" in page.text) == (429, True)
     assert "Use a device" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/console", "/password?next=/activity/"])
+def test_a_page_without_its_last_slash_leads_there(visitor: Visitor, path: str) -> None:
+    answer = visitor.http.get(path, headers={"Accept": "text/html"})
+    bare, mark, query = path.partition("?")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{bare}/{mark}{query}")
+    assert visitor.http.get("/nowhere", headers={"Accept": "text/html"}).status_code == 404
+    assert visitor.http.get("/api/v1/me", headers={"Accept": "text/html"}).status_code == 404
+    assert visitor.http.post(path, headers={"Accept": "text/html"}).status_code == 404

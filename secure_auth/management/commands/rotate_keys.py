@@ -38,7 +38,8 @@ class Command(OperatorCommand):
         purpose, compromised = options["purpose"], options["compromised"]
         if options["master"]:
             done = changing_master_key.seal_anew(source=SYSTEM)
-            self.stdout.write(f"master key: {done} key{'' if done == 1 else 's'} sealed anew")
+            told = f"{done} key{'' if done == 1 else 's'} sealed anew"
+            self.stdout.write(f"master key: {told if done else 'the present one seals every key already'}")
             return
         if compromised is None:
             purpose = purpose or Key.Purpose.SIGNING

@@ -11,6 +11,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from secure_auth import agents, devices, letters, outbox, refusals
 from secure_auth.models import KnownDevice, User
+from throttling.headers import withdraw_usage
 from throttling.reservations import LimitExceeded, Settlement
 
 DEVICES_RATE = "password_device_attempts"
@@ -23,10 +24,12 @@ def forget_refused(refusal: LimitExceeded, *, source: Source, user: User | None)
     True where the attempt may go on as from anywhere, also when only the rate of the account's devices is spent: else
     who has the password and one of them would keep its owner from all. False when something else refused.
     """
-    if user is not None and refusal.limit.purpose == DEVICES_RATE:
-        return True
-    if user is None or refusal.in_flight or refusal.limit.purpose not in BUDGETS:
+    is_rate = refusal.limit.purpose == DEVICES_RATE
+    if user is None or not (is_rate or (refusal.limit.purpose in BUDGETS and not refusal.in_flight)):
         return False
+    withdraw_usage(refusal.usage)  # what decides about the attempt from anywhere is what its answer tells
+    if is_rate:
+        return True
     refusals.record_unseen_locks(refusal, source=source, user=user.pk)
     with transaction.atomic():
         append(*_forget(user, refusal.claim.owner, refusal.limit.purpose, source))

@@ -38,7 +38,9 @@ def note_usage(usages: Iterable[Usage]) -> None:
 
 
 def withdraw_usage(usages: Iterable[Usage]) -> None:
-    """Called when what was granted is given back: the answer tells none of it, and its request has no limit yet."""
+    """Called when what was granted is given back, or a refusal was not the last word: the answer tells none of it, and
+    its request has no limit yet.
+    """
     noted = _noted.get()
     if noted is not None:
         given_back = set(map(id, usages))

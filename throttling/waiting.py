@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from throttling import metrics
+from throttling.headers import withdraw_usage
 from throttling.limiter import decide
 from throttling.reservations import Claim, LimitExceeded, Reservation
 from throttling.turns import Away
@@ -100,6 +101,7 @@ def _decide_waiting(claims: tuple[Claim, ...]) -> Reservation:
         while line and refusal.in_flight and _comes_first(line, deadline):
             with Away():
                 time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+            withdraw_usage(refusal.usage)
             try:
                 return decide(*claims)
             except LimitExceeded as error:

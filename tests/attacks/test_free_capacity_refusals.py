@@ -33,3 +33,22 @@ def test_what_nobody_had_the_capacity_to_judge_counts_as_a_request(
                 told = [answer.headers["RateLimit"] for answer in answers]
                 left = [*range(ALLOWED - 1, -1, -1), 0, 0]
                 assert [one.partition(";t=")[0] for one in told] == [f'"requests";r={r}' for r in left]
+
+
+def test_known_devices_whose_rate_is_spent_do_not_make_it_free(
+    tmp_path: Path, visit: Callable[..., Client]
+) -> None:
+    settings = {
+        "HASH_CONCURRENCY": "1",
+        "LIMIT_REQUESTS": f"{ALLOWED}/min",
+        "LIMIT_PASSWORD_DEVICE_ATTEMPTS": "1/min",
+    }
+    with running_server("sqlite", tmp_path, environment=settings) as server:
+        person = visit(server).sign_up()
+        visit(server).recover(person, remember_device=True)
+        visit(server).login(person)  # the one that the rate allows
+        with (server.data_dir / "hash-slots" / "0").open("w") as place:
+            fcntl.flock(place, fcntl.LOCK_EX)
+            client = visit(server)
+            codes = [code_of(client.login(person)) for _ in range(ALLOWED + 2)]
+    assert codes == ["service_unavailable"] * ALLOWED + ["rate_limited"] * 2

@@ -9,7 +9,8 @@ from django.db import connection, transaction
 from django.test import override_settings
 
 from tests.unit.throttling.conftest import Store
-from throttling import limiter, waiting
+from throttling import limiter, lockout, waiting
+from throttling.headers import watch_usage
 from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, LimitExceeded
 
@@ -88,3 +89,21 @@ def test_no_more_than_a_quarter_of_the_threads_wait(store: Store, waiters: list[
             thread.join()
     assert max(waiters) == 2
     assert not waiting._lines
+
+
+def test_refusal_that_was_waited_out_is_not_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given back afterwards counts like any request: whoever had to wait for it too."""
+    claim = Claim(LIMIT, store.owner())
+    held = [limiter.reserve(claim) for _ in range(5)]
+
+    def comes_first(line: list[int], deadline: float) -> bool:
+        limiter.release(held.pop())
+        return True
+
+    monkeypatch.setattr(waiting, "_comes_first", comes_first)
+    with watch_usage() as noted:
+        reservation = waiting.reserve_waiting(claim)
+        assert len(held) == 4
+        assert noted == list(reservation.usage)
+        lockout.release(reservation)
+    assert noted == []

@@ -80,17 +80,17 @@ def _words_of_project(error: Exception) -> str:
     """What a project's view says of its own refusal; never the framework's own words, which may repeat input."""
     if not isinstance(error, exceptions.PermissionDenied | exceptions.NotFound):
         return ""
-    return str(error.detail) if error.detail != error.default_detail else ""
+    return _joined(_leaves(error.detail)) if error.detail != error.default_detail else ""
 
 
 def _document_of_project(error: exceptions.APIException, request_id: str) -> dict[str, Any]:
     """The document of what no code of ours stands for (RFC 9457 section 4.2.1)."""
-    faults = _leaves(error.detail)
+    faults = _leaves(error.detail, str(error.default_code))
     return {
         "type": "about:blank",
         "title": responses.get(error.status_code, "Refused"),
         "status": error.status_code,
-        "detail": " ".join(str(fault) for fault in faults),
+        "detail": _joined(faults),
         "code": str(faults[0].code) if faults else str(error.default_code),
         "request_id": request_id,
     }
@@ -106,9 +106,15 @@ def _field_errors(detail: Any) -> list[tuple[str, list[FieldError]]]:
     ]
 
 
-def _leaves(faults: Any) -> list[exceptions.ErrorDetail]:
+def _joined(faults: list[exceptions.ErrorDetail]) -> str:
+    return " ".join(str(fault) for fault in faults)
+
+
+def _leaves(faults: Any, code: str = "invalid") -> list[exceptions.ErrorDetail]:
+    """`code`: of words that a project's exception set by itself, without the framework's marks."""
     if isinstance(faults, dict):
         faults = list(faults.values())
-    if isinstance(faults, list):
-        return [leaf for fault in faults for leaf in _leaves(fault)]
-    return [faults]
+    if isinstance(faults, list | tuple):
+        return [leaf for fault in faults for leaf in _leaves(fault, code)]
+    marked = isinstance(faults, exceptions.ErrorDetail)
+    return [faults if marked else exceptions.ErrorDetail(str(faults), code)]

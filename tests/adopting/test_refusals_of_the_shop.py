@@ -33,6 +33,9 @@ def test_throttle_of_the_project_tells_how_long_to_wait(visitor: Client) -> None
         ("odd", 499, "sold_out", "Somebody else was faster."),
         ("closed", 403, "permission_denied", "Closed on Sundays."),
         ("gone", 404, "not_found", "Ask next year."),
+        ("listed", 403, "permission_denied", "Closed on Sundays. Come on Monday."),
+        ("unmarked", 402, "unpaid", "Pay first."),
+        ("nested", 402, "unpaid", "Pay first. In cash."),
         ("plain", 403, "permission_denied", "Your account lacks the role that this needs."),
     ],
 )

@@ -122,6 +122,16 @@ class SoldOut(APIException):
     default_code = "sold_out"
 
 
+class Unmarked(APIException):
+    """Its words are set by itself: not the framework's kind of string, which bears a code."""
+
+    status_code = 402
+    default_code = "unpaid"
+
+    def __init__(self, words: Any) -> None:
+        self.detail = words
+
+
 @public
 class LastPieces(APIView):
     """Refuses in words of its own."""
@@ -149,5 +159,8 @@ class Odd(APIView):
             "odd": odd,
             "closed": PermissionDenied("Closed on Sundays."),
             "gone": NotFound("Ask next year."),
+            "listed": PermissionDenied({"day": ["Closed on Sundays.", "Come on Monday."]}),
+            "unmarked": Unmarked("Pay first."),
+            "nested": Unmarked({"why": ["Pay first.", "In cash."]}),
         }
         raise refusals.get(what, PermissionDenied())

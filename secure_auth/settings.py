@@ -155,7 +155,7 @@ if PRODUCTION:
         raise env.refuse("EMAIL_URL", "must be smtp+tls:// or smtps:// when it holds a password")
     if "*" in env.words("ALLOWED_HOSTS"):
         raise env.refuse("ALLOWED_HOSTS", "must name the hosts, not allow all")
-    if not ORIGIN.startswith("https://"):
+    if not BROWSER_ORIGIN.startswith("https://"):
         raise env.refuse("ORIGIN", "must be https:// when it is not a loopback name")
 if SESSION_IDLE_SECONDS > SESSION_LIFETIME_SECONDS:
     raise env.refuse("SESSION_IDLE_SECONDS", "must not exceed SESSION_LIFETIME_SECONDS")
@@ -166,10 +166,10 @@ SECRET_KEY = secrets.token_urlsafe(64)
 ALLOWED_HOSTS = [*env.hosts("ALLOWED_HOSTS"), urlsplit(ORIGIN).hostname or "localhost"]
 if not PRODUCTION:
     ALLOWED_HOSTS += env.LOOPBACK_NAMES
-SECURE_SSL_REDIRECT = ORIGIN.startswith("https://")
+SECURE_SSL_REDIRECT = BROWSER_ORIGIN.startswith("https://")
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
-SECURE_HSTS_SECONDS = 63072000 if ORIGIN.startswith("https://") else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ORIGIN.startswith("https://")
+SECURE_HSTS_SECONDS = 63072000 if BROWSER_ORIGIN.startswith("https://") else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BROWSER_ORIGIN.startswith("https://")
 SECURE_PROXY_SSL_HEADER = (
     "HTTP_X_FORWARDED_PROTO",
     "https",

@@ -39,7 +39,7 @@ Told = Callable[[str, str, dict[str, Any], Answer], None]
 
 def server_url() -> str:
     """Where the service of these settings answers: at PORT of this machine, or behind its proxy at ORIGIN."""
-    if settings.ORIGIN.startswith("https://"):
+    if settings.BROWSER_ORIGIN.startswith("https://"):
         return str(settings.ORIGIN)
     host = ANY_HOST.get(settings.HOST, settings.HOST)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"

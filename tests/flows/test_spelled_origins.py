@@ -40,3 +40,13 @@ def test_origin_of_another_program_is_known_as_browsers_write_it(spelled: Server
     headers = {"Host": "localhost", "Origin": "https://app.example.com"}
     answer = httpx.get(f"{spelled.url}/healthz", headers=headers, trust_env=False)
     assert answer.headers.get("Access-Control-Allow-Origin") == "https://app.example.com"
+
+
+def test_scheme_in_capitals_is_that_scheme(tmp_path: Path) -> None:
+    with running_server(
+        "sqlite", tmp_path, worker=False, environment={"ORIGIN": "HTTPS://LocalHost"}
+    ) as server:
+        answer = httpx.get(f"{server.url}/sign-in/", headers={"Host": "localhost"}, trust_env=False)
+        assert (answer.status_code, answer.headers.get("Location")) == (301, "https://localhost/sign-in/")
+        answer = httpx.post(f"{server.url}/api/v1/login/", json=LOGIN, trust_env=False)
+        assert answer.json()["detail"] == "Use https."

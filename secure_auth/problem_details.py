@@ -10,6 +10,7 @@ from secure_auth.errors import Code, Problem
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FIELDS: Final = 50  # an answer is not many times its request, whatever a stranger sends
+MOST_FAULTS: Final = 50  # of a field that is a list or an object
 
 
 def document(problem: Problem, request_id: str) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def document(problem: Problem, request_id: str) -> dict[str, Any]:
     }
     if code is Code.VALIDATION_FAILED:
         body["errors"] = {
-            name: [{"code": fault.code, "detail": fault.detail} for fault in faults]
+            name: [{"code": fault.code, "detail": fault.detail} for fault in islice(faults, MOST_FAULTS)]
             for name, faults in islice(problem.errors.items(), MOST_FIELDS)
         }
     return body

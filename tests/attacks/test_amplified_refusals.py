@@ -24,3 +24,11 @@ def test_refusal_of_many_faults_is_short(client: Client, path: str, body: dict[s
     assert code_of(answer) == "validation_failed"
     assert 1 < len(problem(answer)["errors"]) <= 50
     assert len(answer.content) < len(sent)
+
+
+def test_refusal_of_many_faults_in_one_field_is_short(client: Client) -> None:
+    person = client.sign_up()
+    body = {"credential": {"response": {"transports": [0] * 4000}}}
+    answer = client.post("mfa/webauthn/", body, person.access)
+    assert code_of(answer) == "validation_failed"
+    assert len(answer.content) < len(json.dumps(body))

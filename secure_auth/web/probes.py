@@ -47,7 +47,8 @@ def metrics(request: HttpRequest) -> HttpResponseBase:
 
 @safe_methods
 def _scrape(request: HttpRequest) -> HttpResponseBase:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    token = shown.lstrip(" ")
     if scheme.lower() != "bearer" or not token:
         return problem_response(missing_token(), request)
     if not hmac.compare_digest(token.encode(), settings.METRICS_TOKEN.encode()):

@@ -84,6 +84,7 @@ def test_text_is_prometheus_and_methods_are_the_safe_ones(reader: Client) -> Non
     assert reader.request("HEAD", "/metrics", TOKEN).content == b""
     problem(reader.request("POST", "/metrics", TOKEN), "method_not_allowed")
     assert reader.get("/metrics", TOKEN, headers={"Host": "10.0.0.1:8000"}).status_code == 200
+    assert reader.get("/metrics", headers={"Authorization": f"bearer   {TOKEN}"}).status_code == 200
 
 
 def test_scrapes_count_against_no_limit_and_guesses_do(reader: Client, visitor: Client) -> None:

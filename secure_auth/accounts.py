@@ -32,6 +32,7 @@ from secure_auth import (
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
 from secure_auth.models import MailToken, Session, User
 from throttling import lockout
+from throttling.headers import withdraw_usage
 from throttling.reservations import LimitExceeded, Reservation
 
 
@@ -104,7 +105,8 @@ def _reserve_addresses(recipients: Sequence[addresses.Address]) -> list[Reservat
     reserved: list[Reservation] = []
     try:
         reserved.extend(lockout.reserve_mail_address(one.account) for one in recipients)
-    except LimitExceeded:
+    except LimitExceeded as refusal:
+        withdraw_usage(refusal.usage)  # untold, it must not decide what else counts the request
         for reservation in reserved:
             lockout.release(reservation)
         return []

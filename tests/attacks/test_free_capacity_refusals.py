@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client import Client, Person, code_of, new_email
+from tests.client import Client, Person, code_of, expect, new_email
 from tests.server import TESTED_BACKENDS, running_server
 
 ALLOWED = 10
@@ -52,3 +52,18 @@ def test_known_devices_whose_rate_is_spent_do_not_make_it_free(
             client = visit(server)
             codes = [code_of(client.login(person)) for _ in range(ALLOWED + 2)]
     assert codes == ["service_unavailable"] * ALLOWED + ["rate_limited"] * 2
+
+
+def test_address_whose_mails_are_used_up_is_not_told_and_not_free(
+    tmp_path: Path, visit: Callable[..., Client]
+) -> None:
+    settings = {"HASH_CONCURRENCY": "1", "LIMIT_MAIL_ADDRESS": "1/h"}
+    with running_server("sqlite", tmp_path, worker=False, environment=settings) as server:
+        asked, new = Person(new_email()), Person(new_email())
+        expect(visit(server).register(asked), 202)
+        with (server.data_dir / "hash-slots" / "0").open("w") as place:
+            fcntl.flock(place, fcntl.LOCK_EX)
+            answers = [visit(server).register(person) for person in (asked, new)]
+    assert [code_of(answer) for answer in answers] == ["service_unavailable"] * 2
+    told = [answer.headers.get("RateLimit", "").partition(";t=")[0] for answer in answers]
+    assert told == ['"requests";r=599'] * 2

@@ -189,7 +189,7 @@ def _settle_unfailed(grant: Grant, reservation: Reservation, source: Source) -> 
     Returns the events of locks that attempts of processes that died began.
     """
     settlement = lockout.settle_second_factor(reservation, failed=False)
-    return refusals.begin_locks(settlement, source=source, user=grant.user.pk, session=grant.session_id)
+    return refusals.begin_locks(settlement, source=source, user=grant.user.pk)
 
 
 def _own_unconfirmed(grant: Grant, authenticator_id: str) -> TotpAuthenticator | None:

@@ -224,7 +224,7 @@ def reauthenticate(
             settlement = lockout.settle_second_factor(
                 reservation, failed=False, recovered=recovered, device=fresh.device_id
             )
-            locks = refusals.begin_locks(settlement, source=source, user=user.pk, session=session.id)
+            locks = refusals.begin_locks(settlement, source=source, user=user.pk)
             _freshen(fresh, verdict.amr, now)
             spent = factors.note_spent(user, factor.method, source=source, session=session.id)
             append(_reauthentication(user, session, factor, source, verdict), *spent.events, *locks)

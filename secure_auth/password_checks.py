@@ -117,7 +117,8 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
     checked, proof = _compare(reservation, email_key=user.email_key, password=password)
     with transaction.atomic():
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
-        events = refusals.begin_locks(settlement, source=source, user=user.pk, session=session.id)
+        guilty = "" if proof.matches else session.id
+        events = refusals.begin_locks(settlement, source=source, user=user.pk, session=guilty)
         if not proof.matches:
             event = NewEvent(
                 type=EventType.REAUTHENTICATION,

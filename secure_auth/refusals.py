@@ -94,7 +94,7 @@ def _record_limit(
     if error.is_repeated:
         floods.count(event, key=error.limit.purpose)
     else:
-        record_unseen_locks(error, source=source, user=user, subject=subject, session=session)
+        record_unseen_locks(error, source=source, user=user, subject=subject)
         record_collapsed(event, key=error.limit.purpose)
 
 
@@ -112,10 +112,11 @@ def limit_problem(error: LimitExceeded) -> Problem:
     return Problem(code, detail, headers={"Retry-After": str(error.retry_after_seconds)})
 
 
-def record_unseen_locks(
-    error: LimitExceeded, *, source: Source, user: str = "", subject: str = "", session: str = ""
-) -> None:
-    """Record the locks that attempts of processes that died began, and that this refusal is the first to find."""
+def record_unseen_locks(error: LimitExceeded, *, source: Source, user: str = "", subject: str = "") -> None:
+    """Record the locks that attempts of processes that died began, and that this refusal is the first to find.
+
+    They name no session: whoever finds them did not begin them.
+    """
     if error.unsaid:
         with transaction.atomic():
             if (
@@ -123,7 +124,7 @@ def record_unseen_locks(
             ):  # before the buckets, as whoever settles a second step does: else the two wait for each other
                 User.objects.select_for_update().filter(pk=user).values_list("pk").first()
             locked = lockout.tell_locks(error)
-            append(*begin_locks(locked, source=source, user=user, subject=subject, session=session))
+            append(*begin_locks(locked, source=source, user=user, subject=subject))
 
 
 def begin_locks(

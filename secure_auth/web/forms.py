@@ -122,6 +122,8 @@ class CodeForm(PageForm):
         """A recovery code has no next one to wait for."""
         if self.is_of_recovery and problem.code is Code.INVALID_CODE:
             return words.describe_wrong_recovery_code()
+        if self.is_of_recovery and problem.code is Code.TEMPORARILY_LOCKED:
+            return words.describe_recovery_lock(problem)
         return super().describe(problem)
 
 
@@ -147,7 +149,10 @@ class SecondStepPasskeyForm(PasskeyForm):
 class NewPasskeyForm(PageForm):
     """A passkey that was just made, and what its owner calls it."""
 
-    told_words: ClassVar = {Code.TOO_MANY_AUTHENTICATORS: words.describe_too_many_passkeys}
+    told_words: ClassVar = {
+        Code.TEMPORARILY_LOCKED: words.describe_second_step_lock,
+        Code.TOO_MANY_AUTHENTICATORS: words.describe_too_many_passkeys,
+    }
     name = Text(max_length=64, required=False, strip=True)
     credential = CredentialField(ATTESTATION)
 
@@ -180,6 +185,7 @@ class JoinForm(MailedForm):
 class BeginForm(PageForm):
     """A new authenticator; the mailed token where it is needed."""
 
+    told_words: ClassVar = {Code.TEMPORARILY_LOCKED: words.describe_second_step_lock}
     name = Text(max_length=64, required=False, strip=True)
     token = Text(max_length=256, required=False, strip=True)
 

@@ -194,6 +194,11 @@ def describe_wrong_recovery_code() -> str:
     return _("This recovery code is wrong or was used before. Try another one.")
 
 
+def describe_recovery_lock(problem: Problem) -> str:
+    """A lock of the recovery codes: no further one is looked at."""
+    return _with_wait(_("There were too many wrong recovery codes."), problem)
+
+
 def describe_too_many_passkeys(problem: Problem) -> str:
     """No room for another passkey."""
     return _("You have as many passkeys as you may. Remove one that you no longer use.")

@@ -239,3 +239,32 @@ def test_a_page_without_its_last_slash_leads_there(visitor: Visitor, path: str) 
     assert visitor.http.get("/nowhere", headers={"Accept": "text/html"}).status_code == 404
     assert visitor.http.get("/api/v1/me", headers={"Accept": "text/html"}).status_code == 404
     assert visitor.http.post(path, headers={"Accept": "text/html"}).status_code == 404
+
+
+def test_who_is_locked_out_of_recovery_codes_is_not_sent_to_them(visitor: Visitor, person: Person) -> None:
+    visitor.sign_in(person)
+    visitor.open("/reauthenticate/?with=recovery_code")
+    for _ in range(10):
+        assert visitor.fill(code="ABCD-EFGH-IJKL-MNOP-QRST-UVWX").status == 401
+    page = visitor.fill(code=person.recovery_codes[0])
+    assert (page.status, "There were too many wrong recovery codes." in page.text) == (429, True)
+    assert "A recovery code still works" not in page.text
+
+
+def test_who_is_locked_out_of_codes_is_told_so_where_an_authenticator_is_bound(
+    visitor: Visitor, person: Person
+) -> None:
+    """No reset of the password opens this lock."""
+    visitor.sign_in(person)
+    page = visitor.open("/enrol/")
+    for number in range(10):
+        if number in (0, 5):  # as many as one authenticator takes
+            visitor.open("/enrol/")
+            visitor.fill(name="")
+        page = visitor.fill(code="000000")
+    visitor.open("/enrol/")
+    page = visitor.fill(name="")
+    assert (page.status, "A recovery code still works" in page.text) == (429, True)
+    visitor.open("/passkeys/new/")
+    page = visitor.show({}, name="")
+    assert "reset the password" not in page.text

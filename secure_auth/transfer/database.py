@@ -19,9 +19,19 @@ _SELECT = f"SELECT {', '.join(COLUMNS)} FROM auth_user ORDER BY id"  # noqa: S60
 
 
 def identify_database(url: str) -> str:
-    """What a run over this database is found by again: a digest of where it is, without the password."""
-    parts = urlsplit(url)
-    return hashlib.sha256(f"{parts.scheme}://{parts.hostname}:{parts.port}{parts.path}".encode()).hexdigest()
+    """What a run over this database is found by again: a digest of where it is, without the password.
+
+    Raises:
+        Refused: it is no URL. What stands where a port should may be of a password, and is not repeated.
+    """
+    try:
+        parts = urlsplit(url)
+        where = f"{parts.scheme}://{parts.hostname}:{parts.port}{parts.path}"
+    except ValueError:
+        raise Refused(
+            "--database is not a database URL; a password's signs such as [ and / go by percent"
+        ) from None
+    return hashlib.sha256(where.encode()).hexdigest()
 
 
 def read_database(url: str) -> Iterator[Row]:

@@ -63,6 +63,8 @@ def test_wrong_arguments_are_one_line(installation: Server, arguments: tuple[str
         ("manage limits show 192.0.2.1 >/dev/full", "No space left on device"),
         ("manage create_client full >/dev/full", "No space left on device"),
         ("manage verify_log >/dev/full", "No space left on device"),
+        ("manage import_users --database postgres://ada:se/cret@127.0.0.1/shop", "by percent"),
+        ("manage import_users --database 'postgres://ada:se[cret@127.0.0.1/shop'", "by percent"),
     ],
 )
 def test_what_stands_in_the_way_is_one_line(installation: Server, line: str, told: str) -> None:

@@ -28,6 +28,7 @@ from secure_auth.web.steps import (
     begin_second_step,
     complete,
     first_login,
+    first_login_by_mail,
     is_begun,
     may_enrol,
 )
@@ -71,6 +72,7 @@ def confirm(request: PageRequest) -> HttpResponseBase:
 
 
 @page("GET", "POST")
+@first_login_by_mail
 @may_enrol
 def begin(request: GrantRequest) -> HttpResponseBase:
     """Make an unconfirmed authenticator."""

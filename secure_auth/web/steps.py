@@ -35,6 +35,7 @@ from secure_auth.web.person import PageRequest, keep_signed_in
 LOGIN: Final = "__Host-login"
 SECOND_STEP: Final = "/sign-in/code/"
 ENROL: Final = "/enrol/"
+MAILED: Final = "mailed"  # in the query of letters.PATHS
 SENT_TWICE: Final = "login-sent-twice"  # a notice
 SECOND_CLICK: Final = timedelta(seconds=30)
 
@@ -52,7 +53,8 @@ class GrantRequest(PageRequest):
 
 
 def first_login(view: View) -> View:
-    """A page where the first login of an account begins: not in a browser in which somebody is signed in.
+    """A page where the first login of an account begins, or goes on by a mailed link: not in a browser in which
+    somebody is signed in.
 
     There the enrolment would be that of who is signed in, and the newcomer's app would open a stranger's account. The
     link is not used up.
@@ -62,7 +64,20 @@ def first_login(view: View) -> View:
     def guarded(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.person is None:
             return view(request, *args, **kwargs)
-        return lead_to(request.path) if request.method == "POST" else render_page(request, "sign_out_first")
+        if request.method == "POST":
+            return lead_to(request.get_full_path())
+        return render_page(request, "sign_out_first")
+
+    return guarded
+
+
+def first_login_by_mail(view: View) -> View:
+    """As first_login(), where the address is that of a mail; else the page serves who is signed in as well."""
+    guarded_by_mail = first_login(view)
+
+    @wraps(view)
+    def guarded(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return (guarded_by_mail if MAILED in request.GET else view)(request, *args, **kwargs)
 
     return guarded
 

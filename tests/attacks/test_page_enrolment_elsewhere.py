@@ -50,3 +50,28 @@ def test_a_newcomer_does_not_enrol_into_the_account_that_is_signed_in(
     shared.enrol(newcomer)
     assert newcomer.email in shared.open("/").text
     assert len(expect(client.get("mfa/", owner.access), 200)["authenticators"]) == len(held) == 1
+
+
+def test_a_mailed_link_to_enrol_does_not_bind_to_the_account_that_is_signed_in(
+    server: Server, client: Client, new_visitor: Callable[..., Visitor]
+) -> None:
+    owner, shared = client.create_person(), new_visitor()
+    newcomer = client.create_person()
+    server.manage("reset_mfa", newcomer.email)
+    mailbox = Mailbox(server.data_dir / "outbox", newcomer.email)
+    client.login(newcomer)
+    mailbox.wait_for_token()
+    texts = [message.get_body(("plain",)) for message in mailbox.messages()]
+    lines = [line for text in texts if text for line in text.get_content().splitlines()]
+    path = next(line for line in lines if "/enrol/" in line).removeprefix(server.origin).partition("#")[0]
+    shared.sign_in(owner)
+    page = shared.open(path)
+    mine = page.form_to("/sign-out/").values["form_token"]
+    answer = shared.ask("POST", path, data={"form_token": mine, "name": ""})
+    assert (answer.status, answer.headers["Location"]) == (303, path)
+    assert shared.open("/enrol/").form("name")  # by their own will they may
+    shared.open(path)
+    shared.press("/sign-out/")
+    shared.prove_password(newcomer)
+    shared.open(path)
+    assert "token" in shared.page.form("token").names

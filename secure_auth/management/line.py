@@ -6,7 +6,7 @@ With --traceback the cause is shown as well.
 import argparse
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
@@ -30,6 +30,7 @@ class LineCommand(BaseCommand):
     """See above."""
 
     requires_system_checks: list[str] = []
+    answers: ClassVar[bool] = True  # on standard output; who only serves does without it
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
         """Django's parser, whose class it does not let us choose."""
@@ -40,6 +41,8 @@ class LineCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Act; a disk that is full, a database that goes away and a reader that has left are no mistake of ours."""
+        if self.answers and sys.stdout is None and not options.get("stdout"):
+            raise CommandError("standard output is closed: the answer goes there")
         try:
             done = super().execute(*args, **options)
             self.stdout.flush()

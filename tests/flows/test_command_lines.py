@@ -58,6 +58,7 @@ def test_wrong_arguments_are_one_line(installation: Server, arguments: tuple[str
         ("manage create_user ada@example.org <&-", "standard input is closed"),
         (r"printf '\377\376 nine green lamps\n' | manage create_user ada@example.org", "UTF-8"),
         (r"manage unlock $'ada\377@example.org'", "UTF-8"),
+        ("manage create_client unheard >&-", "standard output is closed"),
         ("manage outbox --retry ''", "not among the given up mails"),
         ("manage outbox --drop ''", "not among the given up mails"),
         ("manage limits show 192.0.2.1 >/dev/full", "No space left on device"),

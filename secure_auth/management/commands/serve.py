@@ -17,6 +17,7 @@ from secure_auth.supervisor import Child, Supervisor
 
 class Command(LineCommand):
     help = "Serve on HOST:PORT with several workers and the background worker, until Ctrl-C or SIGTERM."
+    answers = False
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(

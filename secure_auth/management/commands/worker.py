@@ -9,6 +9,7 @@ from secure_auth.management.operator import OperatorCommand
 class Command(OperatorCommand):
     """The background work."""
 
+    answers = False
     help = "Send mail, close tallies, prune what is over. May run on every node; one leads at a time."
 
     def act(self, **options: Any) -> None:

@@ -89,13 +89,14 @@ class ErrorWrapper(DatabaseErrorWrapper):
     It is a standby that was asked in the place of the primary, or a primary that its operator closed for a while.
     """
 
-    wrapper: base.DatabaseWrapper
+    wrapper: "DatabaseWrapper"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
             self.wrapper.errors_occurred = True
+            self.wrapper.takes_no_writing()
             raise OperationalError(*error.args) from error
         super().__exit__(kind, error, trace)
 
@@ -104,6 +105,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that was open a moment ago."""
 
     _outages: ClassVar[defaultdict[str, Outage]] = defaultdict(Outage)  # of each database, as the pools are
+    _is_of_no_use = False
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> None:
         super().__init__(settings_dict, alias)
@@ -114,6 +116,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def wrap_database_errors(self) -> ErrorWrapper:
         """Called around whatever asks the server."""
         return ErrorWrapper(self)
+
+    def takes_no_writing(self) -> None:
+        """The pool is to have another in its place: this one would stay so for an hour after the primary is back."""
+        self._is_of_no_use = True
+
+    def _close(self) -> None:
+        if self._is_of_no_use and self.connection is not None:
+            self.connection.close()
+        self._is_of_no_use = False
+        super()._close()  # type: ignore[misc]
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """One of the pool's that still stands; those that do not are replaced."""

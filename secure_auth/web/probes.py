@@ -70,9 +70,12 @@ def _database_answers() -> bool:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SHOW transaction_read_only" if is_postgresql else "SELECT 'off'")
-            return bool(cursor.fetchone() == ("off",))
+            is_open = cursor.fetchone() == ("off",)
     except Error:
         return False
+    if not is_open:
+        getattr(connection, "takes_no_writing", lambda: None)()  # a project may use Django's own backend
+    return bool(is_open)
 
 
 def note_untrusted_forwarding() -> None:

@@ -19,10 +19,11 @@ def service(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def set_read_only(server: Server, value: str) -> None:
+def set_read_only(server: Server, value: str, *, ends_connections: bool = True) -> None:
     name = urlsplit(server.environment["DATABASE_URL"]).path[1:]
     services.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}")
-    services.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    if ends_connections:
+        services.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 
 
 def test_database_that_takes_no_writing_is_away(service: Server) -> None:
@@ -34,7 +35,7 @@ def test_database_that_takes_no_writing_is_away(service: Server) -> None:
     assert (refused.status_code, code_of(refused)) == (503, "service_unavailable")
     assert refused.headers["Retry-After"]
     assert client.get("/sign-in/").status_code == 503
-    set_read_only(service, "off")
+    set_read_only(service, "off", ends_connections=False)  # as after a fail-over: those to the standby stand
     wait_until(lambda: client.get("/readyz").status_code == 200)
     expect(client.login(person), 200)
     assert "Traceback" not in service.logs()

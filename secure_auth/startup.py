@@ -89,7 +89,7 @@ def reach_database() -> None:
     Raises:
         CommandError: PostgreSQL cannot be used; one line says why.
     """
-    if not settings.DATABASE_URL:
+    if connection.vendor != "postgresql":
         return
     try:
         psycopg.connect(**connection.get_connection_params()).close()

@@ -44,11 +44,18 @@ class LineCommand(BaseCommand):
         if self.answers and sys.stdout is None and not options.get("stdout"):
             raise CommandError("standard output is closed: the answer goes there")
         try:
-            done = super().execute(*args, **options)
+            try:
+                done = super().execute(*args, **options)
+            except SystemExit:  # a verdict, which was told
+                self.stdout.flush()
+                raise
             self.stdout.flush()
         except TROUBLE as error:
             _forget_output()
             raise CommandError(why(error)) from error
+        except CommandError:
+            _forget_output()  # what was told before
+            raise
         return done
 
 

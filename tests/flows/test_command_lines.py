@@ -25,6 +25,7 @@ WRONG_ARGUMENTS = [
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running_server("sqlite", tmp_path_factory.mktemp("commands"), nodes=0) as server:
+        server.manage("create_client", "first")  # with the first command come the keys
         yield server
 
 

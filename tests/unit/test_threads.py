@@ -55,13 +55,17 @@ def fill(threads: Threads, work: Callable[[], object], count: int = AT_ONCE) -> 
 
 def test_few_compute_at_once_and_each_is_served(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("secure_auth.threads.PATIENCE_SECONDS", LONG_SECONDS)
-    most, requests = [0], list[Request]()
+    lock, computing, most = threading.Lock(), list[int](), [0]
 
     def work() -> None:
-        most.append(at_once(requests))
+        with lock:
+            computing.append(1)
+            most.append(len(computing))
         time.sleep(0.0005 * random.random())
+        with lock:
+            computing.pop()
 
-    requests += [Request(work) for _ in range(scaled(400, 20_000))]
+    requests = [Request(work) for _ in range(scaled(400, 20_000))]
     for request in requests:
         threads.add_task(request)
     for request in requests:

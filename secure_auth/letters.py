@@ -25,7 +25,7 @@ LAYOUT = "layout.html"
 PATHS = {
     MailToken.Purpose.CONFIRM: "/confirm/",
     MailToken.Purpose.RESET: "/reset/",
-    MailToken.Purpose.ENROL: "/enrol/?mailed",
+    MailToken.Purpose.ENROL: "/enrol/",
     MailToken.Purpose.INVITE: "/invited/",
     MailToken.Purpose.OLD_ADDRESS: "/address/",
     MailToken.Purpose.NEW_ADDRESS: "/address/",

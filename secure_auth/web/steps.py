@@ -35,7 +35,7 @@ from secure_auth.web.person import PageRequest, keep_signed_in
 LOGIN: Final = "__Host-login"
 SECOND_STEP: Final = "/sign-in/code/"
 ENROL: Final = "/enrol/"
-MAILED: Final = "mailed"  # in the query of letters.PATHS
+MAILED: Final = "mailed"  # in the query, where pages.js saw a mailed token
 SENT_TWICE: Final = "login-sent-twice"  # a notice
 SECOND_CLICK: Final = timedelta(seconds=30)
 
@@ -72,7 +72,10 @@ def first_login(view: View) -> View:
 
 
 def first_login_by_mail(view: View) -> View:
-    """As first_login(), where the address is that of a mail; else the page serves who is signed in as well."""
+    """As first_login(), where a mail led here; else the page serves who is signed in as well.
+
+    The address of the mail does not tell, only what stands behind its #, which scripts alone see.
+    """
     guarded_by_mail = first_login(view)
 
     @wraps(view)

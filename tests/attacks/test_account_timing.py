@@ -11,6 +11,8 @@ import pytest
 from tests.client import Client, Person, new_email
 from tests.server import TESTED_BACKENDS, Server, running_server
 
+pytestmark = pytest.mark.alone  # what runs beside it has a share of every hash
+
 
 @pytest.fixture(scope="module", params=TESTED_BACKENDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

@@ -126,3 +126,11 @@ def test_an_account_is_deleted_for_good(signed_in: SignedIn) -> None:
     expect(page.get_by_role("status")).to_contain_text("Your account is deleted.")
     prove_password(page, person)
     expect(page.get_by_role("alert")).to_have_text("The address or the password is wrong.")
+
+
+def test_a_mailed_link_to_enrol_asks_who_is_signed_in_to_sign_out(signed_in: SignedIn) -> None:
+    page, _ = signed_in()
+    page.goto("/enrol/#token=of-another-account")
+    expect(page.locator("h1")).to_have_text("Sign out first")
+    page.goto("/enrol/")
+    expect(page.locator("h1")).not_to_have_text("Sign out first")

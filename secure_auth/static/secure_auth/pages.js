@@ -51,6 +51,9 @@ if (mailed && token) {
   history.replaceState(null, "", location.pathname + location.search);
   const next = mailed.form.querySelector("input:not([type=hidden]):not([data-mailed-token])");
   next?.focus();
+} else if (token && ["/enrol/", "/reauthenticate/"].includes(location.pathname) && location.search !== "?mailed") {
+  // Somebody is signed in here, and the link is for another account, whose app would open this one.
+  location.replace(`/enrol/?mailed${location.hash}`);
 }
 
 // Recovery codes: copy, download, print.

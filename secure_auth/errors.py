@@ -193,3 +193,8 @@ def reauthentication_required(
     if acr_values:
         challenge += f', acr_values="{" ".join(acr_values)}"'
     return Problem(Code.REAUTHENTICATION_REQUIRED, detail, headers={"WWW-Authenticate": challenge})
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error, which drivers of databases go on from with hints and a caret."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -26,6 +26,7 @@ from audit.append import NewEvent, append
 from audit.checks import missing_triggers
 from audit.events import SYSTEM, EventType, Outcome, Reason
 from secure_auth import integration, keys, letters
+from secure_auth.errors import first_line
 from secure_auth.models import Key
 
 START_LOCK = 0x5EC0_57A7
@@ -56,7 +57,7 @@ def prepare() -> None:
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     except Error as error:
-        raise CommandError(f"DATABASE_URL: the database is not usable: {_first_line(error)}") from error
+        raise CommandError(f"DATABASE_URL: the database is not usable: {first_line(error)}") from error
     except OSError as error:
         raise CommandError(f"DATA_DIR is not usable: {error.strerror}: {error.filename}") from error
     missing = missing_triggers()
@@ -77,10 +78,6 @@ def write_back() -> None:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
 def reach_database() -> None:
     """Connect once without the pool, whose own error would hide the cause behind its time-out.
 
@@ -94,7 +91,7 @@ def reach_database() -> None:
     try:
         psycopg.connect(**connection.get_connection_params()).close()
     except psycopg.Error as error:
-        raise CommandError(f"DATABASE_URL: the database is not usable: {_first_line(error)}") from error
+        raise CommandError(f"DATABASE_URL: the database is not usable: {first_line(error)}") from error
 
 
 def _make_directories() -> None:

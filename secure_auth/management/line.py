@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NoReturn
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
+from secure_auth.errors import first_line
 from throttling.reservations import StoreUnavailable
 
 TROUBLE = (Error, StoreUnavailable, OSError, UnicodeError, EOFError)
@@ -82,8 +83,3 @@ def why(error: Exception) -> str:
         what = error.strerror or type(error).__name__
         return f"{what}: {error.filename}" if error.filename else what
     return f"the database is not usable: {first_line(error)}"
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error, which drivers of databases go on from with hints and a caret."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -9,8 +9,8 @@ from django.db import Error
 from audit.events import SYSTEM
 from secure_auth import administration, lockouts, startup
 from secure_auth.acting import Actor, Refused
-from secure_auth.errors import Problem
-from secure_auth.management.line import LineCommand, first_line
+from secure_auth.errors import Problem, first_line
+from secure_auth.management.line import LineCommand
 from secure_auth.models import User
 from throttling.reservations import StoreUnavailable
 

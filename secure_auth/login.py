@@ -119,7 +119,8 @@ def open_second_step(partial_token: str, *, source: Source) -> PendingLogin:
     """
     found = pending.find_pending(partial_token, source=source)
     if found.next != PendingLogin.Next.VERIFY:
-        raise invalid_token()
+        reason = Reason.NO_METHOD
+        raise pending.refused_partial(reason, source=source, user=found.user_id, login=found.id)
     return found
 
 

@@ -139,7 +139,7 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
     if pending is None and not is_account(claims["sub"]):
         raise invalid_token()
     if pending is None or not is_live(pending, pending.user, timezone.now()):
-        raise dead_partial(source=source, user=claims["sub"], login=claims["jti"])
+        raise refused_partial(source=source, user=claims["sub"], login=claims["jti"])
     return pending
 
 
@@ -158,12 +158,14 @@ def is_account(user_id: str) -> bool:
     return User.objects.filter(pk=user_id).exists()
 
 
-def dead_partial(*, source: Source, user: str, login: str) -> Exception:
-    """Record the use of a partial token that is over, once a window, and give the problem to raise."""
+def refused_partial(
+    reason: Reason = Reason.LOGIN_ENDED, *, source: Source, user: str, login: str
+) -> Exception:
+    """Record that a genuine partial token opened nothing, once a window, and give the problem to raise."""
     event = NewEvent(
         type=EventType.LOGIN_SECOND_FACTOR,
         outcome=Outcome.FAILURE,
-        reason=Reason.LOGIN_ENDED,
+        reason=reason,
         source=source,
         user=user,
         details={"login": login},

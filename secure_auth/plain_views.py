@@ -33,8 +33,9 @@ def safe_methods(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 
 
 def route_of(request: HttpRequest) -> str:
-    """The pattern that a request's address matched; empty where a project's own handler matched none."""
-    return request.resolver_match.route if request.resolver_match else ""
+    """The pattern that a request matched, one for each action; empty where a project's own handler matched none."""
+    match = request.resolver_match
+    return match.route.replace("<action:action>", match.kwargs.get("action", "")) if match else ""
 
 
 def at_origin(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

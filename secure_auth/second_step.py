@@ -37,7 +37,7 @@ def reserve_second_step(login: PendingLogin, *, totp: bool, source: Source) -> R
             and refusal.limit.purpose == LOGIN_TRIES
         ):
             forget_usage()
-            raise pending.dead_partial(source=source, user=login.user_id, login=login.id) from problem
+            raise pending.refused_partial(source=source, user=login.user_id, login=login.id) from problem
         raise
 
 

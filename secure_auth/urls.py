@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from audit.merkle import TILE
+from secure_auth.administration import ACTIONS
 from secure_auth.api import (
     accounts,
     administration,
@@ -85,7 +86,14 @@ class LogConverter(LevelConverter):
     regex = "[0-9]{1,9}"
 
 
+class ActionConverter(IdConverter):
+    """What an admin may do to an account. Anything else is an unknown address."""
+
+    regex = f"(?:{'|'.join(ACTIONS)})"
+
+
 register_converter(IdConverter, "id")
+register_converter(ActionConverter, "action")
 register_converter(LogConverter, "log")
 register_converter(TileConverter, "tile")
 register_converter(LevelConverter, "level")
@@ -146,7 +154,7 @@ api: list[URLPattern | URLResolver] = [
     path("admin/users/", administration.UsersView.as_view()),
     path("admin/invitations/", administration.InvitationsView.as_view(), name="invitations"),
     path("admin/invitations/<id:invitation_id>/", administration.InvitationView.as_view()),
-    path("admin/users/<id:user_id>/<slug:action>/", administration.ActionView.as_view()),
+    path("admin/users/<id:user_id>/<action:action>/", administration.ActionView.as_view()),
 ]
 
 console: list[URLPattern | URLResolver] = [
@@ -163,7 +171,7 @@ console: list[URLPattern | URLResolver] = [
     path("detections/<id:detection_id>/acknowledge/", console_detections.acknowledge),
     path("people/", console_people.listed),
     path("people/<id:user_id>/", console_people.shown),
-    path("people/<id:user_id>/<slug:action>/", console_people.act),
+    path("people/<id:user_id>/<action:action>/", console_people.act),
     path("integrity/", console_integrity.shown),
     path("integrity/verify/", console_integrity.verify),
     path("integrity/progress/", console_integrity.progress),

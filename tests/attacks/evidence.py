@@ -8,7 +8,7 @@ from typing import Any
 from tests.server import Server
 
 EVENTS = """
-SELECT e.id, e.type, e.outcome, e.reason, e.severity, e.session, e.details, p."user", p.ip
+SELECT e.id, e.type, e.outcome, e.reason, e.severity, e.session, e.details, p."user", p.ip, p.text
   FROM audit_event e LEFT JOIN audit_personaldata p ON p.event = e.id ORDER BY e.id
 """
 BUCKETS = "SELECT owner, purpose, key, state FROM throttling_bucket WHERE purpose = %s AND key = %s"
@@ -27,11 +27,15 @@ class Event:
     details: dict[str, Any]
     user: str
     ip: str
+    text: dict[str, Any]
 
 
 def events(server: Server, **wanted: str) -> list[Event]:
     """The events whose fields have these values, oldest first."""
-    found = [Event(*[*row[:6], _loaded(row[6]), row[7] or "", row[8] or ""]) for row in server.rows(EVENTS)]
+    found = [
+        Event(*[*row[:6], _loaded(row[6]), row[7] or "", row[8] or "", _loaded(row[9] or "{}")])
+        for row in server.rows(EVENTS)
+    ]
     return [event for event in found if all(getattr(event, name) == wanted[name] for name in wanted)]
 
 

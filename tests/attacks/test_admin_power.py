@@ -42,6 +42,8 @@ def test_people_and_auditors_act_on_nobody(server: Server, new_client: Callable[
     assert code_of(client.get("audit/events/", person.access)) == "permission_denied"
     denied = events(server, type="permission.denied", ip=client.address, reason="role_missing")
     assert {event.user for event in denied} == {id_of(client, person), id_of(client, auditor)}
+    told = {(event.session, event.text["path"].split("/")[-2]) for event in denied}
+    assert told >= {(actor.session_id, action) for actor in (person, auditor) for action in ACTIONS}
 
 
 def test_admin_resets_no_admins_second_factor(

@@ -8,6 +8,7 @@ is due, the enrolment) and nothing else.
 import re
 from collections.abc import Callable
 
+from tests.attacks.evidence import claims, events
 from tests.client import Client, Person, code_of, expect, new_email
 from tests.server import Server
 
@@ -67,6 +68,19 @@ def test_enrolment_token_opens_the_enrolment_and_nothing_else(client: Client) ->
     where = [door for door in doors(client) if door[1] not in ENROLMENT]
     assert SECOND_STEP & {path for _, path in where}
     assert_refused_at(client, partial, where)
+
+
+def test_enrolling_token_at_the_second_step_is_recorded(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
+    client = new_client()
+    partial = enrolling(client)
+    for path in ("login/verify/", "login/webauthn/options/"):
+        body = {"method": "totp", "code": "123456"} if path == "login/verify/" else None
+        assert code_of(client.post(path, body, partial)) == "invalid_token"
+    (refused,) = events(server, type="login.second_factor", outcome="failure", ip=client.address)
+    assert (refused.reason, refused.severity) == ("no_method", "medium")
+    assert (refused.user, refused.details["login"]) == (claims(partial)["sub"], claims(partial)["jti"])
 
 
 def test_refresh_device_and_mailed_tokens_open_no_door(client: Client) -> None:

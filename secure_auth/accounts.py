@@ -128,7 +128,11 @@ def change_password(
         Problem: validation_failed, invalid_credentials, temporarily_locked, invalid_token, service_unavailable.
     """
     checked = password_checks.prove_current_password(
-        user=user, session=session, password=current_password, source=source
+        user=user,
+        session=session,
+        password=current_password,
+        source=source,
+        kind=EventType.PASSWORD_CHANGE,
     )
     told = partial(event, EventType.PASSWORD_CHANGE, source=source, user=user.pk, session=session.pk)
     weak = told(reason=Reason.WEAK_PASSWORD, failed=True)

@@ -39,7 +39,11 @@ def request_change(
     if new.key == old.key:
         raise validation_failed("new_email", "unchanged", "This is the address of the account already.")
     checked = password_checks.prove_current_password(
-        user=user, session=session, password=current_password, source=source
+        user=user,
+        session=session,
+        password=current_password,
+        source=source,
+        kind=EventType.ADDRESS_REQUEST,
     )
     with (
         accounts.mail_reserved(new, old, source=source, user=user.pk, session=session.pk) as mailed,

@@ -207,7 +207,10 @@ def reauthenticate(
         Problem: invalid_code, invalid_credentials, temporarily_locked, invalid_token or service_unavailable.
     """
     if password:
-        password_checks.prove_current_password(user=user, session=session, password=password, source=source)
+        kind = EventType.REAUTHENTICATION
+        password_checks.prove_current_password(
+            user=user, session=session, password=password, source=source, kind=kind
+        )
     reservation = _reserve_reauthentication(user, session, factor, source)
     now = timezone.now()
     response = second_factor.judge(factor, second_factor.of_session(session), now=now)

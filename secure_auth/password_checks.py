@@ -96,10 +96,12 @@ def upgrade_hash(user: User, proof: passwords.Proof) -> None:
         User.objects.filter(pk=user.pk).update(password=proof.upgraded)
 
 
-def prove_current_password(*, user: User, session: Session, password: str, source: Source) -> User:
+def prove_current_password(
+    *, user: User, session: Session, password: str, source: Source, kind: EventType
+) -> User:
     """Compare the password of somebody who is signed in; a wrong one counts like one at login.
 
-    Returns the account as it was read before the hash was computed.
+    `kind` of event is what it was asked for. Returns the account as it was read before the hash was computed.
 
     Raises:
         Problem: invalid_credentials, temporarily_locked or service_unavailable.
@@ -121,13 +123,13 @@ def prove_current_password(*, user: User, session: Session, password: str, sourc
         events = refusals.begin_locks(settlement, source=source, user=user.pk, session=guilty)
         if not proof.matches:
             event = NewEvent(
-                type=EventType.REAUTHENTICATION,
+                type=kind,
                 outcome=Outcome.FAILURE,
                 reason=Reason.WRONG_PASSWORD,
                 source=source,
                 user=user.pk,
                 session=session.id,
-                details={"method": "password"},
+                details={"method": "password"} if kind == EventType.REAUTHENTICATION else {},
             )
             events.insert(0, event)
         append(*events)

@@ -45,7 +45,11 @@ def delete_account(*, user: User, session: Session, current_password: str, sourc
             the last admin's.
     """
     checked = password_checks.prove_current_password(
-        user=user, session=session, password=current_password, source=source
+        user=user,
+        session=session,
+        password=current_password,
+        source=source,
+        kind=EventType.ACCOUNT_DELETE,
     )
     address, now = Address(user.email, user.email_key), timezone.now()
     deleted = NewEvent(

@@ -17,6 +17,15 @@ CODE_LOCKS: Final = frozenset(
         LimitPurpose.RECOVERY_ACCOUNT,
     }
 )
+ASK_PASSWORD: Final = frozenset(
+    {
+        Type.LOGIN_PASSWORD,
+        Type.REAUTHENTICATION,
+        Type.PASSWORD_CHANGE,
+        Type.ADDRESS_REQUEST,
+        Type.ACCOUNT_DELETE,
+    }
+)
 WRONG_CODES: Final = frozenset({Reason.WRONG_CODE, Reason.REPLAYED_CODE})
 STEPS: Final = frozenset({Type.LOGIN_SECOND_FACTOR, Type.MFA_TOTP_BEGIN, Type.MFA_TOTP_CONFIRM})
 
@@ -28,7 +37,7 @@ def _failed(seen: Sighting) -> bool:
 def wrong_password(seen: Sighting) -> bool:
     """A password that was compared and was not the account's, or an account that does not exist."""
     wrong = seen.reason in (Reason.WRONG_PASSWORD, Reason.UNKNOWN_ACCOUNT)
-    return seen.type in (Type.LOGIN_PASSWORD, Type.REAUTHENTICATION) and wrong and _failed(seen)
+    return seen.type in ASK_PASSWORD and wrong and _failed(seen)
 
 
 def unknown_account(seen: Sighting) -> bool:

@@ -15,7 +15,6 @@ from audit.vocabulary import DetectionRule
 
 HOUR: Final = 3600
 DAY: Final = 86400
-_GUESSES = frozenset({Type.LOGIN_PASSWORD, Type.REAUTHENTICATION})
 
 RULES: Final = (
     Rule(
@@ -27,7 +26,7 @@ RULES: Final = (
         ),
         by=Kind.ACCOUNT,
         window_seconds=HOUR,
-        types=_GUESSES | {Type.LIMIT_EXCEEDED},
+        types=saw.ASK_PASSWORD | {Type.LIMIT_EXCEEDED},
         counts={"guesses": saw.guessed_password},
         distinct={"sources": (Kind.SOURCE, saw.guessed_password)},
         reached=({"guesses": 10},),
@@ -39,7 +38,7 @@ RULES: Final = (
         why=_("Wrong passwords for {accounts} different accounts from one source within an hour."),
         by=Kind.SOURCE,
         window_seconds=HOUR,
-        types=_GUESSES,
+        types=saw.ASK_PASSWORD,
         counts={"guesses": saw.wrong_password},
         distinct={"accounts": (Kind.ACCOUNT, saw.wrong_password)},
         reached=({"accounts": 15},),

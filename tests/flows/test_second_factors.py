@@ -138,6 +138,25 @@ def test_password_change_refuses_wrong_and_weak_passwords(client: Client) -> Non
     expect(client.login(person), 200)
 
 
+@pytest.mark.parametrize(
+    ("door", "body", "kind"),
+    [
+        ("POST password/change/", {"new_password": NEW_PASSWORD}, "password.change"),
+        ("POST email/change/", {"new_email": "elsewhere@example.org"}, "address.request"),
+        ("DELETE me/", {}, "account.delete"),
+    ],
+)
+def test_wrong_current_password_is_told_as_what_it_was_typed_for(
+    client: Client, door: str, body: dict[str, str], kind: str
+) -> None:
+    person = client.sign_up()
+    method, path = door.split()
+    wrong = {**body, "current_password": "wrong-" + PASSWORD}
+    problem(client.request(method, path, person.access, json=wrong), "invalid_credentials")
+    told = expect(client.get("me/activity/?limit=1", person.access), 200)["results"][0]
+    assert (told["type"], told["outcome"], told["session"]) == (kind, "failure", person.session_id)
+
+
 def test_reset_replaces_the_password_and_nothing_else(
     client: Client, new_client: Callable[..., Client]
 ) -> None:

@@ -40,8 +40,7 @@ def write_export(
         Bad: an entry cannot be told as a leaf.
         OSError: it cannot be written.
     """
-    if directory.exists():
-        raise NotExported(f"{directory} is there already")
+    demand_new(directory)
     draft = directory.with_name(f".{directory.name}.{os.getpid()}.part")
     draft.mkdir(mode=0o700, parents=True)
     try:
@@ -59,6 +58,12 @@ def write_export(
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return heads
+
+
+def demand_new(directory: Path) -> None:
+    """Raises NotExported: it is there already."""
+    if directory.exists():
+        raise NotExported(f"{directory} is there already")
 
 
 def _exported(database: Database, head: Head) -> Head:

@@ -14,7 +14,7 @@ from django.db import Error, transaction
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from audit.kept import kept_files
-from audit.offline import NotExported, write_export
+from audit.offline import NotExported, demand_new, write_export
 from audit.verify import proofs, verdict
 from audit.verify.database import Database
 from audit.verify.export import Export
@@ -91,12 +91,17 @@ def verify_export(
 
 
 def export_log(*, directory: Path, source: Source, on_progress: Callable[[int, int], None]) -> int:
-    """Write an export of all logs up to their newest checkpoints; how many entries. It is an event itself.
+    """Write an export of all logs up to their newest checkpoints; how many entries. It is an event itself, before the
+    first entry is read.
 
     Raises:
         Refused: it cannot be written; nothing is left of it.
         Bad: an entry is not what it was.
     """
+    try:
+        demand_new(directory)
+    except NotExported as error:
+        raise Refused(str(error)) from error
     _record(View.EXPORT, source)
     database = open_database()()
     try:

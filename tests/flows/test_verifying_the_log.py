@@ -99,6 +99,7 @@ def test_export_is_judged_elsewhere_with_the_same_last_line(
     again = server.manage("export_log", "--out", str(directory), check=False)
     assert again.returncode != 0
     assert "is there already" in again.stderr
+    assert "audit.read" not in again.stderr, "nothing was read"
 
 
 def test_altered_export_names_its_first_bad_entry(server: Server, person: Person, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ class Account:
     sessions: int | None = None  # how many ended with it
     imported: Id | None = None  # the import that brought it
     authenticators: int | None = None  # how many it brought along
+    login: Id | None = None  # the first login, that its confirmation begins
     actor: Id | None = None  # who did it, where that is not the `user` of the event
 
 

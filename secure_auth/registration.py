@@ -4,6 +4,7 @@ Registrations of one address stand beside each other, each with its own password
 confirmed with that password: nobody plants a password on another's mailbox. REGISTRATION says who may begin one.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -117,7 +118,8 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
         elif links.spend_link(link, now=now) and (user := _create_user(registration, now)):
             locked = pending.lock_account(user.pk)
             answer = pending.open_pending(locked or user, device_id="", ip=source.ip, now=now)
-            append(accounts.event(EventType.ACCOUNT_CONFIRM, source=source, user=user.pk), *locks)
+            confirmed = accounts.event(EventType.ACCOUNT_CONFIRM, source=source, user=user.pk)
+            append(replace(confirmed, details={"login": answer.login_id}), *locks)
         else:
             append(*locks)
     if not proof.matches:

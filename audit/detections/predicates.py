@@ -97,8 +97,9 @@ def asked_for_reset(seen: Sighting) -> bool:
 
 
 def password_step(seen: Sighting) -> bool:
-    """The step that gave out a partial token."""
-    return right_password(seen) and "login" in seen.details
+    """The step that gave out a partial token: a login's, or the confirmation that is the first login."""
+    confirmed = seen.type == Type.ACCOUNT_CONFIRM and not _failed(seen)
+    return (right_password(seen) or confirmed) and "login" in seen.details
 
 
 def later_step(seen: Sighting) -> bool:

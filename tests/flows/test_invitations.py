@@ -44,7 +44,11 @@ def test_invited_person_has_an_account_with_the_role_after_one_request(
     assert created["details"]["note"] == body["reason"]
     query = f"audit/events/?type=account.confirm&user={me['id']}"
     (confirmed,) = expect(admin[0].get(query, admin[1].access), 200)["results"]
+    login = confirmed["details"].pop("login")
     assert confirmed["details"] == {"invitation": made["id"], "role": "auditor"}
+    query = f"audit/events/?type=session.open&user={me['id']}"
+    (opened,) = expect(admin[0].get(query, admin[1].access), 200)["results"]
+    assert opened["details"]["login"] == login
 
 
 def test_commands_invite_list_and_revoke(server: Server, client: Client) -> None:

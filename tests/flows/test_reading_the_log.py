@@ -58,6 +58,8 @@ def test_journey_leaves_its_events_in_order(auditor: Ask, client: Client) -> Non
     user = {event["user"] for event in events[1:]}
     assert len(user) == 1
     assert events[0]["subject"]
+    login = {event["details"]["login"] for event in events[1:4] + events[5:6]}
+    assert len(login) == 1, "the confirmation is the first step of the first login"
     assert person.email not in str(events)
 
 

@@ -117,6 +117,8 @@ def test_partial_token_used_from_another_source_than_its_password() -> None:
     step = right(details={"login": "login-1"})
     elsewhere = seen("login.second_factor", source="198.51.100.7", details={"login": "login-1"})
     assert rules(step, elsewhere) == {"partial_token_elsewhere"}
+    first = seen("account.confirm", details={"login": "login-1"})
+    assert rules(first, elsewhere) == {"partial_token_elsewhere"}
     assert rules(step, seen("mfa.totp.begin", source="198.51.100.7", details={"login": "login-1"})) == {
         "partial_token_elsewhere"
     }

@@ -117,9 +117,12 @@ def origin(name: str, default: str) -> str:
     return _parse_origin(name, text(name, default))
 
 
-def origins(name: str) -> tuple[str, ...]:
-    """A list of origins divided by commas or blanks."""
-    return tuple(_parse_origin(name, word) for word in words(name))
+def origins(name: str, *, plain: bool) -> tuple[str, ...]:
+    """A list of origins by commas or blanks, as browsers write them: https or a loopback name, or any if `plain`."""
+    found = tuple(serialized_origin(_parse_origin(name, word)) for word in words(name))
+    if not plain and any(not one.startswith("https://") and not is_loopback(one) for one in found):
+        raise refuse(name, "must be origins that begin with https://")
+    return found
 
 
 def _parse_origin(name: str, given: str) -> str:

@@ -131,7 +131,7 @@ MAIL_TEMPLATES_DIR = mail_settings.directory("MAIL_TEMPLATES_DIR")
 PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
 
 # WebAuthn
-WEBAUTHN_RELATED_ORIGINS = webauthn_settings.related_origins("WEBAUTHN_RELATED_ORIGINS")
+WEBAUTHN_RELATED_ORIGINS = env.origins("WEBAUTHN_RELATED_ORIGINS", plain=False)
 WEBAUTHN_RP_ID = webauthn_settings.rp_id("WEBAUTHN_RP_ID", origin=ORIGIN, related=WEBAUTHN_RELATED_ORIGINS)
 WEBAUTHN_ORIGINS = (BROWSER_ORIGIN, *WEBAUTHN_RELATED_ORIGINS)
 WEBAUTHN_USER_VERIFICATION = webauthn_settings.choice(
@@ -176,7 +176,7 @@ SECURE_PROXY_SSL_HEADER = (
 )  # RequestMiddleware drops it from untrusted peers
 SECURE_REFERRER_POLICY = "no-referrer"
 X_FRAME_OPTIONS = "DENY"
-CORS_ALLOWED_ORIGINS = [env.serialized_origin(one) for one in env.origins("CORS_ORIGINS")]
+CORS_ALLOWED_ORIGINS = list(env.origins("CORS_ORIGINS", plain=not PRODUCTION))
 CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "x-device-token", "x-request-id")
 CORS_EXPOSE_HEADERS = ("ratelimit", "ratelimit-policy", "retry-after", "www-authenticate", "x-request-id")
 

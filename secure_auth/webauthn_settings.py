@@ -8,14 +8,6 @@ USER_VERIFICATION = ("required", "preferred", "discouraged")
 ATTESTATION = ("none", "direct")
 
 
-def related_origins(name: str) -> tuple[str, ...]:
-    """Further origins whose pages may use this service's passkeys (WebAuthn Level 3 section 5.11)."""
-    found = tuple(env.serialized_origin(one) for one in env.origins(name))
-    if any(not one.startswith("https://") and not env.is_loopback(one) for one in found):
-        raise env.refuse(name, "must be origins that begin with https://")
-    return found
-
-
 def rp_id(name: str, *, origin: str, related: tuple[str, ...]) -> str:
     """The relying party id: the host of ORIGIN or a domain above it, unless ORIGIN is one of the related origins."""
     host = urlsplit(origin).hostname or ""

@@ -68,6 +68,7 @@ WRONG = [
     ("REDIS_URL", "http://cache.example.com"),
     ("TRUSTED_PROXIES", "0.0.0.0/0"),
     ("ALLOWED_HOSTS", "*"),
+    ("CORS_ORIGINS", "https://app.example.com http://app.example.com"),
     ("LOG_LEVEL", "SILLY"),
     ("ARGON2_MEMORY_KIB", "8192"),
     ("SECURITY_CONTACT", "somebody"),

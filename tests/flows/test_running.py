@@ -1,6 +1,8 @@
 """Starting and stopping: one command, no orphans, clear refusals (SQLite is enough for these)."""
 
 import os
+import re
+import shlex
 import signal
 import socket
 import stat
@@ -127,6 +129,13 @@ def test_first_start_makes_a_private_data_directory(quiet_server: Server) -> Non
     banner = wait_for_banner(quiet_server)
     assert f"Open   {quiet_server.origin}" in banner
     assert str(quiet_server.data_dir) in banner
+
+
+def test_banner_gives_the_demo_what_tells_this_installation_from_others(quiet_server: Server) -> None:
+    (tried,) = re.findall(r"Try    (.*)make manage ARGS=\"(.*)\"", wait_for_banner(quiet_server))
+    given, command = dict(word.split("=", 1) for word in shlex.split(tried[0])), tried[1]
+    assert given == {"PORT": quiet_server.environment["PORT"], "DATA_DIR": str(quiet_server.data_dir)}
+    assert command == "demo"
 
 
 def test_no_answer_names_the_server_program(quiet_server: Server) -> None:

@@ -21,6 +21,7 @@ from secure_auth.demo.journey import Journey, Person
 from secure_auth.demo.stage import Stage
 from secure_auth.errors import Problem
 from secure_auth.management.line import LineCommand
+from secure_auth.management.typed import as_typed
 
 
 class Command(LineCommand):
@@ -64,7 +65,7 @@ class Command(LineCommand):
         stage.close(
             [
                 ("API", f"{settings.ORIGIN}/api/docs/"),
-                ("Your account", 'make manage ARGS="create_user you@example.org"'),
+                ("Your account", as_typed("create_user you@example.org")),
                 ("Clean", "both accounts of this demo are disabled now; the log keeps its events"),
             ]
         )

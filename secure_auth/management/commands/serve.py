@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 
 from secure_auth import logging_config, metrics, startup, webserver, worker
 from secure_auth.management.line import LineCommand
+from secure_auth.management.typed import as_typed
 from secure_auth.supervisor import Child, Supervisor
 
 
@@ -72,8 +73,7 @@ def _invitation() -> str:
     """How to try it; not where the demo's accounts would be in the way."""
     if settings.PRODUCTION:
         return ""
-    port = "" if settings.PORT == 8000 else f"PORT={settings.PORT} "
-    return f'    Try    {port}make manage ARGS="demo"   (in another terminal)\n'
+    return f"    Try    {as_typed('demo')}   (in another terminal)\n"
 
 
 def _share_metrics() -> None:

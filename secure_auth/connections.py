@@ -81,14 +81,20 @@ class ProblemTask(ErrorTask):
 class RequestParser(HTTPRequestParser):
     """Refuses a request whose length is told twice, which two servers may read as two different requests.
 
-    One without a body that expects "100-continue" is answered at once.
+    One without a body that expects "100-continue" is answered at once. Whatever cannot be read is answered.
     """
 
     completed: bool
 
     def parse_header(self, header_plus: bytes) -> None:
         """RFC 9112 section 6.1: both fields together ought to be handled as an error."""
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:
+            # waitress expects none, of the address or of int() for the length, and would close without an answer.
+            if not _is_huge(self.headers.get("CONTENT_LENGTH", "")):
+                raise ParsingError("The address cannot be read") from error
+            self.content_length = BODY_BYTES
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Content-Length beside Transfer-Encoding")
         if not self.chunked and not self.content_length:
@@ -103,6 +109,11 @@ class RequestParser(HTTPRequestParser):
             self.error = BadRequest("A chunk's head or the trailer is too long")
             self.completed = True
         return taken
+
+
+def _is_huge(length: str) -> bool:
+    """Whether a length is a number of more digits than any body that is read has."""
+    return length.isascii() and length.isdigit() and len(length) > len(str(BODY_BYTES))
 
 
 def _is_too_long(receiver: Any) -> bool:

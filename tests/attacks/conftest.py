@@ -74,7 +74,9 @@ def no_traceback(server: Server) -> Iterator[None]:
     """Whatever a test here sends, the server's log shows no fault of ours."""
     before = len(server.logs())
     yield
-    assert "Traceback" not in server.logs()[before:]
+    written = server.logs()[before:]
+    assert "Traceback" not in written
+    assert "uncaptured python exception" not in written, "waitress closed a connection without an answer"
 
 
 @dataclass(frozen=True)

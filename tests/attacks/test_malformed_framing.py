@@ -91,6 +91,19 @@ def test_broken_framing_is_a_problem_document(server: Server, case: str) -> None
     assert document["code"] == "validation_failed"
 
 
+@parsing
+def test_length_of_thousands_of_digits_is_too_large(server: Server) -> None:
+    document = raw_problem(exchange(server, head(server, f"Content-Length: {'9' * 5000}")))
+    assert document["code"] == "payload_too_large"
+
+
+@parsing
+@pytest.mark.parametrize("address", ["http://[", "http://[::1/api/v1/login/"])
+def test_address_of_no_form_is_a_problem_document(server: Server, address: str) -> None:
+    document = raw_problem(exchange(server, head(server, "Content-Length: 2", path=address) + b"{}"))
+    assert document["code"] == "validation_failed"
+
+
 def test_length_and_chunks_together_smuggle_nothing(server: Server) -> None:
     smuggled = b"GET /api/v1/me/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
     request = head(server, "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n" + smuggled

@@ -148,6 +148,20 @@ def test_disabling_cancels_and_a_disabled_admins_reset_is_void(
     assert told(server, user)[-1] == ("reset_cancel", "not_allowed")
 
 
+def test_an_admins_reset_of_who_has_become_an_admin_is_void(
+    server: Server, client: Client, admin: tuple[Client, Person]
+) -> None:
+    person = client.sign_up()
+    user = id_of(client, person)
+    assert act(admin, user, "reset-mfa") == "done"
+    server.manage("set_role", person.email, "admin")
+    let_pass(server, user)
+    wait_until(lambda: not is_waiting(server, user), 30)
+    assert expect(client.login(person), 200)["next"] == "verify"
+    assert told(server, user)[-1] == ("reset_cancel", "other_admin")
+    client.mailbox(person).wait_for_subject("Your second factor at Secure Auth stays")
+
+
 def test_of_cancel_and_effect_exactly_one_happens(server: Server, client: Client) -> None:
     """Two more workers than the service's own look for what is due without a pause."""
     person = client.sign_up()

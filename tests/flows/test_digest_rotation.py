@@ -192,6 +192,28 @@ def test_rotations_under_load_lose_nothing(service: Server, on: Callable[..., Cl
     assert service.rows("SELECT key_id FROM secure_auth_client WHERE id = %s", own) == [(used,)]
 
 
+def test_a_clients_secret_that_was_replaced_meanwhile_is_not_brought_back(
+    service: Server, on: Callable[..., Client]
+) -> None:
+    """Between the look at an old secret and its new digest comes `create_client --rotate`."""
+    name, client = new_email("service"), on()
+    old = json.loads(service.manage("create_client", name).stdout)
+    rotate(service)
+    race = f"""
+from audit.events import SYSTEM
+from secure_auth import clients
+from secure_auth.acting import Actor
+from secure_auth.models import Client
+read = Client.objects.get(pk={old["client_id"]!r})
+print(clients.create_client(name={name!r}, rotate=True, actor=Actor(SYSTEM)).client_secret)
+clients._move_on(read, {old["client_secret"]!r})
+"""
+    secret = service.manage("shell", "--no-imports", "-c", race).stdout.strip()
+    access = client.create_person().access
+    assert introspect(client, access, old).status_code == 401
+    assert expect(introspect(client, access, {**old, "client_secret": secret}), 200)["active"]
+
+
 def test_device_whose_answer_was_lost_is_known_after_a_rotation(
     service: Server, on: Callable[..., Client]
 ) -> None:

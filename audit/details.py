@@ -12,7 +12,7 @@ from audit import vocabulary
 from audit.events import EventType as Type
 from audit.events import Reason
 
-Id = NewType("Id", str)  # [A-Za-z0-9_-]{1,64}: a row id, a jti, a key id
+Id = NewType("Id", str)  # [A-Za-z0-9_-]{1,64}: a row id, a key id
 Origin = NewType(
     "Origin", str
 )  # the name of a log or a witness (C2SP signed-note): printable ASCII without blanks and plus
@@ -27,9 +27,8 @@ class NoDetails:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account, or the registration or the invitation it came from."""
+    """An account, or the invitation it came from."""
 
-    registration: Id | None = None
     invitation: Id | None = None
     role: vocabulary.Role | None = None
     previous_role: vocabulary.Role | None = None
@@ -81,7 +80,6 @@ class Login:
     next: vocabulary.Next | None = None
     method: vocabulary.Method | None = None
     authenticator: Id | None = None
-    device: Id | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +89,6 @@ class Authenticator:
     authenticator: Id | None = None
     method: vocabulary.Method | None = None
     login: Id | None = None
-    count: int | None = None
     left: int | None = None
     actor: Id | None = None  # who did it, where that is not the `user` of the event
 
@@ -124,25 +121,19 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A session that opened, ended or was to end; `target` where it is not the request's own."""
+    """A session that opened, ended or was to end."""
 
-    target: Id | None = None
     login: Id | None = None
-    device: Id | None = None
     amr: tuple[vocabulary.Amr, ...] | None = None
-    count: int | None = None
     new_device: bool | None = None  # no familiar device or network: the owner is told by mail
     actor: Id | None = None  # who did it, where that is not the `user` of the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token, by kind, jti and generation in its family; never the token."""
+    """A token, by its kind, and who asked about it; never the token."""
 
     kind: vocabulary.TokenKind | None = None
-    jti: Id | None = None
-    generation: int | None = None
-    replayed: bool | None = None
     client: Id | None = None
     active: bool | None = None
 

@@ -76,8 +76,7 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
             password_checks.upgrade_hash(locked, proof)
             answer = pending.open_pending(locked, device_id=device_id, ip=source.ip, now=now)
             events += forced_changes.flag_breached(locked, source=source, now=now) if breached else []
-        login_id = answer.login_id if answer else ""
-        append(_password_event(refusal, source, login=login_id, **who), *events)
+        append(_password_event(refusal, source, answer, **who), *events)
     if answer is None:
         spent_devices.forget_exhausted(settlement, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
@@ -98,7 +97,7 @@ def _refusal(user: User | None, locked: User | None, proof: passwords.Proof) -> 
 
 
 def _password_event(
-    refusal: str, source: Source, *, login: str, user: str = "", subject: str = ""
+    refusal: str, source: Source, answer: PasswordProved | None, *, user: str = "", subject: str = ""
 ) -> NewEvent:
     return NewEvent(
         type=EventType.LOGIN_PASSWORD,
@@ -107,7 +106,7 @@ def _password_event(
         source=source,
         user=user,
         subject=subject,
-        details={"login": login} if login else {},
+        details={"login": answer.login_id, "next": answer.next} if answer else {},
     )
 
 

@@ -32,7 +32,9 @@ def test_a_mapping_and_its_dataclass_say_the_same() -> None:
 
 
 def test_none_is_left_out() -> None:
-    assert check_details(EventType.LOGIN_PASSWORD, {"next": None, "device": "d1"}) == {"device": "d1"}
+    assert check_details(EventType.LOGIN_PASSWORD, {"next": None, "authenticator": "d1"}) == {
+        "authenticator": "d1"
+    }
     assert check_details(EventType.LOGIN_PASSWORD, Login(login=Id("l1"))) == {"login": "l1"}
 
 
@@ -48,12 +50,12 @@ def test_moments_are_rfc_3339_in_utc() -> None:
         ("login.password", {"next": "door"}),
         ("login.password", {"next": 1}),
         ("login.password", {"next": ["verify"]}),
-        ("login.password", {"device": "ana@example.org"}),
-        ("login.password", {"device": "two words"}),
-        ("login.password", {"device": "x" * 65}),
-        ("login.password", {"device": ""}),
-        ("login.password", {"device": "eyJh.eyJz.c2ln"}),
-        ("login.password", {"device": b"bytes"}),
+        ("login.password", {"authenticator": "ana@example.org"}),
+        ("login.password", {"authenticator": "two words"}),
+        ("login.password", {"authenticator": "x" * 65}),
+        ("login.password", {"authenticator": ""}),
+        ("login.password", {"authenticator": "eyJh.eyJz.c2ln"}),
+        ("login.password", {"authenticator": b"bytes"}),
         ("login.password", Lock()),
         ("login.password", "next=verify"),
         ("limit.exceeded", {}),
@@ -71,7 +73,7 @@ def test_moments_are_rfc_3339_in_utc() -> None:
         ("session.open", {"amr": "pwd"}),
         ("session.open", {"amr": ["pwd", "charm"]}),
         ("session.open", {"amr": ["pwd"] * 17}),
-        ("password.reset_request", {"device": "d1"}),
+        ("password.reset_request", {"authenticator": "d1"}),
     ],
 )
 def test_anything_else_is_refused(type_: str, details: Any) -> None:
@@ -79,7 +81,9 @@ def test_anything_else_is_refused(type_: str, details: Any) -> None:
         check_details(EventType(type_), details)
 
 
-@pytest.mark.parametrize("details", [{"next": "hunter2!"}, {"device": "hunter2!"}, {"login": ["hunter2!"]}])
+@pytest.mark.parametrize(
+    "details", [{"next": "hunter2!"}, {"authenticator": "hunter2!"}, {"login": ["hunter2!"]}]
+)
 def test_a_refusal_does_not_repeat_the_value(details: dict[str, Any]) -> None:
     with pytest.raises(UnknownDetail) as refusal:
         check_details(EventType.LOGIN_PASSWORD, details)

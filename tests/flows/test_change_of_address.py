@@ -16,9 +16,9 @@ def test_address_changes_when_both_ends_confirmed(server: Server, new_client: Ne
     client, elsewhere = new_client(), new_client()
     person = client.sign_up()
     other = Person(person.email, authenticator=person.authenticator, recovery_codes=person.recovery_codes)
-    elsewhere.verify(
-        expect(elsewhere.login(other), 200)["partial_token"], person.recovery_codes[0], "recovery_code"
-    )
+    partial = expect(elsewhere.login(other), 200)["partial_token"]
+    expect(elsewhere.verify(partial, person.recovery_codes[0], "recovery_code", remember_device=True), 200)
+    assert len(expect(client.get("devices/", person.access), 200)["results"]) == 1
     new = new_email("moved")
     old_token, new_token = begin(client, person, new)
     assert confirm(client, new_token) == "waiting"
@@ -27,6 +27,7 @@ def test_address_changes_when_both_ends_confirmed(server: Server, new_client: Ne
     assert address_of(client, person) == new
     listed = expect(client.get("sessions/", person.access), 200)["results"]
     assert [one["current"] for one in listed] == [True]
+    assert expect(client.get("devices/", person.access), 200)["results"] == []
     problem(client.login(person), "invalid_credentials")
     expect(client.login(Person(new)), 200)
     told = client.mailbox(person).wait_for_subject("The address of your account")[0]

@@ -1,6 +1,7 @@
 """Password rules, normal form, hashes and the bound on concurrent work."""
 
 import unicodedata
+from datetime import UTC, datetime
 
 import pytest
 from django.conf import settings
@@ -8,8 +9,9 @@ from django.contrib.auth.hashers import make_password
 from django.test import override_settings
 
 import tests.ready  # noqa: F401
-from secure_auth import password_policy, passwords
+from secure_auth import forced_changes, password_policy, passwords
 from secure_auth.errors import Code, Problem
+from secure_auth.models import User
 
 GOOD = "correct horse battery staple"
 
@@ -124,3 +126,12 @@ def test_beyond_its_slots_a_node_refuses_at_once() -> None:
             assert passwords.hash_password(GOOD)
         finally:
             passwords.hash_slots.cache_clear()
+
+
+def test_reset_settles_no_flag_that_came_while_it_was_hashed() -> None:
+    """Whoever flags the account meanwhile may know what the reset does not: that this password is lost too."""
+    before, after = (User(must_change_since=datetime(2026, 1, day, tzinfo=UTC)) for day in (1, 2))
+    assert forced_changes.settled_by_reset(before, before, repeated=False) == forced_changes.SETTLED
+    assert forced_changes.settled_by_reset(before, before, repeated=True) == {}
+    assert forced_changes.settled_by_reset(before, after, repeated=False) == {}
+    assert forced_changes.settled_by_reset(User(), after, repeated=False) == {}

@@ -169,7 +169,7 @@ class Channel(HTTPChannel):
                 self.arriving_since = time.time()
             taken = self.request.received(self.behind)
             self.behind = self.behind[taken:]
-            if self.request.expect_continue and self.request.headers_finished and not self.sent_continue:
+            if self._is_waited_for(self.request):
                 self.send_continue()
             if self.request.completed:
                 self.sent_continue = False
@@ -177,6 +177,11 @@ class Channel(HTTPChannel):
                 if not request.empty:
                     self.requests.append(request)
                     self.server.add_task(self)
+
+    def _is_waited_for(self, request: RequestParser) -> bool:
+        """Whether its client holds the body back until it is asked for; of what is refused already nothing more is."""
+        asked = request.expect_continue and request.headers_finished and not self.sent_continue
+        return bool(asked and not request.error)
 
 
 class ServerOf:

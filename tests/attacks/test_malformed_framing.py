@@ -98,6 +98,17 @@ def test_length_of_thousands_of_digits_is_too_large(server: Server) -> None:
 
 
 @parsing
+@pytest.mark.parametrize(
+    ("length", "code"),
+    [("2000000", "payload_too_large"), ("9" * 5000, "payload_too_large"), ("two", "validation_failed")],
+)
+def test_body_that_will_be_refused_is_not_asked_for(server: Server, length: str, code: str) -> None:
+    """RFC 9110 section 10.1.1: the refusal in place of 100 Continue, or both would wait for each other."""
+    request = head(server, "Expect: 100-continue", f"Content-Length: {length}")
+    assert raw_problem(exchange(server, request))["code"] == code
+
+
+@parsing
 @pytest.mark.parametrize("address", ["http://[", "http://[::1/api/v1/login/"])
 def test_address_of_no_form_is_a_problem_document(server: Server, address: str) -> None:
     document = raw_problem(exchange(server, head(server, "Content-Length: 2", path=address) + b"{}"))

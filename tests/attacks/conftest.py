@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from tests.attacks.insider import Insider
@@ -77,6 +78,21 @@ def no_traceback(server: Server) -> Iterator[None]:
     written = server.logs()[before:]
     assert "Traceback" not in written
     assert "uncaptured python exception" not in written, "waitress closed a connection without an answer"
+
+
+@pytest.fixture
+def direct(server: Server) -> Iterator[Callable[[str], httpx.Client]]:
+    """Connections from another loopback address, which the service does not trust."""
+    opened: list[httpx.Client] = []
+
+    def connect(address: str) -> httpx.Client:
+        transport = httpx.HTTPTransport(local_address=address)
+        opened.append(httpx.Client(base_url=server.url, transport=transport, timeout=60, trust_env=False))
+        return opened[-1]
+
+    yield connect
+    for client in opened:
+        client.close()
 
 
 @dataclass(frozen=True)

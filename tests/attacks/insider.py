@@ -1,5 +1,6 @@
 """Who sends input that no honest client sends, and what must be as before afterwards."""
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,9 @@ TABLES = (
 
 # What no store ever sees is tried on one backend.
 parsing = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+anywhere_on_loopback = pytest.mark.skipif(
+    sys.platform != "linux", reason="needs all of 127.0.0.0/8 on the loopback interface"
+)
 
 
 @dataclass

@@ -5,31 +5,16 @@ Forwarded with made-up addresses. Refusal: from a peer that TRUSTED_PROXIES does
 trusted one only the hop that it wrote itself counts; fields that disagree are believed by neither.
 """
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from tests.attacks.evidence import events
+from tests.attacks.insider import anywhere_on_loopback
 from tests.client import Client, Person, code_of, new_email
 from tests.conftest import new_address
 from tests.server import Server
-
-
-@pytest.fixture
-def direct(server: Server) -> Iterator[Callable[[str], httpx.Client]]:
-    """Connections from another loopback address, which the service does not trust."""
-    opened: list[httpx.Client] = []
-
-    def connect(address: str) -> httpx.Client:
-        transport = httpx.HTTPTransport(local_address=address)
-        opened.append(httpx.Client(base_url=server.url, transport=transport, timeout=60, trust_env=False))
-        return opened[-1]
-
-    yield connect
-    for client in opened:
-        client.close()
 
 
 def guess(http: httpx.Client, victim: Person, headers: dict[str, str]) -> str:
@@ -37,7 +22,7 @@ def guess(http: httpx.Client, victim: Person, headers: dict[str, str]) -> str:
     return code_of(http.post("/api/v1/login/", json=body, headers={"Host": "localhost", **headers}))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs all of 127.0.0.0/8 on the loopback interface")
+@anywhere_on_loopback
 @pytest.mark.parametrize("field", ["X-Forwarded-For", "Forwarded"])
 def test_forwarded_address_from_an_untrusted_peer_is_ignored(
     server: Server, direct: Callable[[str], httpx.Client], field: str

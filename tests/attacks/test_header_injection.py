@@ -9,8 +9,10 @@ import json
 import socket
 from collections.abc import Callable
 
+import httpx
 import pytest
 
+from tests.attacks.insider import anywhere_on_loopback
 from tests.client import Client, Person, code_of, expect, new_email
 from tests.server import Server
 
@@ -71,14 +73,25 @@ def test_address_with_more_than_an_address_gets_no_mail(client: Client, tail: st
     assert code_of(client.register(person)) == "validation_failed"
 
 
-def test_foreign_request_id_of_a_trusted_proxy_is_kept_and_a_strangers_is_not_ours(
-    server: Server, new_client: Callable[..., Client]
-) -> None:
-    client = new_client()
+def test_request_id_of_a_trusted_proxy_is_that_of_the_event(server: Server, client: Client) -> None:
     own = "trace-" + new_email().partition("@")[0]
     answer = client.login(Person(new_email()), headers={"X-Request-ID": own})
     assert answer.headers["X-Request-ID"] == own
     assert server.rows("SELECT count(*) FROM audit_event WHERE request_id = %s", [own]) == [(1,)]
+
+
+@anywhere_on_loopback
+def test_request_id_of_a_stranger_is_echoed_but_names_no_event(
+    server: Server, direct: Callable[[str], httpx.Client]
+) -> None:
+    """It is personal data, which can be erased; what the leaf of the event has can't."""
+    own, peer = "trace-" + new_email().partition("@")[0], f"127.0.4.{7 + len(server.backend)}"
+    body, headers = {"email": new_email(), "password": "wrong"}, {"Host": "localhost", "X-Request-ID": own}
+    answer = direct(peer).post("/api/v1/login/", json=body, headers=headers)
+    assert answer.headers["X-Request-ID"] == own
+    assert server.rows("SELECT count(*) FROM audit_event WHERE request_id = %s", [own]) == [(0,)]
+    kept = "SELECT count(*) FROM audit_personaldata WHERE foreign_request_id = %s AND ip = %s"
+    assert server.rows(kept, [own, peer]) == [(1,)]
 
 
 def test_foreign_host_is_refused_as_a_problem(client: Client) -> None:

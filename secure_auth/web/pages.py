@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.urls import is_valid_path
 from django.utils import timezone
-from django.views.decorators.http import conditional_page
+from django.utils.cache import get_conditional_response, set_response_etag
 
 from secure_auth import keys
 from secure_auth.errors import Code, Problem
@@ -38,13 +38,15 @@ def change_password(request: HttpRequest) -> HttpResponse:
 
 
 @safe_methods
-@conditional_page
-def jwks(request: HttpRequest) -> HttpResponse:
+def jwks(request: HttpRequest) -> HttpResponseBase:
     """The public signing keys (RFC 7517), with an ETag for those who ask again."""
     response = JsonResponse(keys.jwks(), content_type="application/jwk-set+json")
     response.headers["Cache-Control"] = f"public, max-age={settings.JWKS_MAX_AGE_SECONDS}"
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response
+    etag = set_response_etag(response).headers["ETag"]
+    answer = get_conditional_response(request, etag=etag, response=response) or response
+    # A 304 too: what it says replaces what a cache keeps (RFC 9111 section 3.2).
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return answer
 
 
 @safe_methods

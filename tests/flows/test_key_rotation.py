@@ -242,6 +242,12 @@ def test_key_set_is_answered_briefly_to_who_has_it(client: Client) -> None:
     assert first.headers["Cache-Control"] == f"public, max-age={LEAD_SECONDS}"
     again = client.get("/.well-known/jwks.json", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
+    head = client.request("HEAD", "/.well-known/jwks.json")
+    assert head.headers["ETag"] == first.headers["ETag"]
+    assert head.headers["Content-Length"] == first.headers["Content-Length"]
+    # What a 304 says replaces what a browser keeps: other origins go on loading the set.
+    answers = (first, again, head)
+    assert {answer.headers["Cross-Origin-Resource-Policy"] for answer in answers} == {"cross-origin"}
 
 
 def test_eddsa_by_setting_comes_with_the_next_rotation(tmp_path: Path) -> None:

@@ -51,11 +51,11 @@ class Judge:
                 found = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
                 where = f"{name} {scheme} {width}px"
                 self.faults += [self._tell(where, one) for one in found["violations"]]
-                self._measure(page, width, where)
+                self.measure(page, width, where)
         page.set_viewport_size({"width": NARROWEST, "height": 800})
-        self._measure(page, NARROWEST, f"{name} {NARROWEST}px")
+        self.measure(page, NARROWEST, f"{name} {NARROWEST}px")
 
-    def _measure(self, page: Page, width: int, where: str) -> None:
+    def measure(self, page: Page, width: int, where: str) -> None:
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             self.faults.append(f"{where}: {wide} px wide")
@@ -134,6 +134,21 @@ def test_every_page_of_who_is_signed_in(
     judge.look(other, "/sign-in/code/")
     other.click("text=Use a recovery code")
     judge.look(other, "/sign-in/code/?with=recovery_code")
+
+
+def test_long_german_words_fit_on_a_phone(
+    signed_in: Callable[..., tuple[Page, Person]], judge: Judge
+) -> None:
+    page, _ = signed_in(locale="de-DE")
+    page.set_viewport_size({"width": NARROWEST, "height": 800})
+    for path in OWN:
+        page.goto(path)
+        judge.measure(page, NARROWEST, f"{path} in German")
+    page.goto("/recovery-codes/new/")
+    page.click(GO)
+    page.wait_for_url("**/recovery-codes/")
+    judge.measure(page, NARROWEST, "/recovery-codes/ in German")
+    assert page.locator("html").get_attribute("lang") == "de"
 
 
 def test_every_page_of_who_has_a_passkey(

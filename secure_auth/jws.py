@@ -88,6 +88,27 @@ def verify(signed: bytes, signature: bytes, key: PublicKey) -> None:
     key.verify(encode_dss_signature(r, s), signed, ES256)
 
 
+def read_json(data: bytes) -> Any:
+    """The JSON of a header or of claims.
+
+    What two readers may take differently is none (RFC 7519 section 4, RFC 8725 section 3.7).
+
+    Raises:
+        ValueError: it is none, is not UTF-8, or names a member twice.
+    """
+    return _from_json(data.decode())
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member stands there twice")
+    return found
+
+
+_from_json = json.JSONDecoder(object_pairs_hook=_members).decode
+
+
 def encode_segment(data: bytes) -> str:
     """Base64url without padding (RFC 7515 section 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

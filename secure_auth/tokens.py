@@ -5,7 +5,6 @@ kid and typ, so jwk, jku, x5u and crit cannot steer it (RFC 8725 sections 3.1, 3
 token_type both name the kind: kinds are mutually exclusive (RFC 8725 section 3.12). No token carries personal data.
 """
 
-import json
 import re
 import secrets
 import time
@@ -33,6 +32,7 @@ MAX_TOKEN_LENGTH = 4096
 CLOCK_SKEW_SECONDS = 60
 TEXTS = ("sub", "jti", "token_type")
 TIMES = ("iat", "exp")
+LATEST = 253_402_300_799  # the last second of the year 9999, beyond which there is no date
 ACR = "aal2"
 ACCESS_TYPE = "at+jwt"
 # Of access tokens whose account must change its password first: no other service takes what is addressed to nobody.
@@ -63,6 +63,7 @@ class RingBackend(TokenBackend):
         )
         self.header_type = header_type
         self.audiences = (self.audience, *([RESTRICTED_AUDIENCE] if header_type == ACCESS_TYPE else []))
+        self.required = {"sid", "auth_time", "amr", "acr"} if header_type == ACCESS_TYPE else set()
         self.comes_again = comes_again  # with one request after the other: worth remembering
 
     def encode(self, payload: dict[str, Any]) -> str:
@@ -79,7 +80,7 @@ class RingBackend(TokenBackend):
         key = self._key(token)
         verify_token = jws.verify_token_again if self.comes_again else jws.verify_token
         try:
-            claims = json.loads(verify_token(token, key.verifying))
+            claims = jws.read_json(verify_token(token, key.verifying))
         except (InvalidSignature, ValueError, RecursionError) as error:
             raise TokenBackendError("Token is invalid") from error
         self._check_claims(claims)
@@ -88,7 +89,7 @@ class RingBackend(TokenBackend):
 
     def _check_claims(self, claims: Any) -> None:
         """What RFC 7519 section 4.1 asks of the claims that every token of ours has."""
-        if not isinstance(claims, dict):
+        if not isinstance(claims, dict) or not self.required <= claims.keys():
             raise TokenBackendError("Token is invalid")
         if claims.get("iss") != self.issuer or claims.get("aud") not in self.audiences:
             raise TokenBackendError("Token is invalid")
@@ -98,7 +99,7 @@ class RingBackend(TokenBackend):
         now = time.time()
         if claims["exp"] <= now:
             raise TokenBackendExpiredToken("Token is expired")
-        if claims["iat"] > now + CLOCK_SKEW_SECONDS or "nbf" in claims:
+        if claims["iat"] > now + CLOCK_SKEW_SECONDS or claims["exp"] > LATEST or "nbf" in claims:
             raise TokenBackendError("Token is invalid")
 
     def _key(self, token: str) -> keys.OpenKey:
@@ -121,11 +122,10 @@ def _backend(header_type: str, comes_again: bool) -> RingBackend:
 def _header(segment: str) -> dict[str, str]:
     """The JOSE header of a compact token; anything but what this service writes is refused before any other work."""
     try:
-        pairs = json.loads(jws.decode_segment(segment), object_pairs_hook=list)
-        header = dict(pairs)
-    except (ValueError, TypeError, RecursionError) as error:
+        header = jws.read_json(jws.decode_segment(segment))
+    except (ValueError, RecursionError) as error:
         raise MalformedToken("Token is invalid") from error
-    if len(pairs) != 3 or set(header) != {"alg", "kid", "typ"} or not isinstance(header["kid"], str):
+    if not isinstance(header, dict) or set(header) != {"alg", "kid", "typ"} or type(header["kid"]) is not str:
         raise MalformedToken("Token is invalid")
     return header
 

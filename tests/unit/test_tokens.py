@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 
 import tests.ready  # noqa: F401
-from secure_auth import digest_ring, tokens
+from secure_auth import digest_ring, jws, tokens
 from secure_auth.keys import OpenKey
 from secure_auth.models import Session, User
 from secure_auth.tokens import AccessToken, InvalidToken, PartialToken, RefreshToken, RingToken
@@ -80,6 +80,9 @@ CHANGES: dict[str, Change] = {
     "no id": lambda claims, _: claims.pop("jti"),
     "expired": lambda claims, _: claims.update(exp=int(time.time()) - 1),
     "from the future": lambda claims, _: claims.update(iat=int(time.time()) + 3600),
+    "later than dates go": lambda claims, _: claims.update(exp=10**30),
+    "no time of the login": lambda claims, _: claims.pop("auth_time"),
+    "no way of the login": lambda claims, _: claims.pop("amr"),
     "time as text": lambda claims, _: claims.update(iat="now"),
     "kind in the claims": lambda claims, _: claims.update(token_type="refresh"),
     "kind in the header": lambda _, header: header.update(typ="JWT"),
@@ -132,6 +135,28 @@ def test_second_spelling_of_a_token_is_refused(key: OpenKey, session: Session) -
     ):  # fmt: skip
         with pytest.raises(InvalidToken):
             AccessToken.read(spelled)
+
+
+def test_claims_that_readers_may_take_differently_are_refused(key: OpenKey, session: Session) -> None:
+    claims = json.dumps(jwt.decode(pair(session)[AccessToken], options={"verify_signature": False}))
+    members = {"alg": key.algorithm, "kid": key.kid, "typ": "at+jwt"}
+    header, in_pairs = (json.dumps(form).encode() for form in (members, list(members.items())))
+    assert AccessToken.read(sign_text(header, claims.encode(), key))
+    for head, body in (
+        (header, f'{claims[:-1]}, "sub": "someone"}}'.encode()),
+        (header, claims.encode("utf-16")),
+        (header, claims.encode("utf-8-sig")),
+        (header, json.dumps(list(json.loads(claims).items())).encode()),
+        (in_pairs, claims.encode()),
+    ):
+        with pytest.raises(InvalidToken):
+            AccessToken.read(sign_text(head, body, key))
+
+
+def sign_text(header: bytes, claims: bytes, key: OpenKey) -> str:
+    """A token of exactly these bytes, with a good signature."""
+    signed = f"{jws.encode_segment(header)}.{jws.encode_segment(claims)}"
+    return f"{signed}.{jws.encode_segment(jws.sign(signed.encode(), key.private))}"
 
 
 def test_retired_key_still_verifies_and_no_longer_signs(session: Session) -> None:

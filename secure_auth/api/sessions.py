@@ -14,14 +14,13 @@ from secure_auth.api.shapes import listing, pair_answer
 from secure_auth.browsers import read_cookie
 from secure_auth.errors import Code, validation_failed
 from secure_auth.own_data import describe_known_device, describe_session
-from secure_auth.tokens import MAX_TOKEN_LENGTH
 
 
 class RefreshBody(Body):
     """A refresh token."""
 
     refresh = Text(
-        max_length=MAX_TOKEN_LENGTH,
+        max_length=None,  # one that is too long is a bad token
         write_only=True,
         required=False,
         help_text="Left out where the refresh token comes as a cookie.",
@@ -31,7 +30,7 @@ class RefreshBody(Body):
 class TokenBody(Body):
     """An access token."""
 
-    token = Text(max_length=MAX_TOKEN_LENGTH, write_only=True)
+    token = Text(max_length=None, write_only=True)
 
 
 class RefreshView(ServiceView):

@@ -123,6 +123,8 @@ def test_a_token_that_is_too_long_is_a_bad_token(client: Client) -> None:
         answer = client.me("a" * length)
         problem(answer, "invalid_token")
         assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+        problem(client.refresh("a" * length), "invalid_token")
+        problem(client.post("token/verify/", {"token": "a" * length}), "invalid_token")
 
 
 def test_an_admin_who_would_reset_their_own_factors_is_recorded_as_such(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ua_parser import Parser, UserAgent
 
 UNKNOWN = "Unknown device"
+UNKNOWN_PROGRAM = "Unknown browser"
 LONGEST_NAME = 32
 SYSTEMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
 APPLE_DEVICES = frozenset({"iPhone", "iPad", "iPod"})  # other models are free text
@@ -28,10 +29,12 @@ NUMBER = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 @dataclass(frozen=True)
 class Agent:
-    """`words` for people; `kind` is the same without versions, so that it outlives an update."""
+    """`words` for people, and their parts; `kind` is the same without versions, so that it outlives an update."""
 
     words: str
     kind: str
+    program: str = ""
+    system: str = ""  # empty too where the program is its namesake
 
 
 @cache
@@ -54,9 +57,10 @@ def describe_agent(user_agent: str) -> Agent:
     if not name and not system:
         return Agent(UNKNOWN, UNKNOWN)
     version = ".".join(versions[:1] if system else versions)
-    name = name or "Unknown browser"
-    place = f" on {system}" if system not in ("", name) else ""
-    return Agent(f"{name} {version}".rstrip() + place, name + place)
+    name = name or UNKNOWN_PROGRAM
+    program, system = f"{name} {version}".rstrip(), "" if system == name else system
+    place = f" on {system}" if system else ""
+    return Agent(program + place, name + place, program, system)
 
 
 def _program(browser: "UserAgent | None", user_agent: str) -> tuple[str, list[str]]:

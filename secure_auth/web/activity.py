@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from audit.events import EventType, Outcome
-from secure_auth.agents import UNKNOWN, describe_agent
+from secure_auth.agents import UNKNOWN, UNKNOWN_PROGRAM, describe_agent
 
 WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
     (EventType.ACCOUNT_CONFIRM, Outcome.SUCCESS): gettext_lazy("You confirmed your address"),
@@ -142,5 +142,10 @@ def describe_event(event: dict[str, Any]) -> Line:
 
 def describe_device(user_agent: str) -> str:
     """A User-Agent in words; what it says of itself is shown as letters and digits only."""
-    words = describe_agent(user_agent).words
-    return _("Unknown device") if words == UNKNOWN else words
+    agent = describe_agent(user_agent)
+    if agent.words == UNKNOWN:
+        return _("Unknown device")
+    program = _("Unknown browser") if agent.program == UNKNOWN_PROGRAM else agent.program
+    if not agent.system:
+        return program
+    return _("%(program)s on %(system)s") % {"program": program, "system": agent.system}

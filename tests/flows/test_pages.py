@@ -61,6 +61,17 @@ def test_a_refused_password_is_advised_in_the_language_of_the_page(
     assert (page.status, advice in page.text) == (400, True)
 
 
+def test_a_device_is_told_in_the_language_of_the_page(visitor: Visitor, person: Person) -> None:
+    visitor.http.headers["User-Agent"] = (
+        "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
+    )
+    visitor.sign_in(person)
+    for language, words in (("en", "Firefox 143 on Linux"), ("de", "Firefox 143 auf Linux")):
+        visitor.http.headers["Accept-Language"] = language
+        for path in ("/", "/activity/"):
+            assert words in visitor.open(path).text
+
+
 def test_a_code_is_good_once_also_on_pages(visitor: Visitor, person: Person) -> None:
     code = person.code()
     visitor.prove_password(person)

@@ -6,8 +6,8 @@ from django.http import HttpResponse, HttpResponseBase
 
 from secure_auth import administration, people, review
 from secure_auth.acting import Actor
-from secure_auth.agents import describe_agent
 from secure_auth.errors import Code, Problem
+from secure_auth.web.activity import describe_device
 from secure_auth.web.console.entrance import console, query_of, show, who
 from secure_auth.web.forms import ReasonForm
 from secure_auth.web.page import lead_to
@@ -37,8 +37,8 @@ def _show_person(request: SignedRequest, user_id: str, form: ReasonForm) -> Http
         "form": form,
         "here": _page_of(user_id),
         "found": found,
-        "sessions": [(one, describe_agent(one.user_agent).words) for one in found.sessions],
-        "devices": [(one, describe_agent(one.user_agent).words) for one in found.devices],
+        "sessions": [(one, describe_device(one.user_agent)) for one in found.sessions],
+        "devices": [(one, describe_device(one.user_agent)) for one in found.devices],
         "is_self": found.user.pk == signed.user.pk,
     }
     return show(request, "person", context, status=form.status)

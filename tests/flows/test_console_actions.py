@@ -102,6 +102,8 @@ def test_an_empty_note_keeps_the_page(client: Client, look_in: LookIn) -> None:
     german = watcher.ask("GET", path, headers={"Accept-Language": "de"}).text
     assert "Refresh-Token noch einmal benutzt" in german
     assert "Zwei Seiten haben es" in german
+    listed = watcher.ask("GET", "/console/detections/?state=open", headers={"Accept-Language": "de"})
+    assert '<option value="open" selected>offen</option>' in listed.response.text
     watcher.get(path)
     answer = watcher.post(f"{path}acknowledge/", note=" ")
     assert answer.status_code == 400

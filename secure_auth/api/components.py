@@ -23,7 +23,7 @@ HEADERS = {
     "RateLimit-Policy": (
         "string",
         "That rate: requests, and the seconds for which each counts at most.",
-        '"requests";q=600;w=66',
+        '"requests";q=600;w=61',
     ),
     "WWW-Authenticate": (
         "string",

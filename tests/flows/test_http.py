@@ -119,12 +119,12 @@ def test_unknown_problem_is_not_found(client: Client) -> None:
 
 def test_limited_answers_tell_what_is_left(client: Client) -> None:
     first, second = client.get("me/"), client.get("me/")
-    assert first.headers["RateLimit-Policy"] == '"requests";q=600;w=66'
+    assert first.headers["RateLimit-Policy"] == '"requests";q=600;w=61'
     told = [re.findall(r'"requests";r=(\d+);t=(\d+)', one.headers["RateLimit"])[0] for one in (first, second)]
     assert [int(left) for left, _ in told] == [599, 598]
-    assert all(60 <= int(seconds) <= 66 for _, seconds in told)
+    assert all(60 <= int(seconds) <= 61 for _, seconds in told)
     login = client.login(Person(new_email()))
-    assert login.headers["RateLimit-Policy"] == '"password_source";q=30;w=66'
+    assert login.headers["RateLimit-Policy"] == '"password_source";q=30;w=60'
     assert "RateLimit" not in client.get("/healthz").headers
 
 

@@ -5,11 +5,11 @@ A bucket is ``marks`` {name: [until, n]}, ``flights`` {reservation id: [until, m
 far), ``locked`` (until) and ``unsaid`` [[level, locked]], locks that nobody was told of yet. All times are
 milliseconds of the store's own clock.
 
-A mark lives for the rule's ``span`` after the end of its ``slot``. Slots make the window slide in at most
-SLOTS + 1 marks a bucket: a count is dropped late, by up to one slot, never early, so that no rolling window
-ever holds more than ``allowed``. Limits of up to SLOTS counts use slots of one millisecond, which is an
-exact log. A flight that is not settled in time becomes a failure at the moment it expires; a lock that it
-begins is unsaid until a settlement tells it. Redis keeps none: rates begin no lock.
+A mark lives for the rule's ``span`` after the end of its ``slot``. Slots make the window slide in about SLOTS
+marks a bucket: a count is dropped late, by up to one slot, never early, so that no rolling window ever holds
+more than ``allowed``. Limits of up to SLOTS counts use slots of one millisecond, which is an exact log. A
+flight that is not settled in time becomes a failure at the moment it expires; a lock that it begins is unsaid
+until a settlement tells it. Redis keeps none: rates begin no lock.
 """
 
 from functools import cache
@@ -19,7 +19,7 @@ from typing import Any
 from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, Clear
 
-SLOTS = 10
+SLOTS = 60
 NEVER_MS = 1000 * 366 * 86_400_000  # a thousand years; sums stay exact in the 14 digits of Redis' JSON
 
 State = dict[str, Any]

@@ -1,8 +1,10 @@
 """Random interleavings: no store grants what the model refuses, nor refuses what the model allows."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +14,7 @@ from tests.unit.throttling.model import Model
 from throttling import limiter
 from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, LimitExceeded, Reservation
+from throttling.stores import bucket
 from throttling.stores.bucket import rule_of
 
 LIMITS = (
@@ -33,6 +36,15 @@ STEP = st.one_of(
     st.tuples(st.just("advance"), st.sampled_from(STEPS_MS), st.none()),
     st.tuples(st.just("clear"), st.sampled_from(LIMITS), st.none()),
 )
+
+
+@pytest.fixture(autouse=True)
+def few_slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A limit of twelve counts is grouped into slots: short histories never reach one of more than sixty."""
+    monkeypatch.setattr(bucket, "SLOTS", 10)
+    bucket.shape_of.cache_clear()
+    yield
+    bucket.shape_of.cache_clear()
 
 
 @dataclass

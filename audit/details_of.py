@@ -42,7 +42,7 @@ _MODELS: Final[dict[type[Any], tuple[Type, ...]]] = {
     ),
     Invitation: (Type.INVITATION_CREATE, Type.INVITATION_REVOKE),
     Lock: (Type.ACCOUNT_LOCK, Type.ACCOUNT_UNLOCK),
-    Login: (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.LOGIN_ENROLL_TOKEN, Type.REAUTHENTICATION),
+    Login: (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.LOGIN_ENROLL_TOKEN, Type.SESSION_REAUTHENTICATE),
     NoDetails: (Type.PASSWORD_RESET_REQUEST, Type.ACCOUNT_EXPORT),
     Transfer: (Type.USERS_IMPORT, Type.USERS_EXPORT),
     Authenticator: (

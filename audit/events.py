@@ -87,12 +87,12 @@ class EventType(StrEnum):
     SESSION_OPEN = "session.open"
     SESSION_REVOKE = "session.revoke"
     SESSION_END = "session.end"
+    SESSION_REAUTHENTICATE = "session.reauthenticate"
     TOKEN_REFRESH = "token.refresh"  # noqa: S105 the name of an event
     TOKEN_REUSE = "token.reuse"  # noqa: S105 the name of an event
     TOKEN_REFUSED = "token.refused"  # noqa: S105 the name of an event
     TOKEN_REVOKE = "token.revoke"  # noqa: S105 the name of an event
     TOKEN_INTROSPECT = "token.introspect"  # noqa: S105 the name of an event
-    REAUTHENTICATION = "reauthentication"
     LIMIT_EXCEEDED = "limit.exceeded"
     LIMIT_STORE = "limit.store"
     PERMISSION_DENIED = "permission.denied"
@@ -210,7 +210,7 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.INVITATION_REVOKE, _S): Severity.LOW,
     # whoever fails here has already shown the right password
     (EventType.LOGIN_SECOND_FACTOR, _F): Severity.MEDIUM,
-    (EventType.REAUTHENTICATION, _F): Severity.MEDIUM,
+    (EventType.SESSION_REAUTHENTICATE, _F): Severity.MEDIUM,
     (EventType.PASSWORD_CHANGE, _S): Severity.LOW,
     (EventType.PASSWORD_CHANGE, _F): Severity.MEDIUM,
     (EventType.PASSWORD_RESET, _S): Severity.MEDIUM,

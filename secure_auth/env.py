@@ -21,6 +21,7 @@ from throttling.stores.location import parse_location
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 MASTER_KEY_BYTES = 32
 PORTS = {"http": 80, "https": 443}
+MOST_LETTERS = 64
 MOST_DIGITS = 20  # of thousands of them Python makes no number
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -34,6 +35,14 @@ def refuse(name: str, why: str) -> ImproperlyConfigured:
 def text(name: str, default: str = "") -> str:
     """A string, blanks around it removed; empty counts as unset."""
     return os.environ.get(name, "").strip() or default
+
+
+def title(name: str, default: str) -> str:
+    """A name that mails, pages and authenticator apps show; of a colon these make two (the Key Uri Format)."""
+    value = text(name, default)
+    if len(value) > MOST_LETTERS or not value.isprintable() or ":" in value:
+        raise refuse(name, f"must be at most {MOST_LETTERS} printable characters without a colon")
+    return value
 
 
 def hand_down(name: str, value: str) -> None:

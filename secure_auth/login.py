@@ -206,7 +206,7 @@ def reauthenticate(
         Problem: invalid_code, invalid_credentials, temporarily_locked, invalid_token or service_unavailable.
     """
     if password:
-        kind = EventType.REAUTHENTICATION
+        kind = EventType.SESSION_REAUTHENTICATE
         password_checks.prove_current_password(
             user=user, session=session, password=password, source=source, kind=kind
         )
@@ -265,7 +265,7 @@ def _reauthentication(
     user: User, session: Session, factor: SecondFactor, source: Source, verdict: Verdict
 ) -> NewEvent:
     return factors.event(
-        EventType.REAUTHENTICATION,
+        EventType.SESSION_REAUTHENTICATE,
         user.pk,
         factor.method,
         source=source,

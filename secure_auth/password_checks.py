@@ -129,7 +129,7 @@ def prove_current_password(
                 source=source,
                 user=user.pk,
                 session=session.id,
-                details={"method": "password"} if kind == EventType.REAUTHENTICATION else {},
+                details={"method": "password"} if kind == EventType.SESSION_REAUTHENTICATE else {},
             )
             events.insert(0, event)
         append(*events)

@@ -128,7 +128,7 @@ EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.username, MAIL.password
 EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = MAIL.starttls, MAIL.tls, mail_settings.TIMEOUT_SECONDS
 MAIL_TEMPLATES_DIR = mail_settings.directory("MAIL_TEMPLATES_DIR")
-PRODUCT_NAME = env.text("PRODUCT_NAME", "Secure Auth")
+PRODUCT_NAME = env.title("PRODUCT_NAME", "Secure Auth")
 
 # WebAuthn
 WEBAUTHN_RELATED_ORIGINS = env.origins("WEBAUTHN_RELATED_ORIGINS", plain=False)

@@ -20,7 +20,7 @@ CODE_LOCKS: Final = frozenset(
 ASK_PASSWORD: Final = frozenset(
     {
         Type.LOGIN_PASSWORD,
-        Type.REAUTHENTICATION,
+        Type.SESSION_REAUTHENTICATE,
         Type.PASSWORD_CHANGE,
         Type.ADDRESS_REQUEST,
         Type.ACCOUNT_DELETE,
@@ -62,7 +62,9 @@ def guessed_password(seen: Sighting) -> bool:
 
 def guessed_code(seen: Sighting) -> bool:
     """A wrong code, or an attempt that a lock of the second step refused."""
-    judged = seen.type in (Type.LOGIN_SECOND_FACTOR, Type.REAUTHENTICATION) and seen.reason in WRONG_CODES
+    judged = (
+        seen.type in (Type.LOGIN_SECOND_FACTOR, Type.SESSION_REAUTHENTICATE) and seen.reason in WRONG_CODES
+    )
     return judged or _refused_by(seen, CODE_LOCKS)
 
 

@@ -90,7 +90,7 @@ RULES: Final = (
         ),
         by=Kind.ACCOUNT,
         window_seconds=HOUR,
-        types=frozenset({Type.LOGIN_SECOND_FACTOR, Type.REAUTHENTICATION, Type.LIMIT_EXCEEDED}),
+        types=frozenset({Type.LOGIN_SECOND_FACTOR, Type.SESSION_REAUTHENTICATE, Type.LIMIT_EXCEEDED}),
         counts={"codes": saw.guessed_code},
         distinct={"sources": (Kind.SOURCE, saw.guessed_code)},
         reached=({"codes": 6},),

@@ -30,7 +30,7 @@ _KINDS: Final[dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Type, ...]]] =
         Type.PASSWORD_RESET_REQUEST, Type.MFA_TOTP_BEGIN, Type.MFA_RESET_REQUEST, Type.MFA_RESET_CANCEL,
         Type.ADDRESS_REQUEST, Type.ADDRESS_CONFIRM, Type.MFA_WEBAUTHN_BEGIN,
     ),
-    (("authentication",), ("start",)): (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.REAUTHENTICATION),
+    (("authentication",), ("start",)): (Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.SESSION_REAUTHENTICATE),
     (("authentication",), ("info",)): (
         Type.LOGIN_ENROLL_TOKEN, Type.MFA_WEBAUTHN_CHALLENGE, Type.MFA_RECOVERY_CODES_USE,
         Type.TOKEN_REFUSED, Type.TOKEN_INTROSPECT,

@@ -46,7 +46,7 @@ _ACTIVITIES: Final[dict[tuple[int, int, str], tuple[Type, ...]]] = {
     (3002, 1, "Logon"): (Type.SESSION_OPEN,),
     (3002, 2, "Logoff"): (Type.SESSION_REVOKE, Type.SESSION_END),
     (3002, 6, "Preauth"): (
-        Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.LOGIN_ENROLL_TOKEN, Type.REAUTHENTICATION,
+        Type.LOGIN_PASSWORD, Type.LOGIN_SECOND_FACTOR, Type.LOGIN_ENROLL_TOKEN, Type.SESSION_REAUTHENTICATE,
         Type.MFA_WEBAUTHN_CHALLENGE,
     ),
     (3002, OTHER, ""): (Type.TOKEN_REFRESH, Type.TOKEN_REFUSED, Type.TOKEN_REVOKE, Type.TOKEN_INTROSPECT),

@@ -84,8 +84,8 @@ WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
     (EventType.TOKEN_REFUSED, Outcome.FAILURE): gettext_lazy("A token that is over was refused"),
     (EventType.TOKEN_REVOKE, Outcome.SUCCESS): gettext_lazy("An app signed out"),
     (EventType.TOKEN_INTROSPECT, Outcome.SUCCESS): gettext_lazy("Another service checked a session"),
-    (EventType.REAUTHENTICATION, Outcome.SUCCESS): gettext_lazy("You proved again that it is you"),
-    (EventType.REAUTHENTICATION, Outcome.FAILURE): gettext_lazy("Proving again failed"),
+    (EventType.SESSION_REAUTHENTICATE, Outcome.SUCCESS): gettext_lazy("You proved again that it is you"),
+    (EventType.SESSION_REAUTHENTICATE, Outcome.FAILURE): gettext_lazy("Proving again failed"),
     (EventType.LIMIT_EXCEEDED, Outcome.FAILURE): gettext_lazy("Too many attempts: refused for a while"),
     (EventType.PERMISSION_DENIED, Outcome.FAILURE): gettext_lazy(
         "Something was refused that needs more rights"

@@ -34,7 +34,7 @@ def test_counter_that_does_not_grow_is_refused_and_told(
         if one["type"] == "webauthn"
     )
     told = events(server, user=user, reason="sign_counter")
-    assert [one.type for one in told] == ["login.second_factor"] * 4 + ["reauthentication"]
+    assert [one.type for one in told] == ["login.second_factor"] * 4 + ["session.reauthenticate"]
     assert {one.severity for one in told} == {"high"}
     assert {one.details["authenticator"] for one in told} == {key}
     mails = client.mailbox(person).wait_for_subject("A passkey may have been copied")

@@ -104,7 +104,7 @@ def test_reauthentication_has_the_accounts_ten_tries(
     person = client.sign_up()
     bodies = [{"method": method, "code": code} for code in wrong_codes(person, method, BARRAGE)]
     hits = fire(fleet, "reauthenticate/", bodies, [person.access])
-    assert_evaluated(fleet, person, hits, "reauthentication", 10)
+    assert_evaluated(fleet, person, hits, "session.reauthenticate", 10)
     right = person.code() if method == "totp" else person.recovery_codes[0]
     late = client.post("reauthenticate/", {"method": method, "code": right}, person.access)
     assert code_of(late) == "temporarily_locked"

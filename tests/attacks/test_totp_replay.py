@@ -44,7 +44,7 @@ def test_code_of_a_login_opens_no_other_login_nor_reauthentication(
     refused = events(server, user=claims(person.access)["sub"], outcome="failure")
     assert [(one.type, one.reason) for one in refused] == [
         ("login.second_factor", "replayed_code"),
-        ("reauthentication", "replayed_code"),
+        ("session.reauthenticate", "replayed_code"),
     ]
 
 

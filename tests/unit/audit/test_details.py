@@ -1,5 +1,6 @@
 """Details hold what the vocabulary knows, and nothing else."""
 
+import re
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,10 @@ def test_every_type_has_details_and_a_severity() -> None:
     assert set(DETAILS) == set(EventType)
     for type_ in EventType:
         assert isinstance(default_severity(type_, Outcome.FAILURE), Severity)
+
+
+def test_every_type_is_a_subject_and_an_action() -> None:
+    assert [type_ for type_ in EventType if not re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", type_)] == []
 
 
 def test_details_and_free_text_share_no_name() -> None:

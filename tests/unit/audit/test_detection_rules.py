@@ -63,7 +63,9 @@ def test_many_machines_that_try_a_list_are_recognised_together() -> None:
     assert rules(*[unknown(account=f"nobody-{n}", source=f"192.0.2.{n % 19}") for n in range(50)]) == set()
 
 
-@pytest.mark.parametrize("kind", ["reauthentication", "password.change", "address.request", "account.delete"])
+@pytest.mark.parametrize(
+    "kind", ["session.reauthenticate", "password.change", "address.request", "account.delete"]
+)
 def test_wrong_passwords_of_somebody_signed_in_count_too(kind: str) -> None:
     assert rules(*[wrong() for _ in range(9)], seen(kind, "wrong_password")) == {"brute_force"}
     assert rules(*[wrong() for _ in range(9)], seen(kind, "credential_changed")) == set()
@@ -73,7 +75,7 @@ def test_second_factor_guessing_needs_more_codes_than_one_login_takes() -> None:
     codes = [seen("login.second_factor", "wrong_code") for _ in range(6)]
     assert rules(*codes) == {"second_factor_guessing"}
     assert rules(*codes[1:], seen("login.second_factor")) == set()
-    assert rules(*codes[1:], seen("reauthentication", "replayed_code")) == {"second_factor_guessing"}
+    assert rules(*codes[1:], seen("session.reauthenticate", "replayed_code")) == {"second_factor_guessing"}
 
 
 def test_one_reused_refresh_token_is_enough() -> None:

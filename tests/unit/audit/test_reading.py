@@ -39,7 +39,7 @@ def mixed(count: int) -> list[dict[str, Any]]:
     generator = random.Random(7)
     events = [
         failure(
-            type=generator.choice(["login.password", "login.second_factor", "reauthentication"]),
+            type=generator.choice(["login.password", "login.second_factor", "session.reauthenticate"]),
             outcome=generator.choice(["success", "failure"]),
             severity=generator.choice(["info", "high"]),
             user=generator.choice(["", "user-1", "user-2"]),
@@ -71,7 +71,7 @@ def value_of(event: dict[str, Any], name: str) -> str:
         {"ip": "192.0.2.1"},
         {"ip": "2001:0db8:0:0::1"},
         {"request_id": "r-1"},
-        {"type": "reauthentication", "user": "user-2"},
+        {"type": "session.reauthenticate", "user": "user-2"},
         {"ip": "192.0.2.1", "outcome": "success", "severity": "info"},
         {"user": "user-1", "ip": "192.0.2.1", "session": "s-1", "request_id": "r-2"},
         {},

@@ -13,6 +13,7 @@ from secure_auth import digest_ring
 
 MAX_LENGTH = 254
 ID_LENGTH = 32
+BLANKS = " \t"  # that a keyboard's completion leaves behind an address; ends of lines are no accident
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,14 @@ def account_ids(key: str) -> list[str]:
 
 
 def parse_address(typed: str) -> Address:
-    """Normalise an address (RFC 5321, RFC 6531): NFC, the domain in its Unicode form.
+    """Normalise an address (RFC 5321, RFC 6531): NFC, the domain in its Unicode form, no blanks around it.
 
     Raises:
         ValueError: it is not an address.
     """
     try:
         parsed = validate_email(
-            typed,
+            typed.strip(BLANKS),
             check_deliverability=False,
             allow_smtputf8=True,
             allow_quoted_local=False,

@@ -16,6 +16,7 @@ from secure_auth import addresses
         ("straße@example.org", "STRASSE@example.org"),
         ("oﬃce@example.org", "office@example.org"),
         ("\u212aelvin@example.org", "kelvin@example.org"),
+        ("ada@example.org", " ada@example.org\t "),
     ],
 )
 def test_spellings_of_one_address_have_one_key(one: str, other: str) -> None:

@@ -117,6 +117,7 @@ class Device:
     """A remembered device."""
 
     device: Id | None = None
+    actor: Id | None = None  # who did it, where that is not the `user` of the event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,15 +157,27 @@ def change_password(
 
 
 def revocations(
-    session_ids: list[str], user_id: str, reason: Reason, source: Source, **details: object
+    session_ids: list[str],
+    user_id: str,
+    reason: Reason,
+    source: Source,
+    *,
+    device_ids: Sequence[str] = (),
+    **details: object,
 ) -> list[NewEvent]:
-    """A session.revoke for each session that something else ended."""
-    return [
-        factors.plain_event(
-            EventType.SESSION_REVOKE, user_id, source=source, session=session_id, reason=reason, **details
-        )
-        for session_id in session_ids
+    """A session.revoke for each session that something else ended, a device.forget for each known device."""
+    tell = factors.plain_event
+    ended = [
+        tell(EventType.SESSION_REVOKE, user_id, source=source, session=one, reason=reason, **details)
+        for one in session_ids
     ]
+    forgotten = [
+        tell(
+            EventType.DEVICE_FORGET, user_id, source=source, session="", reason=reason, device=one, **details
+        )
+        for one in device_ids
+    ]
+    return ended + forgotten
 
 
 def request_reset(*, email: str, source: Source) -> None:
@@ -217,10 +229,11 @@ def confirm_reset(*, token: str, new_password: str, source: Source) -> None:
             pending.bump_credentials(user.pk, password=encoded, **settled)
             links.kill_links(user.pk, MailToken.Purpose.RESET, now=now)
             ended = sessions.end_sessions(user.pk, reason="password_reset", now=now)
-            devices.forget_devices(user.pk, now=now)
+            forgotten = devices.forget_devices(user.pk, now=now)
             lockout.clear_after_reset(addresses.account_id(user.email_key))
             outbox.queue_mail("password_changed", to=user.email)
             done = event(EventType.PASSWORD_RESET, source=source, user=user.pk)
-            append(done, *revocations(ended, user.pk, Reason.PASSWORD_RESET, source))
+            cause = Reason.PASSWORD_RESET
+            append(done, *revocations(ended, user.pk, cause, source, device_ids=forgotten))
     if not usable:
         raise refuse_link(EventType.PASSWORD_RESET, source=source)

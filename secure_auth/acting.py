@@ -56,6 +56,6 @@ def refusal_event(kind: EventType, user_id: str, actor: Actor, reason: Reason) -
 def end_everything(user: User, reason: Reason, actor: Actor, now: datetime) -> list[NewEvent]:
     """End sessions, devices and mailed links of an account; the events that say so are for the caller to append."""
     ended = sessions.end_sessions(user.pk, reason=reason, now=now)
-    devices.forget_devices(user.pk, now=now)
+    forgotten = devices.forget_devices(user.pk, now=now)
     links.kill_links(user.pk, *MailToken.Purpose, now=now)
-    return accounts.revocations(ended, user.pk, reason, actor.source, **actor.details)
+    return accounts.revocations(ended, user.pk, reason, actor.source, device_ids=forgotten, **actor.details)

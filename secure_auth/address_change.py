@@ -10,6 +10,7 @@ lock, and changing back finds it as it was.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -24,6 +25,13 @@ from secure_auth.errors import Code, Problem, invalid_token, validation_failed
 from secure_auth.models import AddressChange, MailToken, Registration, Session, User
 
 OLD, NEW = MailToken.Purpose.OLD_ADDRESS, MailToken.Purpose.NEW_ADDRESS
+
+
+class Ended(NamedTuple):
+    """What a change of address ended, by ids."""
+
+    sessions: list[str]
+    devices: list[str]
 
 
 def request_change(
@@ -177,13 +185,23 @@ def _conclude(
         refused = _event(EventType.ADDRESS_CHANGE, user.pk, taken, source, failed=True, change=change.id)
         return False, [refused]
     done = _event(
-        EventType.ADDRESS_CHANGE, user.pk, Reason.BY_USER, source, change=change.id, sessions=len(ended)
+        EventType.ADDRESS_CHANGE,
+        user.pk,
+        Reason.BY_USER,
+        source,
+        change=change.id,
+        sessions=len(ended.sessions),
     )
-    return True, [done, *accounts.revocations(ended, user.pk, Reason.ADDRESS_CHANGED, source)]
+    return True, [done, *_told(ended, user, source)]
 
 
-def _move(user: User, new: Address, *, keep: str, now: datetime, by_operator: str = "") -> list[str] | None:
-    """Give an account its new address; the ids of the sessions that ended, None when the address is taken.
+def _told(ended: Ended, user: User, source: Source, **details: object) -> list[NewEvent]:
+    cause = Reason.ADDRESS_CHANGED
+    return accounts.revocations(ended.sessions, user.pk, cause, source, device_ids=ended.devices, **details)
+
+
+def _move(user: User, new: Address, *, keep: str, now: datetime, by_operator: str = "") -> Ended | None:
+    """Give an account its new address; what ended by it, None when the address is taken.
 
     Mailed links die with the mailbox that they lie in, but for one that cancels a waiting reset of the factors.
     """
@@ -195,10 +213,11 @@ def _move(user: User, new: Address, *, keep: str, now: datetime, by_operator: st
     Registration.objects.filter(email_key=new.key).delete()
     _settle_open(user.pk, now)
     links.kill_links(user.pk, MailToken.Purpose.RESET, MailToken.Purpose.ENROL, now=now)
-    devices.forget_devices(user.pk, now=now)
+    forgotten = devices.forget_devices(user.pk, now=now)
     for to in (user.email, new.email):
         outbox.queue_mail("address_changed", to=to, old=user.email, new=new.email, by_operator=by_operator)
-    return sessions.end_sessions(user.pk, reason=Reason.ADDRESS_CHANGED, now=now, keep=keep)
+    over = sessions.end_sessions(user.pk, reason=Reason.ADDRESS_CHANGED, now=now, keep=keep)
+    return Ended(over, forgotten)
 
 
 def change_by_operator(*, user: User, new_email: str, actor: Actor) -> None:
@@ -219,8 +238,7 @@ def change_by_operator(*, user: User, new_email: str, actor: Actor) -> None:
         if ended is None:
             append(refusal_event(EventType.ADDRESS_CHANGE, user.pk, actor, Reason.KNOWN_ADDRESS))
         else:
-            over = accounts.revocations(ended, user.pk, Reason.ADDRESS_CHANGED, actor.source, **actor.details)
-            done = action_event(EventType.ADDRESS_CHANGE, user.pk, actor, sessions=len(ended))
-            append(done, *over)
+            done = action_event(EventType.ADDRESS_CHANGE, user.pk, actor, sessions=len(ended.sessions))
+            append(done, *_told(ended, user, actor.source, **actor.details))
     if ended is None:
         raise Refused("an account with this address exists")

@@ -105,8 +105,8 @@ def live_devices(now: datetime) -> QuerySet[KnownDevice]:
     return KnownDevice.objects.filter(revoked_at=None, expires_at__gt=now)
 
 
-def forget_devices(user_id: str, *, now: datetime, device_id: str = "") -> int:
-    """Forget all devices and sources of an account, or one device; how many devices were live.
+def forget_devices(user_id: str, *, now: datetime, device_id: str = "") -> list[str]:
+    """Forget all devices and sources of an account, or one device; the ids of those that were known until now.
 
     Logins under way leave their lanes.
     """
@@ -117,4 +117,6 @@ def forget_devices(user_id: str, *, now: datetime, device_id: str = "") -> int:
     else:
         familiar.forget_sources(user_id)
     logins.update(device_id="")
-    return devices.update(revoked_at=now)
+    known = {device.id: device.expires_at for device in devices.order_by("pk").select_for_update()}
+    KnownDevice.objects.filter(pk__in=known).update(revoked_at=now)
+    return [id_ for id_, expires_at in known.items() if expires_at > now]

@@ -18,7 +18,7 @@ def test_address_changes_when_both_ends_confirmed(server: Server, new_client: Ne
     other = Person(person.email, authenticator=person.authenticator, recovery_codes=person.recovery_codes)
     partial = expect(elsewhere.login(other), 200)["partial_token"]
     expect(elsewhere.verify(partial, person.recovery_codes[0], "recovery_code", remember_device=True), 200)
-    assert len(expect(client.get("devices/", person.access), 200)["results"]) == 1
+    (device,) = expect(client.get("devices/", person.access), 200)["results"]
     new = new_email("moved")
     old_token, new_token = begin(client, person, new)
     assert confirm(client, new_token) == "waiting"
@@ -37,6 +37,10 @@ def test_address_changes_when_both_ends_confirmed(server: Server, new_client: Ne
     mine = expect(client.get("me/activity/", person.access), 200)["results"]
     heard = [event["type"] for event in mine if event["type"].startswith("address.")]
     assert heard == ["address.change", "address.confirm", "address.confirm", "address.request"]
+    forgotten = [event for event in mine if event["type"] == "device.forget"]
+    assert [(one["reason"], one["details"]["device"]) for one in forgotten] == [
+        ("address_changed", device["id"])
+    ]
 
 
 def test_either_end_may_be_first_and_none_counts_twice(client: Client) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from audit.events import Source
@@ -98,7 +98,7 @@ def a_session() -> Callable[[], object]:
 def a_device() -> Callable[[], object]:
     user = a_user()
     devices.remember_device(user, known_id="", user_agent="", now=timezone.now())
-    return lambda: devices.forget_devices(user.pk, now=timezone.now())
+    return transaction.atomic(lambda: devices.forget_devices(user.pk, now=timezone.now()))
 
 
 def a_device_seen_once_since() -> Callable[[], object]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from mfa.models import RecoveryCode
+from mfa.totp import Judgement
 
 CODES = 10
 FEW_LEFT = 3
@@ -44,13 +45,15 @@ def replace_codes(user_id: str, *, digest: Digest, key_id: str) -> list[str]:
     return codes
 
 
-def spend_code(user_id: str, code: str, *, digests: Digests, now: datetime) -> bool:
+def spend_code(user_id: str, code: str, *, digests: Digests, now: datetime) -> Judgement:
     """Use up a code, known by any of its digests: one conditional UPDATE, so that it is spent exactly once."""
     bare = normalize_code(code)
     if bare is None:
-        return False
-    unused = RecoveryCode.objects.filter(user_id=user_id, digest__in=digests(bare), used_at=None)
-    return bool(unused.update(used_at=now))
+        return Judgement.WRONG
+    own = RecoveryCode.objects.filter(user_id=user_id, digest__in=digests(bare))
+    if own.filter(used_at=None).update(used_at=now):
+        return Judgement.ACCEPTED
+    return Judgement.REPLAYED if own.exists() else Judgement.WRONG
 
 
 def count_left(user_id: str) -> int:

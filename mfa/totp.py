@@ -136,7 +136,7 @@ def _newest_match(secret: bytes, code: str, scheme: Scheme, steps: range) -> int
 
 
 class Judgement(Enum):
-    """What a code is. A replayed one is of a step that is over: somebody else may have read it, and been faster."""
+    """What a code is. A replayed one was used, or its step is over: somebody else may have read it, and been faster."""
 
     ACCEPTED = "accepted"
     REPLAYED = "replayed"

@@ -103,8 +103,7 @@ def accept(user: User, method: str, code: str, *, now: datetime) -> Reason:
     """Why a code is refused; NONE for one that is right and was not used before, which is used up by this."""
     if method == "totp":
         return REASONS[totp.accept_code(confirmed_totp(user.pk), code, unseal=unseal_totp, now=now)]
-    is_spent = recovery_codes.spend_code(user.pk, code, digests=_digests_of_code(user.pk), now=now)
-    return Reason.NONE if is_spent else Reason.WRONG_CODE
+    return REASONS[recovery_codes.spend_code(user.pk, code, digests=_digests_of_code(user.pk), now=now)]
 
 
 def wrong_first_code(row: TotpAuthenticator, code: str, *, now: datetime) -> Problem:

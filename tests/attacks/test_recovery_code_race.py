@@ -100,7 +100,7 @@ def test_code_at_two_nodes_and_two_doors_at_once_is_spent_once(
     assert fleet.rows(told, [person.email]) == [(1,)]
 
 
-def test_spent_or_replaced_code_opens_nothing(client: Client) -> None:
+def test_spent_or_replaced_code_opens_nothing(server: Server, client: Client) -> None:
     person = client.sign_up()
     spent, unspent = person.recovery_codes[:2]
     pending = expect(client.login(person), 200)["partial_token"]
@@ -112,3 +112,6 @@ def test_spent_or_replaced_code_opens_nothing(client: Client) -> None:
     last = expect(client.login(person), 200)["partial_token"]
     assert code_of(client.verify(last, unspent, "recovery_code")) == "invalid_code"
     expect(client.verify(last, new[0], "recovery_code"), 200)
+    told = events(server, type="login.second_factor", outcome="failure", ip=client.address)
+    judged = [one.reason for one in told if one.reason != "login_ended"]
+    assert judged == ["replayed_code", "wrong_code"], "a spent code is no guess: somebody has read the sheet"

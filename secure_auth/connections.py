@@ -79,7 +79,7 @@ class ProblemTask(ErrorTask):
 
 
 class RequestParser(HTTPRequestParser):
-    """Refuses a request whose length is told twice, which two servers may read as two different requests.
+    """Refuses a request whose length is told twice, or by chunks before HTTP/1.1: two servers may read two from it.
 
     One without a body that expects "100-continue" is answered at once. Whatever cannot be read is answered.
     """
@@ -87,7 +87,7 @@ class RequestParser(HTTPRequestParser):
     completed: bool
 
     def parse_header(self, header_plus: bytes) -> None:
-        """RFC 9112 section 6.1: both fields together ought to be handled as an error."""
+        """RFC 9112 section 6.1: both fields together ought to be handled as an error, chunks in HTTP/1.0 must be."""
         try:
             super().parse_header(header_plus)
         except ValueError as error:
@@ -97,6 +97,8 @@ class RequestParser(HTTPRequestParser):
             self.content_length = BODY_BYTES
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Content-Length beside Transfer-Encoding")
+        if "TRANSFER_ENCODING" in self.headers:
+            raise ParsingError("Transfer-Encoding where HTTP/1.1 is not spoken")
         if not self.chunked and not self.content_length:
             self.expect_continue = (
                 False  # nothing will come: to ask for it would be to wait for ever (RFC 9110 10.1.1)

@@ -30,9 +30,9 @@ def exchange(server: Server, request: bytes) -> bytes:
         return answer
 
 
-def head(server: Server, *lines: str, path: str = "/api/v1/login/") -> bytes:
+def head(server: Server, *lines: str, path: str = "/api/v1/login/", version: str = "1.1") -> bytes:
     host = server.origin.partition("://")[2]
-    fixed = (f"POST {path} HTTP/1.1", f"Host: {host}", f"X-Forwarded-For: {new_address()}")
+    fixed = (f"POST {path} HTTP/{version}", f"Host: {host}", f"X-Forwarded-For: {new_address()}")
     return "\r\n".join([*fixed, "Content-Type: application/json", *lines, "", ""]).encode("latin-1")
 
 
@@ -115,10 +115,27 @@ def test_address_of_no_form_is_a_problem_document(server: Server, address: str) 
     assert document["code"] == "validation_failed"
 
 
-def test_length_and_chunks_together_smuggle_nothing(server: Server) -> None:
+@parsing
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_length_and_chunks_together_smuggle_nothing(server: Server, version: str) -> None:
+    lines = ("Connection: keep-alive", "Content-Length: 5", "Transfer-Encoding: chunked")
+    assert_ends(server, head(server, *lines, version=version) + b"0\r\n\r\n")
+
+
+@parsing
+def test_chunks_before_http_1_1_smuggle_nothing(server: Server) -> None:
+    """Who stands in front may take what follows for chunks; by its version it is the next request (RFC 9112 6.1)."""
+    assert_ends(server, head(server, "Connection: keep-alive", "Transfer-Encoding: chunked", version="1.0"))
+
+
+def assert_ends(server: Server, request: bytes) -> None:
+    """The request is refused, and no other is read behind it."""
     smuggled = b"GET /api/v1/me/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    request = head(server, "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n" + smuggled
-    assert exchange(server, request).count(b"HTTP/1.1 ") == 1
+    with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
+        connection.sendall(request + smuggled)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.count(b"HTTP/1.") == 1
+    assert raw_problem(answer)["code"] == "validation_failed"
 
 
 def test_nul_in_a_header_reaches_no_store(server: Server) -> None:

@@ -35,7 +35,7 @@ def safe_methods(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 def route_of(request: HttpRequest) -> str:
     """The pattern that a request matched, one for each action; empty where a project's own handler matched none."""
     match = request.resolver_match
-    return match.route.replace("<action:action>", match.kwargs.get("action", "")) if match else ""
+    return match.route.replace("<action:action>", str(match.kwargs.get("action"))) if match else ""
 
 
 def at_origin(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

@@ -8,11 +8,13 @@ from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
+from django.urls import ResolverMatch
 
 import tests.ready  # noqa: F401
 from secure_auth import startup
 from secure_auth.adopting.middleware import AccessTokenMiddleware
 from secure_auth.adopting.requests import refusal
+from secure_auth.plain_views import route_of
 
 
 def test_middleware_does_not_start_without_those_that_it_rests_on() -> None:
@@ -37,6 +39,16 @@ def test_fault_of_the_demand_is_no_permission() -> None:
 
     with pytest.raises(KeyError):
         refusal(RequestFactory().get("/"), demand)
+
+
+def test_action_of_the_projects_own_may_be_a_number() -> None:
+    request, route = RequestFactory().get("/orders/7/"), "orders/<int:action>/"
+    request.resolver_match = ResolverMatch(basket, (), {"action": 7}, route=route)
+    assert route_of(request) == route
+
+
+def basket(request: HttpRequest, action: int) -> HttpResponse:
+    return HttpResponse()
 
 
 def test_service_does_not_start_within_a_projects_transaction_of_each_request(

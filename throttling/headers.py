@@ -83,7 +83,7 @@ def _tightness(usage: Usage) -> tuple[float, bool, int]:
 def policy_window_seconds(limit: Limit) -> int:
     """The window that is told: the longest that a count is kept.
 
-    Whoever spreads the quota over it is never refused; over the limit's own, which a count may outlast by a tenth, they
-    would be.
+    Whoever spreads the quota over it is never refused; over the limit's own, which a count may outlast by a
+    sixtieth, they would be.
     """
     return ceil(kept_ms(limit) / 1000)

@@ -222,6 +222,7 @@ _NOTABLE: Final[dict[tuple[EventType, Outcome], Severity]] = {
     (EventType.MFA_RESET_CANCEL, _S): Severity.HIGH,
     (EventType.MFA_RESET, _S): Severity.HIGH,
     (EventType.ADDRESS_REQUEST, _S): Severity.MEDIUM,
+    (EventType.ADDRESS_REQUEST, _F): Severity.MEDIUM,
     (EventType.ADDRESS_CHANGE, _S): Severity.HIGH,
     (EventType.ADDRESS_CHANGE, _F): Severity.MEDIUM,
     (EventType.MFA_RECOVERY_CODES_GENERATE, _S): Severity.LOW,

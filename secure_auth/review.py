@@ -72,7 +72,7 @@ def _own_view(event: dict[str, Any]) -> dict[str, Any]:
 
     Why a change of address came to nothing is kept back: it would tell whether another address has an account.
     """
-    if event["type"] in ABOUT_ANOTHER_ADDRESS:
+    if event["type"] in ABOUT_ANOTHER_ADDRESS and event["reason"] != Reason.WRONG_PASSWORD:
         event = {**event, "reason": ""}
     if "actor" not in event["details"]:
         return event

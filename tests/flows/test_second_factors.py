@@ -155,6 +155,7 @@ def test_wrong_current_password_is_told_as_what_it_was_typed_for(
     problem(client.request(method, path, person.access, json=wrong), "invalid_credentials")
     told = expect(client.get("me/activity/?limit=1", person.access), 200)["results"][0]
     assert (told["type"], told["outcome"], told["session"]) == (kind, "failure", person.session_id)
+    assert (told["reason"], told["severity"]) == ("wrong_password", "medium")
 
 
 def test_reset_replaces_the_password_and_nothing_else(

@@ -25,7 +25,7 @@ WORDS: Final[dict[tuple[EventType, Outcome], Promise]] = {
     (EventType.LOGIN_PASSWORD, Outcome.SUCCESS): gettext_lazy("Right password, first step of a sign-in"),
     (EventType.LOGIN_PASSWORD, Outcome.FAILURE): gettext_lazy("Failed sign-in: wrong password"),
     (EventType.LOGIN_SECOND_FACTOR, Outcome.SUCCESS): gettext_lazy("Second step of a sign-in"),
-    (EventType.LOGIN_SECOND_FACTOR, Outcome.FAILURE): gettext_lazy("Failed sign-in: wrong code"),
+    (EventType.LOGIN_SECOND_FACTOR, Outcome.FAILURE): gettext_lazy("Failed sign-in: second step"),
     (EventType.LOGIN_ENROLL_TOKEN, Outcome.FAILURE): gettext_lazy(
         "An authenticator was to be set up without the mailed link"
     ),

@@ -80,6 +80,8 @@ def test_a_code_is_good_once_also_on_pages(visitor: Visitor, person: Person) -> 
     visitor.prove_password(person)
     page = visitor.fill(code=code)
     assert (page.status, page.path) == (401, "/sign-in/code/")
+    visitor.fill(code=person.code())
+    assert "Failed sign-in: second step" in visitor.open("/activity/").text
 
 
 def test_a_forgotten_password_is_reset_by_mail(visitor: Visitor, person: Person, server: Server) -> None:

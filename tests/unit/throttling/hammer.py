@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 import django
 
@@ -30,6 +31,7 @@ LIMITS = (
     Limit("spraying", 7, 600, Counts.DISTINCT_FAILURES),
     Limit("totp_account", 9, 900, Counts.FAILURES),
 )
+GROUPED = Limit("requests", 70, 600, Counts.ATTEMPTS)  # too large for a mark of each count's own
 
 
 def guess(claims: list[Claim], counts: Counter[str], *, failed: bool, hold_seconds: float) -> None:
@@ -46,15 +48,20 @@ def guess(claims: list[Claim], counts: Counter[str], *, failed: bool, hold_secon
         limiter.settle(reservation, failed=failed)
 
 
+def limits_of(plan: dict) -> Sequence[Limit]:
+    if plan["grouped"]:
+        return [GROUPED]
+    return LIMITS if plan["all_limits"] else random.sample(LIMITS, random.randint(1, len(LIMITS)))
+
+
 def work(plan: dict, counts: Counter[str]) -> None:
     try:
         for _ in range(plan["guesses"]):
-            limits = LIMITS if plan["all_limits"] else random.sample(LIMITS, random.randint(1, len(LIMITS)))
             owners, member = (
                 random.sample(plan["owners"], min(2, len(plan["owners"]))),
                 f"m{random.randrange(40)}",
             )
-            claims = [Claim(limit, random.choice(owners), member=member) for limit in limits]
+            claims = [Claim(limit, random.choice(owners), member=member) for limit in limits_of(plan)]
             guess(claims, counts, failed=plan["failed"], hold_seconds=plan["hold_seconds"])
     except Exception as error:
         counts[f"error {type(error).__name__}: {error} {error.__cause__}"] += 1

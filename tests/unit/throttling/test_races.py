@@ -8,7 +8,7 @@ from collections import Counter
 
 from tests.conftest import scaled
 from tests.unit.throttling.conftest import Store
-from tests.unit.throttling.hammer import LIMITS
+from tests.unit.throttling.hammer import GROUPED, LIMITS
 from throttling.inspection import status
 
 PROCESSES = 4
@@ -22,6 +22,7 @@ def hammer(store: Store, owners: list[str], **plan: object) -> Counter[str]:
         "guesses": scaled(15, 60),
         "failed": True,
         "hold_seconds": 0.0,
+        "grouped": False,
         **plan,
     }
     inherited = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
@@ -42,6 +43,12 @@ def test_exactly_the_allowed_guesses_are_evaluated(store: Store) -> None:
     assert counts["evaluated"] == 5
     assert counts["refused"] > 0
     assert {one.purpose for one in status(owner) if one.locked_until} == {"password_account_source"}
+
+
+def test_rate_whose_counts_are_grouped_is_as_exact(store: Store) -> None:
+    counts = hammer(store, [store.owner()], grouped=True)
+    assert counts["evaluated"] == GROUPED.allowed
+    assert counts["refused"] > 0
 
 
 def test_many_limits_and_owners_stay_exact_without_deadlock(store: Store) -> None:

@@ -99,14 +99,15 @@ def read_json(data: bytes) -> Any:
     return _from_json(data.decode())
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Members by name. Raises ValueError: one stands there twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a member stands there twice")
     return found
 
 
-_from_json = json.JSONDecoder(object_pairs_hook=_members).decode
+_from_json = json.JSONDecoder(object_pairs_hook=unique_members).decode
 
 
 def encode_segment(data: bytes) -> str:

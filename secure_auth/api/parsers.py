@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from secure_auth.jws import unique_members
+
 MOST_FIELDS = 50
 
 
@@ -29,7 +31,7 @@ class StrictFormParser(BaseParser):
                 errors="strict",
                 max_num_fields=MOST_FIELDS,
             )
-            return _unique(pairs)
+            return unique_members(pairs)
         except ValueError as error:
             raise ParseError from error
 
@@ -47,7 +49,7 @@ class StrictJSONParser(BaseParser):
         """
         try:
             body = json.loads(
-                stream.read().decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
+                stream.read().decode("utf-8"), object_pairs_hook=unique_members, parse_constant=_refuse
             )
             json.dumps(body, ensure_ascii=False).encode()  # an escaped lone surrogate is no text
         except (ValueError, RecursionError) as error:
@@ -55,13 +57,6 @@ class StrictJSONParser(BaseParser):
         if not isinstance(body, dict):
             raise ParseError
         return body
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = dict(pairs)
-    if len(names) != len(pairs):
-        raise ValueError("duplicate name")
-    return names
 
 
 def _refuse(constant: str) -> Any:

@@ -125,16 +125,14 @@ class Line:
 
 def describe_event(event: dict[str, Any]) -> Line:
     """The words for an event as review.list_activity() gives it."""
-    kind, outcome = EventType(event["type"]), Outcome(event["outcome"])
-    words = str(WORDS.get((kind, outcome), event["type"]))
-    is_failure = outcome is Outcome.FAILURE
-    tone = (
-        "warn"
-        if event["severity"] in _ALARMING and is_failure
-        else "ok"
-        if kind is EventType.SESSION_OPEN
-        else ""
-    )
+    kind, outcome = event["type"], event["outcome"]
+    words = str(
+        WORDS.get((kind, outcome), kind)
+    )  # a newer node may have written what this one has no words for
+    if event["severity"] in _ALARMING and outcome == Outcome.FAILURE:
+        tone = "warn"
+    else:
+        tone = "ok" if kind == EventType.SESSION_OPEN else ""
     agent = event["source"]["user_agent"]
     time = datetime.fromisoformat(event["time"])
     return Line(words, tone, time, describe_device(agent) if agent else "", event["source"]["ip"])

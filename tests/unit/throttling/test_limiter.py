@@ -7,11 +7,13 @@ from throttling import limiter
 from throttling.inspection import status
 from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, LimitExceeded
+from throttling.stores import bucket
 
 ATTEMPTS = Limit("requests", 3, 60, Counts.ATTEMPTS)
 FAILURES = Limit("totp_account", 3, 60, Counts.FAILURES)
 CONSECUTIVE = Limit("totp_consecutive", 3, 0, Counts.FAILURES)
 LOCKING = Limit("password_account_source", 2, 0, Counts.FAILURES, 900, 3000, forget_seconds=3000)
+LARGE = Limit("refresh", bucket.SLOTS + 1, 60, Counts.ATTEMPTS)
 SPRAYING = Limit("spraying", 2, 600, Counts.DISTINCT_FAILURES)
 
 
@@ -90,6 +92,26 @@ def test_window_of_failures_slides(clocked: Store) -> None:
     refusal(claim)
 
 
+@pytest.mark.parametrize("limit", [ATTEMPTS, FAILURES, LARGE], ids=lambda limit: limit.purpose)
+def test_count_stays_for_its_window_to_the_millisecond(clocked: Store, limit: Limit) -> None:
+    claim = Claim(limit, clocked.owner())
+    for _ in range(limit.allowed):
+        fail(claim)
+    clocked.advance(bucket.kept_ms(limit, clocked.now_ms))
+    refusal(claim)
+    clocked.advance(1)
+    limiter.reserve(claim)
+
+
+def test_doubling_is_remembered_to_the_millisecond(clocked: Store) -> None:
+    claim = Claim(LOCKING, clocked.owner())
+    for level, quiet_ms in ((1, 2_999_999), (2, 3_000_000), (1, 0)):
+        fail(claim)
+        settled = limiter.settle(limiter.reserve(claim), failed=True)
+        assert settled.locked[0].level == level
+        clocked.advance(900_000 * level + quiet_ms)
+
+
 def test_consecutive_failures_never_age(clocked: Store) -> None:
     claim = Claim(CONSECUTIVE, clocked.owner())
     for _ in range(3):
@@ -114,6 +136,16 @@ def test_abandoned_reservation_expires_as_a_failure(clocked: Store) -> None:
     told = limiter.settle(late, failed=False).locked  # nobody else was told of that lock
     assert [one.level for one in told] == ([] if clocked.name == "redis" else [1])
     assert refusal(claim).retry_after_seconds == 900
+
+
+def test_expired_reservation_is_one_failure(clocked: Store) -> None:
+    claim = Claim(CONSECUTIVE, clocked.owner())
+    limiter.reserve(claim)
+    clocked.advance(30_000)
+    for _ in range(2):
+        limiter.settle(limiter.reserve(claim), failed=False)
+        clocked.advance(1)
+    assert [(one.used, one.in_flight) for one in status(claim.owner)] == [(1, 0)]
 
 
 def test_reservations_expire_in_their_own_order_and_time(clocked: Store) -> None:

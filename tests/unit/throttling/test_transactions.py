@@ -9,6 +9,8 @@ from tests.unit.throttling.conftest import Store, only
 from tests.unit.throttling.test_limiter import ATTEMPTS, CONSECUTIVE, FAILURES, LOCKING, SPRAYING, fail
 from throttling import limiter
 from throttling.inspection import status
+from throttling.limiter import RESERVATION_SECONDS
+from throttling.models import Bucket
 from throttling.reservations import Claim, Clear
 
 
@@ -75,6 +77,26 @@ def test_prune_deletes_what_equals_nothing_and_only_that(clocked: Store) -> None
         )
     assert limiter.prune() == 1
     assert (status(old.owner), len(status(live.owner))) == ([], 1)
+
+
+def expires_ms(claim: Claim) -> float:
+    return Bucket.objects.get(owner=claim.owner).expires_at.timestamp() * 1000
+
+
+@only("sqlite", "postgres")
+def test_a_row_outlives_whatever_it_says(clocked: Store) -> None:
+    for limit in (ATTEMPTS, FAILURES):
+        fail(counted := Claim(limit, clocked.owner()))
+        assert expires_ms(counted) > clocked.now_ms + limit.window_seconds * 1000
+    underway = Claim(LOCKING, clocked.owner())
+    limiter.reserve(underway)
+    ends = clocked.now_ms + RESERVATION_SECONDS * 1000  # as a failure, which may begin the longest lock
+    assert expires_ms(underway) > ends + (LOCKING.lock_max_seconds + LOCKING.forget_seconds) * 1000
+    locked = Claim(LOCKING, clocked.owner())
+    for _ in range(LOCKING.allowed):
+        fail(locked)
+    doubles = LOCKING.lock_seconds + LOCKING.forget_seconds
+    assert expires_ms(locked) > clocked.now_ms + doubles * 1000
 
 
 class Counter:

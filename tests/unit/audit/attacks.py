@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audit.detections.counting import Change, count, fold
+from audit.detections.counting import Change, count, expires_ms, fold
 from audit.detections.rule import DAY_MS, Sighting
 from audit.detections.slot import load
 
@@ -60,19 +60,22 @@ def digest(text: str) -> str:
 def recognise(batches: Iterable[Sequence[Sighting]]) -> dict[str, Recognised]:
     """The detections of these batches, one after the other, as the engine stores them."""
     found: dict[str, Recognised] = {}
-    slots: dict[str, dict[int, str]] = {}
+    slots: dict[str, dict[int, tuple[int, str]]] = {}
     newest = 0
     for batch in batches:
         counted = count(batch, digest=digest, newest_ms=newest)
         newest = counted.newest_ms
         stored = {
-            group: {number: load(text) for number, text in slots.get(group, {}).items()}
+            group: {number: load(text) for number, (_, text) in slots.get(group, {}).items()}
             for group in counted.groups
         }
         for id_, change in fold(counted, stored).items():
             found[id_] = _grown(found.get(id_), change)
         for group, each in stored.items():
-            slots[group] = {number: slot.dump() for number, slot in each.items()}
+            rule, _ = counted.groups[group]
+            slots[group] = {number: (expires_ms(rule, number), slot.dump()) for number, slot in each.items()}
+        for group, kept in slots.items():
+            slots[group] = {number: one for number, one in kept.items() if one[0] >= newest}
     return found
 
 

@@ -1,5 +1,6 @@
 """Each rule on synthetic events: what meets it, what just does not, and what must not matter."""
 
+import time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from audit.detections.reading import explain
 from audit.detections.rule import SLOTS, Rule, Sighting
 from audit.detections.rules import RULES
 from audit.detections.slot import EVIDENCE, MOST_DISTINCT
+from tests.unit.audit import attacks
 from tests.unit.audit.attacks import NOON, recognise, right, rules, seen, unknown, wrong
 
 LOCK = {"limit": "password_account_source"}
@@ -158,6 +160,39 @@ def test_growth_is_one_detection_a_day_with_bounded_evidence() -> None:
     assert found.count == 2000
     assert found.earliest == [one.id for one in guesses[:EVIDENCE]]
     assert found.latest == [one.id for one in guesses[-EVIDENCE:]]
+
+
+def test_late_guesses_complete_what_later_ones_began() -> None:
+    later, earlier = ([wrong(at=NOON + at + number) for number in range(5)] for at in (3000, 0))
+    assert {one.rule for one in recognise([later, earlier]).values()} == {"brute_force"}
+
+
+@pytest.mark.parametrize("minutes", range(10))
+def test_slots_are_kept_as_long_as_an_accepted_event_may_complete_them(minutes: int) -> None:
+    start = NOON + minutes * 60
+    guesses = [wrong(at=start + at) for at in (0, 0, 0, 0, 0, 3599, 3599, 3599, 3599, 3599)]
+    newer = [right(at=start + 3599 + LATENESS_MS / 1000, account="bob")]
+    found = recognise([guesses[:5], newer, guesses[5:]])
+    assert {one.rule for one in found.values()} == {"brute_force"}
+
+
+def test_clock_that_is_ahead_makes_no_other_events_late() -> None:
+    now = time.time() - attacks.DAY / 1000
+    ahead = right(at=now + 400 * DAY, account="bob")
+    guesses = [wrong(at=now) for _ in range(10)]
+    assert {one.rule for one in recognise([[ahead], guesses]).values()} == {"brute_force"}
+
+
+def test_reset_after_the_new_device_hides_nothing() -> None:
+    resets = [seen("password.reset", at=NOON + at) for at in (0, 120)]
+    login = seen("session.open", at=NOON + 60, details={"new_device": True})
+    assert rules(*resets, login) == {"new_device_after_reset"}
+
+
+def test_distinct_values_are_kept_in_bounds() -> None:
+    many = [[wrong(at=NOON + n, source=f"192.0.2.{n + at}") for n in range(60)] for at in (0, 60)]
+    (found,) = recognise(many).values()
+    assert found.figures == {"guesses": 120, "sources": MOST_DISTINCT}
 
 
 def test_what_comes_much_too_late_is_not_counted_and_changes_nothing() -> None:

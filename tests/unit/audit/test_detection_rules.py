@@ -43,6 +43,22 @@ def test_attempts_at_a_locked_account_count_and_collapsed_ones_by_their_count() 
     assert rules(*[wrong() for _ in range(5)], other) == set()
 
 
+@pytest.mark.parametrize(
+    ("limit", "rule"),
+    [
+        ("password_account_source", "brute_force"),
+        ("password_account", "brute_force"),
+        ("totp_account", "second_factor_guessing"),
+        ("totp_consecutive", "second_factor_guessing"),
+        ("totp_device", "second_factor_guessing"),
+        ("totp_device_consecutive", "second_factor_guessing"),
+        ("recovery_account", "second_factor_guessing"),
+    ],
+)
+def test_attempts_at_every_lock_count_for_the_step_that_it_closes(limit: str, rule: str) -> None:
+    assert rules(seen("limit.exceeded", "locked", details={"limit": limit}, times=10)) == {rule}
+
+
 def test_spraying_needs_fifteen_accounts_from_one_source() -> None:
     assert rules(*[wrong(account=f"user-{n}") for n in range(15)]) == {"password_spraying"}
     assert rules(*[wrong(account=f"user-{n}") for n in range(14)]) == set()
@@ -55,6 +71,8 @@ def test_stuffing_is_success_amid_failures_at_accounts_many_of_which_do_not_exis
     ]
     assert rules(*tried, right(account="victim")) == {"credential_stuffing"}
     assert rules(*tried) == set()
+    known = [wrong(account="nobody-0"), *tried[1:]]
+    assert rules(*known, right(account="victim")) == set()
     office = [wrong(account=f"user-{n}") for n in range(12)] + [right(account=f"user-{n}") for n in range(12)]
     assert rules(*office) == set()
 

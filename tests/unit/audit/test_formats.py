@@ -11,13 +11,15 @@ import pytest
 
 from audit.events import EventType, Outcome, Severity
 from audit.formats import WRITERS, cef, ecs, ocsf
-from audit.formats.csv_rows import COLUMNS, FORMULA_SIGNS
+from audit.formats.csv_rows import COLUMNS
 from audit.records import Record
 from audit.vocabulary import Format
 from tests.unit.audit.ecs_schema import CATEGORIES, EXPECTED, FIELDS
 
 ID = "01a20a2c-881d-764c-ae95-3fa17434e261"
 PROOF = {"leaf": "{}", "index": 7, "hashes": ["aGFzaA=="], "checkpoint": "origin\n8\nroot\n\n— sig\n"}
+FORMULA_SIGNS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+BLANKS = " \u00a0\u200b\ufeff"
 NASTY = "=1+1|\\a=b\r\nCEF:0|x|\t\u2028\u2029\u0085\x1b[31m\x00\"'"
 SEPARATORS = re.compile("[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
@@ -61,12 +63,12 @@ def test_jsonl_is_the_event_as_the_api_shows_it() -> None:
     assert json.loads(WRITERS[Format.JSONL].line(event, PROOF))["proof"] == PROOF
 
 
-@pytest.mark.parametrize("sign", [*FORMULA_SIGNS, " =", "\u00a0+", "\ufeff@"])
+@pytest.mark.parametrize("sign", [*FORMULA_SIGNS, *(f"{blank}=" for blank in BLANKS), "  \ufeff@"])
 def test_no_csv_cell_begins_with_a_formula_sign(sign: str) -> None:
     planted = f'{sign}cmd|"/C calc"!A0'
     line = WRITERS[Format.CSV].line(record(user_agent=planted, subject=planted, reason=planted), PROOF)
     (cells,) = csv.reader(io.StringIO(line, newline=""))
-    assert not [cell for cell in cells if cell.lstrip(" \u00a0\ufeff")[:1] in tuple(FORMULA_SIGNS)]
+    assert not [cell for cell in cells if cell.lstrip(BLANKS)[:1] in tuple(FORMULA_SIGNS)]
     assert cells[COLUMNS.index("user_agent")] == "'" + planted
 
 

@@ -125,6 +125,19 @@ def test_redis_that_may_have_lost_its_counts_is_not_believed_for_a_window(
 
 
 @only("redis")
+def test_first_owner_that_meets_a_loss_begins_the_wait_of_all(store: Store) -> None:
+    server = servers.topology(store.environment["REDIS_URL"], 60).server_of("")
+    tags = [f"limit:{{{slot:x}}}:since" for slot in range(redis.SLOTS)]
+    before = server.ask("MGET", *tags)
+    server.ask("DEL", *tags)
+    try:
+        assert limiter.reserve(Claim(ATTEMPTS, store.owner())).parts[0].store == "database"
+        assert all(server.ask("MGET", *tags))
+    finally:
+        server.ask("MSET", *(word for pair in zip(tags, before, strict=True) for word in pair))
+
+
+@only("redis")
 def test_idle_connection_that_the_server_closed_is_no_outage(store: Store) -> None:
     claim = Claim(ATTEMPTS, store.owner())
     limiter.reserve(claim)
@@ -160,6 +173,25 @@ def test_refusal_by_the_account_gives_back_what_the_source_granted(store: Store)
         limiter.reserve(source, account)
     assert refusal.value.limit is LOCKING
     assert [one.used for one in status(source.owner)] == [1]
+
+
+@only("redis")
+def test_refusal_by_the_source_gives_back_what_the_account_granted(store: Store) -> None:
+    source, account = Claim(ATTEMPTS, store.owner()), Claim(LOCKING, "account:2", "source")
+    assert granted(source, 10) == 5
+    with pytest.raises(LimitExceeded) as refusal:
+        limiter.reserve(source, account)
+    assert refusal.value.limit is ATTEMPTS
+    assert status(account.owner) == []
+
+
+@only("redis")
+def test_refusal_by_one_source_gives_back_what_another_granted(store: Store) -> None:
+    full, other = Claim(ATTEMPTS, store.owner()), Claim(ATTEMPTS, store.owner())
+    assert granted(full, 10) == 5
+    with pytest.raises(LimitExceeded):
+        limiter.reserve(full, other)
+    assert status(other.owner) == []
 
 
 @only("redis")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from throttling.address import client_address, is_trusted_peer, source_key, wide_source_key
+from throttling.address import MAX_HOPS, client_address, is_trusted_peer, source_key, wide_source_key
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 CLIENT = "203.0.113.9"
@@ -72,6 +72,14 @@ def test_reading_stops_at_garbage(header: str) -> None:
 def test_hop_hidden_by_a_proxy_is_not_skipped() -> None:
     assert address("10.0.0.1", "1.2.3.4, unknown") == "10.0.0.1"
     assert address("10.0.0.1", "1.2.3.4, unknown, 10.9.9.9") == "10.9.9.9"
+
+
+@pytest.mark.parametrize("invented", [1, MAX_HOPS - 1, MAX_HOPS, 3 * MAX_HOPS])
+def test_hops_before_the_last_ones_are_not_read(invented: int) -> None:
+    header = ",".join(["1.2.3.4"] * invented)
+    assert address("10.0.0.1", f"{header},{CLIENT}") == CLIENT
+    own = ",".join(["10.9.9.9"] * MAX_HOPS)
+    assert address("10.0.0.1", f"{header},{own}") == "10.9.9.9"
 
 
 def test_headers_that_disagree_are_not_believed() -> None:

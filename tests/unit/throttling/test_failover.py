@@ -14,7 +14,7 @@ from tests.unit.throttling.conftest import Store, only, point_at
 from throttling import limiter
 from throttling.inspection import status
 from throttling.limits import Counts, Limit
-from throttling.reservations import Claim, LimitExceeded, StoreUnavailable
+from throttling.reservations import Claim, Clear, LimitExceeded, StoreUnavailable
 from throttling.stores import redis, routing, servers
 
 ATTEMPTS = Limit("requests", 5, 60, Counts.ATTEMPTS)
@@ -192,6 +192,15 @@ def test_refusal_by_one_source_gives_back_what_another_granted(store: Store) -> 
     with pytest.raises(LimitExceeded):
         limiter.reserve(full, other)
     assert status(other.owner) == []
+
+
+@only("redis")
+def test_settling_what_redis_holds_clears_what_the_database_holds(store: Store) -> None:
+    account = Claim(LOCKING, "account:4", "source")
+    limiter.settle(limiter.reserve(account), failed=True)
+    reservation = limiter.reserve(Claim(ATTEMPTS, store.owner()))
+    limiter.settle(reservation, failed=False, clear=(Clear(account.owner, (LOCKING.purpose,)),))
+    assert status(account.owner) == []
 
 
 @only("redis")

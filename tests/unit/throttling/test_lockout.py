@@ -104,6 +104,25 @@ def test_second_step_locks_by_account_and_leaves_device_and_recovery_open(accoun
     assert not is_second_step_locked(account, None)
 
 
+def complete_with_code(account: str, device: str | None = None) -> None:
+    reservation = lockout.reserve_second_factor(login=f"l-{account}", user=account, device=device, totp=True)
+    lockout.settle_completed_login(reservation, account=account, user=account, ip=HERE, device=device)
+
+
+@pytest.mark.parametrize(
+    ("is_device", "allowed", "purpose"), [(False, 10, "totp_account"), (True, 5, "totp_device")]
+)
+def test_right_code_gives_no_wrong_ones_back(
+    account: str, is_device: bool, allowed: int, purpose: str
+) -> None:
+    device = f"dev-{account}" if is_device else None
+    for number in range(allowed - 1):
+        wrong_code(f"{number}-{account}", account, device)
+    complete_with_code(account, device)
+    wrong_code(f"last-{account}", account, device)
+    assert refused_by(wrong_code, f"new-{account}", account, device) == purpose
+
+
 def test_unlock_opens_both_steps(account: str) -> None:
     for number in range(10):
         wrong_code(f"{number}-{account}", account)

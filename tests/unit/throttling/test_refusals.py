@@ -73,6 +73,25 @@ def test_store_is_asked_again_after_a_moment(
     assert asked
 
 
+def test_store_is_asked_again_once_what_was_told_has_passed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = Claim(RATE, f"source:soon{store.name}")
+    refusal_memory.remember(LimitExceeded(claim, wait_seconds=0.3, count=2))
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 0.31)
+    assert limiter.reserve(claim).usage[0].remaining == 1
+
+
+def test_what_was_cleared_is_open_at_once(store: Store) -> None:
+    claim = Claim(RATE, f"source:cleared{store.name}")
+    for _ in range(2):
+        limiter.reserve(claim)
+    refuse(claim)
+    limiter.clear(claim.owner, purposes=[RATE.purpose])
+    limiter.reserve(claim)
+
+
 def test_lock_of_an_account_is_never_refused_from_memory(store: Store, asked: list[str]) -> None:
     claim = Claim(LOCKING, "account:remembered" + store.name)
     limiter.settle(limiter.reserve(claim), failed=True)

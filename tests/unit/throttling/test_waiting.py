@@ -71,7 +71,11 @@ def test_a_lock_is_not_waited_for(store: Store, waiters: list[int]) -> None:
     assert not waiters
 
 
-def test_no_more_than_a_quarter_of_the_threads_wait(store: Store, waiters: list[int]) -> None:
+@pytest.mark.parametrize(("threads", "a_key"), [(8, 64), (64, 2)])
+def test_no_more_than_a_quarter_of_the_threads_wait_nor_too_many_for_one_key(
+    store: Store, waiters: list[int], monkeypatch: pytest.MonkeyPatch, threads: int, a_key: int
+) -> None:
+    monkeypatch.setattr(waiting, "MOST_WAITERS", a_key)
     claim = Claim(LIMIT, store.owner())
     for _ in range(5):
         limiter.reserve(claim)
@@ -81,14 +85,40 @@ def test_no_more_than_a_quarter_of_the_threads_wait(store: Store, waiters: list[
             waiting.reserve_waiting(claim)
         connection.close()
 
-    threads = [threading.Thread(target=wait) for _ in range(8)]
-    with override_settings(SERVER_THREADS=8):
-        for thread in threads:
+    asking = [threading.Thread(target=wait) for _ in range(8)]
+    with override_settings(SERVER_THREADS=threads):
+        for thread in asking:
             thread.start()
-        for thread in threads:
+        for thread in asking:
             thread.join()
     assert max(waiters) == 2
     assert not waiting._lines
+
+
+def test_whoever_waited_for_a_result_waits_for_no_place_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.5)
+    claim, key = Claim(LIMIT, store.owner()), store.name.encode()
+    for _ in range(5):
+        limiter.reserve(claim)
+    deadlines: list[float] = []
+    monkeypatch.setattr(waiting, "_comes_first", lambda _, deadline: deadlines.append(deadline))
+    running, over = threading.Event(), threading.Event()
+
+    def run() -> None:
+        running.set()
+        over.wait(20)
+
+    with ThreadPoolExecutor(1) as pool, override_settings(SERVER_THREADS=64):
+        first = pool.submit(waiting.run_or_follow, key, run, is_for_all=bool)
+        running.wait(20)
+        began = time.monotonic()
+        with pytest.raises(LimitExceeded):
+            waiting.run_or_follow(key, lambda: waiting.reserve_waiting(claim), is_for_all=bool)
+        over.set()
+        first.result()
+    assert [deadline < began + 0.75 for deadline in deadlines] == [True]
 
 
 def test_refusal_that_was_waited_out_is_not_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,13 @@ def test_rfc_6238_code_is_accepted_one_step_around_its_time(
             assert totp.matching_step(seed, code, totp.Scheme(algorithm, other), now=moment) is None
 
 
+def test_code_that_two_steps_share_uses_up_both() -> None:
+    older, newer, code = 153_567, 153_569, "468457"
+    for now in (older + 1) * STEP, (newer + 1) * STEP:
+        assert totp.matching_step(SEED, code, now=now) == newer
+    assert totp.matching_step(SEED, code, now=older * STEP) == older
+
+
 @pytest.mark.parametrize("off", [-20, -6, -2, 2, 6, 20])
 def test_code_of_a_wrong_clock_tells_how_wrong(off: int) -> None:
     seed, code = SEED, TOTP["codes_of_8_digits"]["SHA1"]["2000000000"][-6:]

@@ -6,8 +6,9 @@ from django.db import connection, transaction
 
 from tests.unit.throttling.conftest import Store, only
 from throttling import limiter
+from throttling.inspection import status
 from throttling.limits import Counts, Limit
-from throttling.reservations import Claim, LimitExceeded, Locked, Settlement
+from throttling.reservations import Claim, Clear, LimitExceeded, Locked, Settlement
 
 LOCKING = Limit("password_account_source", 2, 0, Counts.FAILURES, 900, 3000, forget_seconds=86400)
 EXPIRES_MS = 30_000
@@ -86,6 +87,17 @@ def test_cleared_lock_is_told_to_nobody(clocked: Store) -> None:
     claim = abandon(clocked)
     limiter.clear(claim.owner, purposes=[LOCKING.purpose])
     assert limiter.settle(limiter.reserve(claim), failed=True).locked == ()
+
+
+def test_settlement_that_clears_it_tells_it_first(clocked: Store) -> None:
+    for failed in (True, False):
+        claim = abandon(clocked)
+        clocked.advance(3_000_000)
+        reservation = limiter.reserve(claim)
+        clear = (Clear(claim.owner, (LOCKING.purpose,)),)
+        settled = limiter.settle(reservation, failed=failed, clear=clear)
+        assert [one.level for one in settled.locked] == [1]
+        assert status(claim.owner) == []
 
 
 def test_many_refusals_at_once_tell_it_once(clocked: Store) -> None:

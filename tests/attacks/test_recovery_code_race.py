@@ -39,6 +39,19 @@ def test_code_50_times_at_once_is_spent_once(server: Server, new_client: Callabl
     assert expect(client.get("mfa/", person.access), 200)["recovery_codes_left"] == 9
 
 
+def test_code_of_somebody_else_opens_nothing_and_is_left_to_its_owner(
+    new_client: Callable[..., Client],
+) -> None:
+    client, other = new_client(), new_client()
+    attacker, owner = client.create_person(), other.create_person()
+    token = expect(client.login(attacker), 200)["partial_token"]
+    refused = client.verify(token, owner.recovery_codes[0], "recovery_code")
+    assert (refused.status_code, code_of(refused)) == (401, "invalid_code")
+    body = {"method": "recovery_code", "code": owner.recovery_codes[0]}
+    assert code_of(client.post("reauthenticate/", body, attacker.access)) == "invalid_code"
+    assert other.recover(owner)["recovery_codes_left"] == 9
+
+
 @pytest.mark.parametrize("at_once", [2, 6])
 def test_of_different_codes_in_one_login_one_is_spent(
     server: Server, new_client: Callable[..., Client], at_once: int

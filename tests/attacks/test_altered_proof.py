@@ -82,6 +82,33 @@ def test_proof_of_a_pruned_event_proves_its_hash(genuine: Proof) -> None:
     )
 
 
+@pytest.mark.parametrize("more", [{"openings": {"ip": "192.0.2.9"}}, {"erased": ["ip"]}, {"event": {}}])
+def test_proof_of_a_pruned_event_tells_nothing_of_it(genuine: Proof, more: Proof) -> None:
+    with pytest.raises(Bad, match="it tells of an event, but has no leaf of it"):
+        judge({**genuine, "event": None, "leaf": None, "openings": {}, **more})
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda leaf: leaf.replace(b",", b", ", 1), "the leaf is not canonical JSON"),
+        (lambda leaf: leaf.replace(b'"v":1', b'"v":2'), "the leaf is none of version 1"),
+        (lambda leaf: canonical({**json.loads(leaf), "user": "user-1"}), "the leaf is none of version 1"),
+        (lambda leaf: canonical({**json.loads(leaf), "details": []}), "the leaf is none of version 1"),
+        (lambda leaf: b'"log.start"', "the leaf is none of version 1"),
+    ],
+)
+def test_leaf_of_another_form_proves_nothing_though_the_log_has_it(
+    genuine: Proof, change: Callable[[bytes], bytes], what: str
+) -> None:
+    leaf = change(genuine["leaf"].encode())
+    leaf_hash = merkle.leaf_hash(leaf)
+    signed, _ = ledger.checkpoint([leaf_hash], 1)
+    alone = {"index": 0, "hashes": [], "leaf_hash": encode(leaf_hash), "checkpoint": signed}
+    with pytest.raises(Bad, match=what):
+        judge({**genuine, "leaf": leaf.decode(), **alone})
+
+
 def set_in(*path: str, value: Any) -> Callable[[Proof], None]:
     def act(proof: Proof) -> None:
         for name in path[:-1]:
@@ -117,6 +144,7 @@ FORGERIES: dict[str, tuple[Callable[[Proof], None], str]] = {
     "salt": (set_in("openings", "ip", "salt", value="AAAAAAAAAAAAAAAAAAAAAA=="), "ip does not open its commitment"),
     "salt's spelling": (set_in("openings", "ip", "salt", value=lambda it: it + "\n"), "ip does not open"),
     "value kept back": (set_in("openings", value=lambda it: dict(list(it.items())[1:])), "do not name the leaf's"),
+    "told and erased": (set_in("erased", value=["ip"]), "do not name the leaf's commitments, each once"),
     "erased, but told": (erase_and_tell, "the event that it tells is not the one in its leaf"),
     "a number for a truth": (set_in("event", "details", "b", value=1), "the event that it tells"),
     "index": (set_in("index", value=INDEX + 1), "not in the log"),

@@ -6,6 +6,7 @@ import hashlib
 import pytest
 
 from audit.canonical import canonical, commit, encode, is_opening, new_salts
+from audit.verify import leaves
 
 SALT = bytes(range(16))
 
@@ -37,6 +38,27 @@ def test_only_the_right_salt_field_and_value_open_a_commitment() -> None:
     assert not is_opening(commitment, encode(SALT[::-1]), "ip", "192.0.2.1")
     assert not is_opening(commitment, encode(SALT[:15]), "ip", "192.0.2.1")
     assert not is_opening(commitment, "not base64", "ip", "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    "salt",
+    [
+        "",
+        encode(SALT[:15]),
+        encode(SALT + b"\0"),
+        encode(SALT[:15]).replace("=", "") + "!!!!",  # signs that decoders pass over
+        encode(SALT[:12]) + "!!!!Aw==",
+        encode(SALT)[:-3] + "x==",  # bits after the 128th
+        encode(SALT)[:-2],
+        encode(SALT) + "\n",
+        7,
+        None,
+    ],
+)
+def test_salt_of_another_size_or_spelling_opens_nothing_for_who_verifies(salt: object) -> None:
+    assert leaves.commitment("ip", "192.0.2.1", encode(SALT)) == commit(SALT, "ip", "192.0.2.1")
+    with pytest.raises(leaves.Altered):
+        leaves.commitment("ip", "192.0.2.1", salt)
 
 
 def test_salts_are_128_bits_and_differ() -> None:

@@ -24,6 +24,22 @@ ODD = {
         "UPDATE audit_retention SET cutoff = 'yesterday'",
         "a cut-off in audit_retention is no time",
     ),
+    "a cut-off of which no event tells": (
+        "UPDATE audit_retention SET cutoff = '2999-01-01 00:00:00'",
+        "lets events be deleted of which no integrated audit.prune tells",
+    ),
+    "details that are spelled otherwise": (
+        "UPDATE audit_event SET details = replace(details, ':', ': ') WHERE details <> '{}'",
+        "its details are not spelled as they were written",
+    ),
+    "commitments that are spelled otherwise": (
+        "UPDATE audit_event SET commitments = replace(commitments, ':', ': ') WHERE commitments <> '{}'",
+        "its commitments are not spelled as they were written",
+    ),
+    "a checkpoint of no entries": (
+        "UPDATE audit_checkpoint SET size = 0 WHERE size = 300",
+        "log 1: a stored checkpoint has 0 entries",
+    ),
     "an event's time in words": (
         "UPDATE audit_event SET time = 'yesterday'",
         "entry 0 .* its time is not the time in its id",

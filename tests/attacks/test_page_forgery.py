@@ -58,6 +58,22 @@ def test_a_form_that_is_not_ours_does_nothing(
     assert owner.is_signed_in
 
 
+def test_a_form_of_an_earlier_session_of_the_same_browser_does_nothing(
+    visitor: Visitor, client: Client, server: Server
+) -> None:
+    visitor.open("/sign-in/")
+    tokens = [visitor.page.form("email").values["form_token"]]
+    visitor.sign_in(client.create_person())
+    tokens.append(token_of(visitor))
+    visitor.send(visitor.page.form_to("/sign-out/"))
+    visitor.sign_in(client.create_person())
+    before = state(server)
+    for token in tokens:
+        assert visitor.ask("POST", "/recovery-codes/new/", data={"form_token": token}).status == 403
+    assert state(server) == before
+    assert token_of(visitor) not in tokens
+
+
 def test_a_forged_form_is_recorded(owner: Visitor, server: Server) -> None:
     session = owner.cookies["__Host-web"].partition(".")[0]
     for _ in range(3):

@@ -14,11 +14,12 @@ from tests.unit.audit.says import committed, failure
 pytestmark = pytest.mark.usefixtures("log")
 
 
-def begin() -> None:
-    details = {"log": 1, "origin": "log.example.org"}
+def begin(number: int = 1) -> None:
+    origin = f"log.example.org/{number}"
+    details = {"log": number, "origin": origin}
     first = NewEvent(type=EventType.LOG_START, outcome=Outcome.SUCCESS, source=SYSTEM, details=details)
     with transaction.atomic():
-        start_log("log.example.org", first, number=1)
+        start_log(origin, first, number=number)
 
 
 def entries() -> int:
@@ -50,3 +51,26 @@ def test_what_another_one_integrated_meanwhile_is_integrated_once(
     head = tree.current_head()
     assert head is not None
     assert head.size == entries() == 7
+
+
+def test_log_that_ended_meanwhile_gets_no_more_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its successor's first entry says where it ended: what came later would be a second truth."""
+    begin()
+    committed(*(failure() for _ in range(5)))
+    slow = Integrator()
+    read = integrate.current_head
+
+    def read_and_wait() -> object:
+        found = read()
+        monkeypatch.setattr(integrate, "current_head", read)
+        begin(2)
+        return found
+
+    monkeypatch.setattr(integrate, "current_head", read_and_wait)
+    assert slow.integrate() == 0
+    assert entries() == 2
+    assert slow.integrate() == 5
+    sizes = "SELECT id, size FROM audit_log ORDER BY id"
+    with connection.cursor() as cursor:
+        cursor.execute(sizes)
+        assert [tuple(row) for row in cursor.fetchall()] == [(1, 1), (2, 6)]

@@ -8,10 +8,12 @@ from tests.server import Server
 SCRIPT = """
 from django.utils import timezone
 from audit.events import Source
-from secure_auth import accounts, address_change, administration, invitations, login, pending, personal, sessions
+from secure_auth import accounts, address_change, administration, authenticators, invitations
+from secure_auth import login, pending, personal, sessions
 from secure_auth.acting import Actor
 from secure_auth.errors import Problem
-from secure_auth.models import Role, Session, User
+from secure_auth.grants import Grant
+from secure_auth.models import PendingLogin, Role, Session, User
 from secure_auth.second_factor import SecondFactor
 import {module} as where
 source, go_on = Source(ip={address!r}), where.{function}

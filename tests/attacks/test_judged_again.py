@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.attacks.evidence import claims, events
+from tests.attacks.evidence import claims, events, live_sessions
 from tests.attacks.mails import wait_for_link
+from tests.authenticator import Authenticator
 from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
 from tests.conftest import new_address
 from tests.meanwhile import outcome
@@ -94,3 +95,49 @@ def test_invitation_falls_with_the_admin_who_gave_it(
     again = {"invitation": token, "password": PASSWORD}
     assert code_of(client.post("register/", again)) == "invalid_link"
     assert server.rows("SELECT 1 FROM secure_auth_user WHERE email = %s", [email]) == []
+
+
+def test_login_that_is_over_while_its_code_is_judged_opens_nothing(server: Server, client: Client) -> None:
+    person = client.create_person()
+    partial, code = expect(client.login(person), 200)["partial_token"], person.recovery_codes[0]
+    found = f"PendingLogin.objects.select_related('user').get(pk={claims(partial)['jti']!r})"
+    shown = f"SecondFactor('recovery_code', code={code!r})"
+    answer = outcome(
+        server,
+        f"login.prove_second_factor(found={found}, factor={shown}, remember_device=False, source=source)",
+        before="secure_auth.second_factor.accept",
+        meanwhile=f"pending.close_pending({found}, now=timezone.now())",
+        address=new_address(),
+    )
+    assert answer == "invalid_token"
+    assert live_sessions(server, claims(person.access)["sub"]) == {person.session_id}
+    again = expect(client.login(person), 200)["partial_token"]
+    expect(client.verify(again, code, "recovery_code"), 200)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "authenticators.begin_totp(grant=grant, name='', mailed_token='', source=source)",
+        "authenticators.confirm_totp(grant=grant, authenticator_id={begun!r}, code={code!r}, source=source)",
+    ],
+)
+def test_enrolment_falls_with_the_login_that_it_began_with(server: Server, client: Client, use: str) -> None:
+    person = Person(new_email())
+    server.create_user(person.email, person.password)
+    partial = expect(client.login(person), 200)["partial_token"]
+    begun = expect(client.post("mfa/totp/", {}, partial), 201)
+    user = claims(partial)["sub"]
+    login = f"PendingLogin.objects.get(pk={claims(partial)['jti']!r})"
+    grant = f"Grant(User.objects.get(pk={user!r}), login={login})"
+    call = use.format(begun=begun["id"], code=Authenticator(begun["secret"]).code())
+    answer = outcome(
+        server,
+        call.replace("=grant", f"={grant}"),
+        before="secure_auth.grants.judge_right",
+        meanwhile=f"pending.bump_credentials({user!r})",
+        address=new_address(),
+    )
+    assert answer == "invalid_token"
+    totp = "SELECT id FROM mfa_totpauthenticator WHERE user_id = %s AND confirmed_at IS NULL"
+    assert server.rows(totp, [user]) == [(begun["id"],)]

@@ -16,7 +16,7 @@ from tests.attacks.evidence import events
 from tests.attacks.resets import ACT, ask, cancel, id_of, is_waiting, let_pass, newest_link, told
 from tests.attacks.volley import fire
 from tests.authenticator import text_of
-from tests.client import Client, Person, code_of, expect
+from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
 from tests.conftest import CHEAP_HASHES, scaled
 from tests.redis_processes import wait_until
 from tests.server import TESTED_BACKENDS, Server, running_server
@@ -160,6 +160,32 @@ def test_an_admins_reset_of_who_has_become_an_admin_is_void(
     assert expect(client.login(person), 200)["next"] == "verify"
     assert told(server, user)[-1] == ("reset_cancel", "other_admin")
     client.mailbox(person).wait_for_subject("Your second factor at Secure Auth stays")
+
+
+def test_an_admin_who_is_none_any_more_leaves_no_reset(
+    server: Server, client: Client, new_client: NewClient
+) -> None:
+    rogue, person = new_client(), client.sign_up()
+    chief, user = rogue.create_person(role="admin"), id_of(client, person)
+    server.create_user(new_email("other-admin"), PASSWORD, role="admin")
+    assert act((rogue, chief), user, "reset-mfa") == "done"
+    server.manage("set_role", chief.email, "none")
+    let_pass(server, user)
+    wait_until(lambda: not is_waiting(server, user), 30)
+    assert expect(client.login(person), 200)["next"] == "verify"
+    assert told(server, user)[-1] == ("reset_cancel", "not_allowed")
+
+
+def test_reset_at_once_leaves_none_waiting_that_would_take_the_next_factors(
+    server: Server, client: Client
+) -> None:
+    """An operator has set the delay to nothing since."""
+    person = client.sign_up()
+    user = id_of(client, person)
+    ask(server, person)
+    server.manage("reset_mfa", person.email, RESET_MFA_DELAY_SECONDS="0")
+    assert expect(client.login(person), 200)["next"] == "enroll"
+    assert not is_waiting(server, user)
 
 
 def test_of_cancel_and_effect_exactly_one_happens(server: Server, client: Client) -> None:

@@ -9,6 +9,7 @@ from tests.attacks.resets import ACT, ask, id_of, is_waiting, let_pass, told
 from tests.client import Client, expect
 from tests.conftest import CHEAP_HASHES, new_address
 from tests.dying import die_in
+from tests.meanwhile import outcome
 from tests.server import TESTED_BACKENDS, Server, running_server
 
 DELAY = {"RESET_MFA_DELAY_SECONDS": "7200"}
@@ -64,3 +65,18 @@ def test_second_mail_of_a_worker_that_was_away_puts_the_effect_off(unled: Server
     assert is_waiting(unled, user)
     assert mails(unled, person.email, "mfa_reset_waiting") == 2
     expect(visitor.me(person.access), 200)
+
+
+def test_two_workers_at_once_send_the_second_mail_once(unled: Server, visitor: Client) -> None:
+    """Both saw that it is due; one of them was slower."""
+    person = visitor.create_person()
+    ask(unled, person)
+    let_pass(unled, id_of(visitor, person), reminded=False)
+    sent = outcome(
+        unled,
+        "recovery.act_due()",
+        before="secure_auth.recovery._remind",
+        meanwhile="go_on(*given, **named)",
+        address=new_address(),
+    )
+    assert (sent, mails(unled, person.email, "mfa_reset_waiting")) == ("done", 2)

@@ -78,3 +78,10 @@ def test_authenticator_of_one_pending_login_is_not_confirmed_by_another(
     stolen = expect(attacker.login(person), 200)["partial_token"]
     answer = attacker.post(f"mfa/totp/{id_}/confirm/", {"code": app.code()}, stolen)
     assert code_of(answer) == "not_found"
+
+
+def test_login_under_way_dies_when_another_factor_is_bound(client: Client) -> None:
+    person = client.create_person()
+    login = expect(client.login(person), 200)["partial_token"]
+    client.enrol(person, person.access)
+    assert code_of(client.verify(login, person.recovery_codes[0], "recovery_code")) == "invalid_token"

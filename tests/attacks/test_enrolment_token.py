@@ -90,3 +90,13 @@ def test_second_step_token_enrols_nothing(client: Client) -> None:
     partial = expect(client.login(person), 200)
     assert partial["next"] == "verify"
     assert begin(client, partial["partial_token"]) == "invalid_token"
+
+
+def test_enrolment_mail_in_a_lost_mailbox_dies_when_the_address_is_moved(client: Client) -> None:
+    person, moved = client.create_person(), Person(new_email("moved"))
+    client.server.manage("reset_mfa", person.email)
+    enrolling(client, person)
+    lost = wait_for_link(client, person, "enrol")
+    client.server.manage("change_email", person.email, moved.email, "--reason", "the mailbox is lost")
+    assert begin(client, enrolling(client, moved), lost) == "invalid_link"
+    assert begin(client, enrolling(client, moved), wait_for_link(client, moved, "enrol")) == "begun"

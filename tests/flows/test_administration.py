@@ -66,7 +66,9 @@ def test_admin_ends_sessions_and_resets_the_second_factor(
 ) -> None:
     person = client.sign_up()
     path = f"admin/users/{user_id(client, person)}"
+    login = expect(client.login(person), 200)["partial_token"]
     expect(admin[0].post(f"{path}/revoke-sessions/", {"reason": "laptop stolen"}, admin[1].access), 204)
+    problem(client.verify(login, person.recovery_codes[0], "recovery_code"), "invalid_token")
     problem(client.me(person.access), "invalid_token")
     expect(admin[0].post(f"{path}/reset-mfa/", {"reason": "phone stolen"}, admin[1].access), 204)
     answer = expect(client.login(person), 200)

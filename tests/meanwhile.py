@@ -9,7 +9,7 @@ SCRIPT = """
 from django.utils import timezone
 from audit.events import Source
 from secure_auth import accounts, address_change, administration, authenticators, invitations
-from secure_auth import login, pending, personal, recovery, sessions
+from secure_auth import login, outbox, pending, personal, recovery, sessions
 from secure_auth.acting import Actor
 from secure_auth.errors import Problem
 from secure_auth.grants import Grant

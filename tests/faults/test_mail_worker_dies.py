@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+from tests.attacks.evidence import events
 from tests.authenticator import link_tokens
 from tests.client import Client, Person, expect, new_email
 from tests.conftest import CHEAP_HASHES, new_address
 from tests.dying import die_in
 from tests.mailserver import running_mail_server
+from tests.meanwhile import outcome
 from tests.server import Server, free_port, running_server
 
 SEND = "from secure_auth import outbox; print(outbox.send_due())"
+OUTBOX = "secure_auth.outbox"
 SHELL = ("shell", "--no-imports", "-c", SEND)
 DUE = "UPDATE secure_auth_outboxmessage SET next_attempt_at = created_at WHERE sent_at IS NULL"
 COLUMNS = "attempts, sent_at IS NOT NULL, failed_at IS NOT NULL, error"
@@ -73,3 +76,24 @@ def test_dead_server_fails_no_login_and_ends_as_a_dead_letter(tmp_path: Path) ->
         )
         assert reason == "unavailable"
         assert "ConnectionRefusedError" in server.manage("outbox").stdout
+
+
+def test_two_leaders_at_once_send_a_mail_once_and_lose_none_that_went_out(tmp_path: Path) -> None:
+    """What one of them has claimed the other leaves; what one sent the other does not give up, and its words go."""
+    with running_server("sqlite", tmp_path, worker=False, environment=CHEAP_HASHES) as server:
+        client = Client(server, new_address())
+        person = client.create_person()
+        server.rows("DELETE FROM secure_auth_outboxmessage")
+        expect(client.post("password/reset/", {"email": person.email}), 202)
+        send, address = "outbox.send_due()", new_address()
+        claim = "go_on(*given, **named)"
+        assert outcome(server, send, before=f"{OUTBOX}._claim", meanwhile=claim, address=address) == "done"
+        assert client.mailbox(person).messages() == []
+        server.rows("UPDATE secure_auth_mailtoken SET expires_at = created_at")
+        told = """UPDATE secure_auth_outboxmessage SET next_attempt_at = created_at, context = '{"a": "b"}'"""
+        server.rows(told)
+        sent = "outbox.mark_sent(*given[:1])"
+        assert outcome(server, send, before=f"{OUTBOX}._give_up", meanwhile=sent, address=address) == "done"
+        assert server.rows("SELECT failed_at, context FROM secure_auth_outboxmessage") == [(None, "{}")]
+        assert events(server, type="mail.fail") == []
+        client.close()

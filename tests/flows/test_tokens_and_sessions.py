@@ -12,6 +12,7 @@ import pytest
 
 from tests.client import Client, expect
 from tests.problems import problem
+from tests.server import Server
 
 
 def verified(client: Client, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -107,6 +108,13 @@ def test_refresh_changes_neither_time_nor_level_of_the_login(client: Client) -> 
     same = ("sub", "sid", "auth_time", "amr", "acr", "roles")
     assert {name: before[name] for name in same} == {name: after[name] for name in same}
     assert before["jti"] != after["jti"]
+
+
+def test_refreshed_session_still_ends_when_it_is_idle(server: Server, client: Client) -> None:
+    person = client.create_person()
+    expect(client.refresh(person.refresh), 200)
+    idle = "SELECT count(*) FROM secure_auth_session WHERE id = %s AND idle_expires_at < expires_at"
+    assert server.rows(idle, [person.session_id]) == [(1,)]
 
 
 def test_reused_refresh_token_ends_its_session(client: Client) -> None:

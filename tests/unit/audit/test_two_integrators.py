@@ -58,7 +58,7 @@ def test_log_that_ended_meanwhile_gets_no_more_entries(monkeypatch: pytest.Monke
     begin()
     committed(*(failure() for _ in range(5)))
     slow = Integrator()
-    read = integrate.current_head
+    read: Callable[[], object] = tree.current_head
 
     def read_and_wait() -> object:
         found = read()

@@ -126,9 +126,8 @@ class Line:
 def describe_event(event: dict[str, Any]) -> Line:
     """The words for an event as review.list_activity() gives it."""
     kind, outcome = event["type"], event["outcome"]
-    words = str(
-        WORDS.get((kind, outcome), kind)
-    )  # a newer node may have written what this one has no words for
+    # A newer node may have written what this one has no words for.
+    words = str(WORDS.get((kind, outcome), kind))
     if event["severity"] in _ALARMING and outcome == Outcome.FAILURE:
         tone = "warn"
     else:

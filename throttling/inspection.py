@@ -29,7 +29,7 @@ def status(owner: str) -> list[BucketStatus]:
     if routing.is_volatile(owner):
         every = tuple(claim(purpose, owner) for purpose in settings.LIMITS)
         with suppress(StoreUnavailable):
-            for group in routing.redis_groups(every):
+            for group in routing.divide(every)[1]:
                 (answer,) = redis.reserve([group], None, 0)
                 found += _counting(group, answer)
     return found

@@ -44,8 +44,7 @@ def reserve(*claims: Claim) -> Reservation:
 
     Raises LimitExceeded, StoreUnavailable; ValueError when two claims share a bucket.
     """
-    with metrics.decision(claims):
-        return decide(*claims)
+    return metrics.counted(decide, claims)
 
 
 def decide(*claims: Claim) -> Reservation:
@@ -66,13 +65,12 @@ def decide(*claims: Claim) -> Reservation:
 
 def _ask_stores(pending: list[Claim]) -> Reservation:
     held = Reservation(secrets.token_hex(8), tuple(pending), (), ())
-    groups = routing.redis_groups(pending)
-    if not groups:
-        return _reserve_in_database(held, tuple(pending))
     # The account first: a place of its source that is taken, only to be given back, would refuse others meanwhile.
-    lasting = tuple(claim for claim in pending if not routing.is_volatile(claim.owner))
+    lasting, groups = routing.divide(pending)
     if lasting:
         held = _reserve_in_database(held, lasting)
+    if not groups:
+        return held
     try:
         answers = redis.reserve(groups, held.id, RESERVATION_SECONDS * 1000)
     except StoreUnavailable as error:
@@ -103,16 +101,15 @@ def _add(
     usage, parts = held.usage, held.parts
     refused: list[tuple[Claim, dict[str, int]]] = []
     for claims, answer in decided:
-        told = tuple(
-            _usage(claim, verdict, answer["at"] if answer["granted"] else None)
-            for claim, verdict in zip(claims, answer["verdicts"], strict=True)
-        )
+        verdicts, at = answer["verdicts"], answer["at"]
+        if answer["granted"]:
+            told = tuple([_usage_of_grant(*pair, at) for pair in zip(claims, verdicts, strict=True)])
+            parts = (*parts, Part(store, claims, at))
+        else:
+            told = tuple([_usage(*pair) for pair in zip(claims, verdicts, strict=True)])
+            refused += zip(claims, verdicts, strict=True)
         note_usage(told)
         usage += told
-        if answer["granted"]:
-            parts = (*parts, Part(store, claims, answer["at"]))
-        else:
-            refused += zip(claims, answer["verdicts"], strict=True)
     held = Reservation(held.id, held.claims, usage, parts)
     if refused:
         release(held)
@@ -120,15 +117,19 @@ def _add(
     return held
 
 
-def _usage(claim: Claim, verdict: dict[str, int], granted_at: int | None) -> Usage:
-    """What is left of a limit; all of it is back when a count that was granted now ends, some of it after a refusal."""
-    free = claim.limit.allowed - verdict["used"] - verdict["pending"]
+def _usage_of_grant(claim: Claim, verdict: dict[str, int], at_ms: int) -> Usage:
+    """What is left of a limit that granted; of a rate, all is back when the count that it granted ends."""
+    limit = claim.limit
+    free = limit.allowed - verdict["used"] - verdict["pending"] - verdict["need"]
+    reset = kept_ms(limit, at_ms) if limit.counts is Counts.ATTEMPTS else verdict["reset"]
+    return Usage(limit, free, _seconds(reset))
+
+
+def _usage(claim: Claim, verdict: dict[str, int]) -> Usage:
+    """What is left of a limit that was part of a refusal; some of it is back when it ends."""
     refuses = verdict["wait"] > 0
+    free = claim.limit.allowed - verdict["used"] - verdict["pending"]
     reset = verdict["wait"] if refuses else verdict["reset"]
-    if granted_at is not None:
-        free -= verdict["need"]
-        if claim.limit.counts is Counts.ATTEMPTS:
-            reset = kept_ms(claim.limit, granted_at)
     return Usage(claim.limit, 0 if refuses else max(0, free), _seconds(reset), refuses)
 
 

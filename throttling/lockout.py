@@ -204,8 +204,11 @@ def reserve_request(ip: str) -> Reservation:
 
 def refuse_request_again(ip: str) -> None:
     """Refuse a source that was refused its requests a moment ago, asking no store."""
-    with metrics.decision(()):
+    try:
         check([claim("requests", source_owner(ip))])
+    except LimitExceeded as refusal:
+        metrics.count_refused(refusal)
+        raise
 
 
 def reserve_mail_source(ip: str) -> Reservation:

@@ -6,13 +6,15 @@ with its labels.
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter
 
 from throttling.reservations import Claim, LimitExceeded
 
+Decision = TypeVar("Decision")
 REGISTRY = CollectorRegistry()
 GRANTED, REFUSED, IN_FLIGHT = "granted", "refused", "in_flight"
 _stopped = False
@@ -62,13 +64,20 @@ def begin_at_zero(counted: Counter, choices: Iterable[tuple[str, ...]]) -> None:
         counted.labels(*labels)
 
 
-@contextlib.contextmanager
-def decision(claims: tuple[Claim, ...]) -> Iterator[None]:
-    """Count what comes of claims: each granted, or the one that refused."""
+def counted(decide: Callable[..., Decision], claims: tuple[Claim, ...]) -> Decision:
+    """Decide over claims, and count what comes of them: each granted, or the one that refused."""
     try:
-        yield
+        found = decide(*claims)
     except LimitExceeded as refusal:
-        count(DECISIONS, refusal.limit.purpose, IN_FLIGHT if refusal.in_flight else REFUSED)
+        count_refused(refusal)
         raise
-    for claim in claims:
-        count(DECISIONS, claim.limit.purpose, GRANTED)
+    if not _stopped:
+        with contextlib.suppress(Exception):
+            for claim in claims:
+                _add_one(DECISIONS, (claim.limit.purpose, GRANTED))()
+    return found
+
+
+def count_refused(refusal: LimitExceeded) -> None:
+    """Count the claim that was refused."""
+    count(DECISIONS, refusal.limit.purpose, IN_FLIGHT if refusal.in_flight else REFUSED)

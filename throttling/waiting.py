@@ -85,11 +85,10 @@ def _follow(other: _Run[object], key: bytes, run: Callable[[], Result]) -> tuple
 
 def reserve_waiting(*claims: Claim) -> Reservation:
     """Like ``reserve``, but waits up to a second while only reservations in flight stand in the way."""
-    with metrics.decision(claims):
-        return _decide_waiting(claims)
+    return metrics.counted(_decide_waiting, claims)
 
 
-def _decide_waiting(claims: tuple[Claim, ...]) -> Reservation:
+def _decide_waiting(*claims: Claim) -> Reservation:
     deadline = min(_deadline.get(), time.monotonic() + WAIT_SECONDS)
     try:
         return decide(*claims)

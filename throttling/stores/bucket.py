@@ -57,9 +57,14 @@ def shape_of(limit: Limit) -> Rule:
 
 def kept_ms(limit: Limit, at: int | None = None) -> int:
     """Return how long a count made at ``at`` stays in a window, in milliseconds; None: at most."""
+    slot, span = _window_of(limit)
+    return span + slot - 1 - (0 if at is None else at % slot)
+
+
+@cache
+def _window_of(limit: Limit) -> tuple[int, int]:
     rule = shape_of(limit)
-    slot: int = rule["slot"]
-    return int(rule["span"]) + slot - 1 - (0 if at is None else at % slot)
+    return rule["slot"], rule["span"]
 
 
 def member_of(claim: Claim) -> str:

@@ -1,68 +1,59 @@
--- The algorithm of throttling/stores/bucket.py in Lua, name by name, for all buckets of one owner.
--- KEYS: the mark of trust, the owner's state; both in one hash slot.
--- ARGV: call (reserve, look or settle), id, ttl or at, trust_ms, rules as JSON, identity of this server.
---
--- The state of an owner is one string: {bucket name: {expires (s), slot size (ms), {slot, n, slot, n, ...}, flights,
--- level, locked, named marks}}, MessagePack, without the last four where nothing but slots counts. A slot's mark lives
--- until (slot + 1) * rule.slot + rule.span; a named one says until when: {until, n}. Rules leave out what is 0 or false.
-local call, id, number, trust_ms, identity = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[6]
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-
--- A server is believed once it has counted for the longest window without losing anything. The mark names the server
--- and says from when on: it is missing after a loss, and names another server after a restart or a promotion.
-local mark_of_trust = redis.call('GET', KEYS[1])
-local server, since = string.match(mark_of_trust or '', '^(%S+) (%d+)$')
-if server ~= identity then
-  since = now + trust_ms
-  redis.call('SET', KEYS[1], string.format('%s %.0f', identity, since))
+-- The algorithm of throttling/stores/bucket.py in Lua, name by name: whatever redis_rates.lua, with which this is one
+-- script, did not grant at once.
+local text, rules = found[2] or PLAIN, ARGV[3]
+local is_plain = string.byte(text) == string.byte(PLAIN)
+if call == 'rates' then
+  local granted = is_plain and grant_rates(text, rules)
+  if granted then return granted end
+  local packed, place = rules, 1
+  rules = {}
+  while place <= #packed do
+    local rule = {attempts = true}
+    rule.name, rule.slot, rule.span, rule.allowed, place = unpack(RULE, packed, place)
+    rules[#rules + 1] = rule
+  end
+else
+  rules = cjson.decode(rules)
 end
-if now < tonumber(since) then return 'wait,' .. string.format('%.0f', since - now) end
 
-local text = redis.call('GET', KEYS[2])
-local owner = text and cmsgpack.unpack(text) or {}
-local rules = cjson.decode(ARGV[5])
+local id, number = ARGV[4], tonumber(ARGV[5])
+local owner = is_plain and {} or cmsgpack.unpack(text)
+if is_plain then
+  local at = 2
+  while at <= #text do
+    local name, expires, size, _, count, slots = unpack(HEAD, text, at)
+    local kept = {}
+    at = slots
+    for i = 1, 2 * count, 2 do kept[i], kept[i + 1], at = unpack(SLOT, text, at) end
+    owner[name] = {expires, size, kept}
+  end
+end
+
+local function plain(names)
+  local parts = {PLAIN}
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local expires, size, slots, sum = owner[name][1], owner[name][2], owner[name][3], 0
+    for i = 2, #slots, 2 do sum = sum + slots[i] end
+    parts[#parts + 1] = pack(HEAD, name, expires, size, sum, #slots / 2)
+    for i = 1, #slots, 2 do parts[#parts + 1] = pack(SLOT, slots[i], slots[i + 1]) end
+  end
+  return table.concat(parts)
+end
 
 local function save()
-  local last = 0
+  local names, last, is_any_more = {}, 0, false
   for name, kept in pairs(owner) do
-    if kept[1] * 1000 <= now then owner[name] = nil else last = math.max(last, kept[1]) end
+    if kept[1] * 1000 <= now then
+      owner[name] = nil
+    else
+      names[#names + 1], last = name, math.max(last, kept[1])
+      is_any_more = is_any_more or kept[4] ~= nil
+    end
   end
   if last == 0 then return redis.call('DEL', KEYS[2]) end
-  redis.call('SET', KEYS[2], cmsgpack.pack(owner), 'PXAT', last * 1000)
+  redis.call('SET', KEYS[2], is_any_more and cmsgpack.pack(owner) or plain(names), 'PXAT', last * 1000)
 end
-
--- What nearly every call asks for, in half the time: rates only, whose buckets hold nothing but slots, all granted.
--- It says what the functions below say of it; nil leaves the decision to them.
-local function grant_rates()
-  local kept, answer = {}, {}
-  for i, rule in ipairs(rules) do
-    local bucket, size, span = owner[rule.name], rule.slot, rule.span
-    if not rule.attempts or rule.member or bucket and (bucket[4] or bucket[2] ~= size) then return nil end
-    local slot, slots, count, place = math.floor(now / size), {}, 0, nil
-    local latest, last = slot, 0
-    if bucket then
-      local before, dead_until = bucket[3], (now - span) / size - 1
-      for j = 1, #before, 2 do
-        local at, n = before[j], before[j + 1]
-        if at > dead_until then
-          slots[last + 1], slots[last + 2] = at, n
-          last, count = last + 2, count + n
-          if at == slot then place = last elseif at > latest then latest = at end
-        end
-      end
-    end
-    if count >= rule.allowed then return nil end
-    if place then slots[place] = slots[place] + 1 else slots[last + 1], slots[last + 2] = slot, 1 end
-    kept[i] = {math.ceil(((latest + 1) * size + span) / 1000), size, slots}
-    answer[i] = count .. ',0,1'
-  end
-  for i, rule in ipairs(rules) do owner[rule.name] = kept[i] end
-  save()
-  return '1,' .. now .. ';' .. table.concat(answer, ';')
-end
-local granted_rates = call == 'reserve' and grant_rates()
-if granted_rates then return granted_rates end
 
 local NONE = {}  -- stands for every empty table that nothing is written to
 
@@ -98,18 +89,20 @@ local function find_slot(slots, slot)
 end
 
 local function mark(state, rule, at, member)
-  local slot, slots = math.floor(at / rule.slot), state.slots
+  local slot, slots = floor(at / rule.slot), state.slots
   if member then
     if state.named == NONE then state.named = {} end
     local n = state.named[member] and state.named[member][2] or 0
     state.named[member] = {(slot + 1) * rule.slot + rule.span, rule.distinct and 1 or n + 1}
     return
   end
-  local place = find_slot(slots, slot)
-  if place then
-    slots[place] = slots[place] + 1
+  local i = #slots - 1
+  while i > 0 and slots[i] > slot do i = i - 2 end
+  if i > 0 and slots[i] == slot then
+    slots[i + 1] = slots[i + 1] + 1
   else
-    slots[#slots + 1], slots[#slots + 2] = slot, 1
+    table.insert(slots, i + 2, slot)
+    table.insert(slots, i + 3, 1)
   end
 end
 
@@ -127,7 +120,7 @@ end
 
 -- The limit was set anew meanwhile: a count moves into the slot that holds the end of its old one.
 local function resize(slots, before, after)
-  for i = 1, #slots, 2 do slots[i] = math.floor(((slots[i] + 1) * before - 1) / after) end
+  for i = 1, #slots, 2 do slots[i] = floor(((slots[i] + 1) * before - 1) / after) end
 end
 
 local function load(kept, rule)
@@ -203,7 +196,7 @@ local function finish(state, rule, at, outcome)
   local flight = state.flights[id]
   if flight then state.flights[id] = nil end
   if flight and outcome == 'failed' then fail(state, rule, now, flight[2]) end
-  local place = rule.attempts and outcome == 'released' and find_slot(state.slots, math.floor(at / rule.slot))
+  local place = rule.attempts and outcome == 'released' and find_slot(state.slots, floor(at / rule.slot))
   if place then
     state.slots[place] = state.slots[place] - 1
     if state.slots[place] == 0 then
@@ -224,7 +217,7 @@ local function expiry(state, rule)
 end
 
 local function keep(state, rule)
-  local expires = math.ceil(expiry(state, rule) / 1000)
+  local expires = ceil(expiry(state, rule) / 1000)
   if expires == 0 then return nil end
   if state.level > 0 or next(state.flights) or next(state.named) then
     return {expires, rule.slot, state.slots, state.flights, state.level, state.locked, state.named}

@@ -8,8 +8,9 @@ counted, which errs on the safe side. Every error becomes StoreUnavailable.
 
 import contextlib
 import json
+import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from throttling.limits import Limit
+from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, Clear, StoreUnavailable
 from throttling.stores.bucket import member_of, shape_of
 
@@ -26,23 +27,36 @@ if TYPE_CHECKING:
     from throttling.stores import servers
 
 SLOTS = 64
-SCRIPT = Path(__file__).with_name("redis.lua").read_text(encoding="utf-8")
+SCRIPT = "".join(
+    Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("redis_rates.lua", "redis.lua")
+)
 VOLATILE_PURPOSES = ("requests", "password_source", "password_source_wide", "refresh")
 Claims = Sequence[Claim]
+GRANTED_RATES = b"G"  # begins the answer of the script that granted them
+GRANTED = {"used": 0, "pending": 0, "need": 1, "wait": 0, "reset": 0, "level": 0, "locked": 0}
 quoted = json.encoder.encode_basestring_ascii
 
 
 def reserve(owners: Sequence[Claims], id_: str | None, ttl_ms: int) -> list[dict[str, Any]]:
-    """Like ``throttling.stores.database.reserve``, once for the claims on each owner, in one round trip."""
-    called = [(claims[0].owner, f"[{','.join(map(_rule, claims))}]") for claims in owners]
-    return [_verdicts(answer) for answer in _call("reserve" if id_ else "look", called, id_ or "", ttl_ms)]
+    """Like ``throttling.stores.database.reserve``, once for the claims on each owner, in one round trip.
+
+    The claims on an owner come in the order of their buckets.
+    """
+    calls: list[tuple[Any, ...]] = []
+    for claims in owners:
+        packed = [b"" if claim.key else _packed(claim.limit) for claim in claims]
+        if id_ and all(packed):  # what nearly all calls ask for
+            calls.append((claims[0].owner, "rates", b"".join(packed)))
+        else:
+            calls.append((claims[0].owner, "reserve" if id_ else "look", _rules(claims), id_ or "", ttl_ms))
+    return list(map(_verdicts, _call(calls)))
 
 
 def settle(claims: Claims, id_: str, at_ms: int, outcome: str) -> list[dict[str, Any]]:
     """End the part of a reservation that stands here: ``failed``, ``passed`` or ``released``. One owner's claims."""
-    rules = [_rule(claim).replace("{", f'{{"act":"{outcome}",', 1) for claim in claims]
-    (answer,) = _call("settle", [(claims[0].owner, f"[{','.join(rules)}]")], id_, at_ms)
-    found = [list(map(int, part.split(","))) for part in answer.split(";") if part]
+    rules = _rules(claims, f'"act":"{outcome}",')
+    (answer,) = _call([(claims[0].owner, "settle", rules, id_, at_ms)])
+    found = [list(map(int, part.split(b","))) for part in answer.split(b";") if part]
     return [{"hit": bool(hit), "level": level, "locked": locked} for hit, level, locked in found]
 
 
@@ -52,7 +66,7 @@ def clear(what: Clear) -> None:
         {"act": "clear", "name": _name(purpose, what.key), "all": what.key is None}
         for purpose in what.purposes
     ]
-    _call("settle", [(what.owner, json.dumps(rules))], "", 0)
+    _call([(what.owner, "settle", json.dumps(rules), "", 0)])
 
 
 def greet() -> None:
@@ -105,43 +119,53 @@ def _tag(slot: int) -> str:
     return f"limit:{{{slot:x}}}:"
 
 
-def _call(call: str, owners: Sequence[tuple[str, str]], id_: str, number: int) -> list[str]:
-    servers, trust_ms = _servers(), longest_window_seconds() * 1000
-    calls = [(place_of(owner), (call, id_, number, trust_ms, rules)) for owner, rules in owners]
+def _call(calls: Iterable[tuple[Any, ...]]) -> list[bytes]:
+    """The script's answers, one for each (owner, call, rules, and what else the call takes)."""
+    servers, topology = _servers(), _topology()
+    trust_ms = topology.trust_seconds * 1000
     try:
-        found = servers.call_script(_topology(), SCRIPT, calls)
+        answers: list[bytes] = servers.call_script(
+            topology, SCRIPT, [(place_of(owner), (call, trust_ms, *rest)) for owner, call, *rest in calls]
+        )
     except servers.RedisTimeoutError as error:
         raise StoreUnavailable("Redis is slow", is_slow=True) from error
     except servers.ERRORS as error:
         raise StoreUnavailable("Redis is away") from error
-    answers = [answer if isinstance(answer, str) else answer.decode() for answer in found]
-    waits = [int(answer.partition(",")[2]) for answer in answers if answer.startswith("wait,")]
+    waits = [int(answer[5:]) for answer in answers if answer.startswith(b"wait,")]
     if waits:
-        _mark_all(trust_ms)
+        _mark_all(topology)
         raise StoreUnavailable("Redis may have lost what it counted", seconds=max(waits) / 1000)
     return answers
 
 
-def _mark_all(trust_ms: int) -> None:
+def _mark_all(topology: "servers.Topology") -> None:
     """Begin the wait of every slot now, not when its first owner comes: else each would be another fail-over."""
-    calls = [((f"{tag}since", tag), ("look", "", 0, trust_ms, "[]")) for tag in map(_tag, range(SLOTS))]
+    look = ("look", topology.trust_seconds * 1000, "[]", "", 0)
+    calls = [((f"{tag}since", tag), look) for tag in map(_tag, range(SLOTS))]
     servers = _servers()
     with contextlib.suppress(*servers.ERRORS):
-        servers.call_script(_topology(), SCRIPT, calls)
-
-
-def _rule(claim: Claim) -> str:
-    """A claim as the script reads it: JSON, without zeros."""
-    member = member_of(claim)
-    if not member and not claim.key:
-        return _plain_rule(claim.limit)
-    named = f'"member":"{member}",' if member else ""
-    return f'{{"name":{quoted(_name(claim.limit.purpose, claim.key))},{named}{_shape(claim.limit)}}}'
+        servers.call_script(topology, SCRIPT, calls)
 
 
 @cache
-def _plain_rule(limit: Limit) -> str:
-    return f'{{"name":{quoted(limit.purpose)},{_shape(limit)}}}'
+def _packed(limit: Limit) -> bytes:
+    """A rate as RULE in the script reads it; nothing for what is no rate."""
+    if limit.counts is not Counts.ATTEMPTS:
+        return b""
+    shape = shape_of(limit)
+    numbers = struct.pack(">IQI", shape["slot"], shape["span"], shape["allowed"])
+    return limit.purpose.encode() + b"\0" + numbers[:4] + numbers[6:]  # 48 bits of the span
+
+
+def _rules(claims: Claims, act: str = "") -> str:
+    """Claims as the script reads them: JSON, without zeros."""
+    return f"[{','.join([f'{{{act}{_rule(claim)}}}' for claim in claims])}]"
+
+
+def _rule(claim: Claim) -> str:
+    member = member_of(claim)
+    named = f'"member":"{member}",' if member else ""
+    return f'"name":{quoted(_name(claim.limit.purpose, claim.key))},{named}{_shape(claim.limit)}'
 
 
 def _name(purpose: str, key: str | None) -> str:
@@ -153,16 +177,21 @@ def _shape(limit: Limit) -> str:
     return json.dumps({name: value for name, value in shape_of(limit).items() if value})[1:-1]
 
 
-def _verdicts(answer: str) -> dict[str, Any]:
-    head, *verdicts = answer.split(";")
-    granted, _, at = head.partition(",")
-    return {"granted": granted == "1", "at": int(at), "verdicts": [_verdict(verdict) for verdict in verdicts]}
+def _verdicts(answer: bytes) -> dict[str, Any]:
+    """What a store says of a reservation. Where rates were granted the script only says what was used of each."""
+    if answer.startswith(GRANTED_RATES):
+        at, *used = struct.unpack_from(f">Q{(len(answer) - 9) // 4}I", answer, 1)
+        return {"granted": True, "at": at, "verdicts": [{**GRANTED, "used": one} for one in used]}
+    head, *verdicts = answer.decode().split(";")
+    granted, _, now = head.partition(",")
+    return {
+        "granted": granted == "1",
+        "at": int(now),
+        "verdicts": [_verdict(verdict) for verdict in verdicts],
+    }
 
 
 def _verdict(text: str) -> dict[str, int]:
     """One rule's verdict; what a granted one leaves out is 0."""
-    used, pending, need, wait, reset, level, locked = [*map(int, text.split(",")), 0, 0, 0, 0][:7]
-    return {
-        "used": used, "pending": pending, "need": need, "wait": wait, "reset": reset,
-        "level": level, "locked": locked,
-    }  # fmt: skip
+    told = dict(zip(GRANTED, map(int, text.split(",")), strict=False))
+    return {**GRANTED, **told}

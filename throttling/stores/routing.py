@@ -35,15 +35,21 @@ def is_volatile(owner: str) -> bool:
     return owner.startswith(VOLATILE_OWNERS)
 
 
-def redis_groups(claims: Iterable[Claim]) -> list[tuple[Claim, ...]]:
-    """Return the claims that Redis decides now, one group an owner."""
+def divide(claims: Iterable[Claim]) -> tuple[tuple[Claim, ...], list[tuple[Claim, ...]]]:
+    """Return the claims that the database decides now, and those that Redis does, one group an owner."""
     if not settings.REDIS_URL or (_tripped and not _may_probe()):
-        return []
+        return tuple(claims), []
+    lasting: list[Claim] = []
     groups: dict[str, list[Claim]] = {}
     for claim in claims:
-        if is_volatile(claim.owner):
-            groups.setdefault(claim.owner, []).append(claim)
-    return [tuple(group) for group in groups.values()]
+        owner = claim.owner
+        if not owner.startswith(VOLATILE_OWNERS):
+            lasting.append(claim)
+        elif owner in groups:
+            groups[owner].append(claim)
+        else:
+            groups[owner] = [claim]
+    return tuple(lasting), list(map(tuple, groups.values()))
 
 
 def _may_probe() -> bool:

@@ -125,7 +125,7 @@ class Topology:
     """The servers behind one REDIS_URL: one, or one for each part of a cluster."""
 
     def __init__(self, url: str, trust_seconds: float) -> None:
-        self._trust_seconds = trust_seconds
+        self.trust_seconds = trust_seconds
         self._location = parse_location(url)
         self._cluster: RedisCluster | None = None
         self._servers: dict[str, Server] = {}
@@ -135,7 +135,7 @@ class Topology:
         if self._location.kind == "cluster":
             return self._server_at(self._connected().get_node_from_key(key))
         if "" not in self._servers:
-            self._servers[""] = Server(self._pool(), self._trust_seconds)
+            self._servers[""] = Server(self._pool(), self.trust_seconds)
         return self._servers[""]
 
     def servers(self) -> list[Server]:
@@ -157,7 +157,7 @@ class Topology:
     def _server_at(self, node: Any) -> Server:
         if node.name not in self._servers:
             pool = self._connected().get_redis_connection(node).connection_pool
-            self._servers[node.name] = Server(pool, self._trust_seconds)
+            self._servers[node.name] = Server(pool, self.trust_seconds)
         return self._servers[node.name]
 
     def learn_anew(self) -> None:

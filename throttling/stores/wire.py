@@ -80,8 +80,11 @@ class Wire:
 
 def _pack(command: Command) -> bytes:
     """A command on the wire (RESP). redis-py's own takes longer than the script runs."""
-    words = [str(word).encode() for word in command]
-    return b"*%d\r\n%b" % (len(words), b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words]))
+    packed = [b"*%d\r\n" % len(command)]
+    for word in command:
+        text = word if type(word) is bytes else str(word).encode()
+        packed.append(b"$%d\r\n%b\r\n" % (len(text), text))
+    return b"".join(packed)
 
 
 def _take(received: bytes, at: int) -> tuple[Any, int] | None:
@@ -99,7 +102,7 @@ def _take(received: bytes, at: int) -> tuple[Any, int] | None:
         return None
     if received[end : end + 2] != b"\r\n":
         raise RedisConnectionError("an answer of another length than it says")
-    return received[begin:end].decode(), end + 2
+    return received[begin:end], end + 2
 
 
 def _refusal(text: str) -> ResponseError:

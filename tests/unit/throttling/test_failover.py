@@ -96,8 +96,8 @@ def test_one_thread_a_second_tries_a_redis_that_was_away(
     routing.trip()
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 61)
-    assert routing.redis_groups([claim])
-    assert not routing.redis_groups([claim])
+    assert routing.divide([claim]) == ((), [(claim,)])
+    assert routing.divide([claim]) == ((claim,), [])
 
 
 @only("redis")

@@ -41,7 +41,7 @@ def test_another_server_than_the_one_greeted_grants_nothing(monkeypatch: pytest.
 def test_the_one_greeted_is_asked() -> None:
     server = Server(SimpleNamespace(connection_class=Connection, connection_kwargs={}), 60)
     server.greet()
-    assert server.call([("EVALSHA",)]) == ["granted"]
+    assert server.call([("EVALSHA",)]) == [b"granted"]
     server.close()
 
 
@@ -55,7 +55,7 @@ def test_server_that_cannot_serve_now_is_left_for_the_one_that_has_its_place(
     server.greet()
     monkeypatch.undo()
     monkeypatch.setattr(Connection, "behind", "second")
-    assert server.call([("EVALSHA",)]) == ["granted"]
+    assert server.call([("EVALSHA",)]) == [b"granted"]
     server.close()
 
 
@@ -66,5 +66,5 @@ def test_connection_that_refused_is_used_no_more(monkeypatch: pytest.MonkeyPatch
     (refusal,) = server.call([("EVALSHA",)])
     assert isinstance(refusal, ResponseError)
     monkeypatch.undo()
-    assert server.call([("EVALSHA",)]) == ["granted"]
+    assert server.call([("EVALSHA",)]) == [b"granted"]
     server.close()

@@ -14,12 +14,16 @@ from tests.unit.throttling.model import Model
 from throttling import limiter
 from throttling.limits import Counts, Limit
 from throttling.reservations import Claim, LimitExceeded, Reservation
-from throttling.stores import bucket
+from throttling.stores import bucket, redis
 from throttling.stores.bucket import rule_of
 
-LIMITS = (
+RATES = (
     Limit("requests", 3, 20, Counts.ATTEMPTS),
     Limit("refresh", 12, 60, Counts.ATTEMPTS),
+    Limit("mail_source", 7, 45, Counts.ATTEMPTS),
+)
+LIMITS = (
+    *RATES[:2],
     Limit("totp_account", 2, 45, Counts.FAILURES),
     Limit("totp_consecutive", 4, 0, Counts.FAILURES),
     Limit("password_account_source", 2, 0, Counts.FAILURES, 40, 100, forget_seconds=90),
@@ -28,23 +32,37 @@ LIMITS = (
 OUTCOMES = ("failed", "passed", "released")
 MEMBERS = ("ann", "ben", "eve")
 STEPS_MS = (1, 997, 7_003, 29_989, 61_003)
-STEP = st.one_of(
-    st.tuples(
-        st.just("reserve"), st.sets(st.sampled_from(LIMITS), min_size=1, max_size=4), st.sampled_from(MEMBERS)
-    ),
-    st.tuples(st.just("settle"), st.integers(0, 5), st.sampled_from(OUTCOMES)),
-    st.tuples(st.just("advance"), st.sampled_from(STEPS_MS), st.none()),
-    st.tuples(st.just("clear"), st.sampled_from(LIMITS), st.none()),
+INTERLEAVING = settings(
+    max_examples=scaled(120, 2000),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+def steps_over(limits: tuple[Limit, ...]) -> st.SearchStrategy[list[tuple]]:
+    step = st.one_of(
+        st.tuples(
+            st.just("reserve"),
+            st.sets(st.sampled_from(limits), min_size=1, max_size=4),
+            st.sampled_from(MEMBERS),
+        ),
+        st.tuples(st.just("settle"), st.integers(0, 5), st.sampled_from(OUTCOMES)),
+        st.tuples(st.just("advance"), st.sampled_from(STEPS_MS), st.none()),
+        st.tuples(st.just("clear"), st.sampled_from(limits), st.none()),
+    )
+    return st.lists(step, max_size=40)
 
 
 @pytest.fixture(autouse=True)
 def few_slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A limit of twelve counts is grouped into slots: short histories never reach one of more than sixty."""
     monkeypatch.setattr(bucket, "SLOTS", 10)
-    bucket.shape_of.cache_clear()
+    remembered = (bucket.shape_of, bucket._window_of, redis._packed, redis._shape)
+    for shapes in remembered:
+        shapes.cache_clear()
     yield
-    bucket.shape_of.cache_clear()
+    for shapes in remembered:
+        shapes.cache_clear()
 
 
 @dataclass
@@ -53,7 +71,9 @@ class Run:
 
     store: Store
     owner: str
-    models: dict[Limit, Model] = field(default_factory=lambda: {limit: Model(limit) for limit in LIMITS})
+    models: dict[Limit, Model] = field(
+        default_factory=lambda: {limit: Model(limit) for limit in {*LIMITS, *RATES}}
+    )
     open: dict[int, Reservation] = field(default_factory=dict)
     numbers: itertools.count = field(default_factory=itertools.count)
 
@@ -100,13 +120,19 @@ class Run:
         limiter.clear(self.owner, purposes=[limit.purpose])
 
 
-@settings(
-    max_examples=scaled(120, 2000),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(steps=st.lists(STEP, max_size=40))
+@INTERLEAVING
+@given(steps=steps_over(LIMITS))
 def test_stores_and_model_agree(clocked: Store, steps: list[tuple]) -> None:
-    run = Run(clocked, clocked.owner())
+    follow(clocked, steps)
+
+
+@INTERLEAVING
+@given(steps=steps_over(RATES))
+def test_stores_and_model_agree_on_rates_alone(clocked: Store, steps: list[tuple]) -> None:
+    follow(clocked, steps)
+
+
+def follow(store: Store, steps: list[tuple]) -> None:
+    run = Run(store, store.owner())
     for kind, first, second in steps:
         getattr(run, kind)(first, second)

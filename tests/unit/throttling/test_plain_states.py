@@ -1,0 +1,140 @@
+"""The short way that Redis grants rates by, and what it leaves to the long one: both count the same."""
+
+import json
+
+import pytest
+from redis import Redis
+
+from tests.unit.throttling.conftest import Store, only
+from throttling import limiter
+from throttling.inspection import status
+from throttling.limits import Counts, Limit
+from throttling.reservations import Claim, LimitExceeded
+from throttling.stores import redis
+
+MAIL = Limit("mail_source", 3, 60, Counts.ATTEMPTS)
+PASSWORD = Limit("password_source", 3, 60, Counts.ATTEMPTS)
+REFRESH = Limit("refresh", 70, 60, Counts.ATTEMPTS)  # a second a slot
+REQUESTS = Limit("requests", 3, 60, Counts.ATTEMPTS)
+pytestmark = only("redis")
+
+
+def used(owner: str, *limits: Limit) -> list[int]:
+    """What the long way reads."""
+    (answer,) = redis.reserve([tuple(Claim(limit, owner) for limit in limits)], None, 0)
+    return [verdict["used"] for verdict in answer["verdicts"]]
+
+
+def state(store: Store, owner: str) -> bytes:
+    with Redis.from_url(store.environment["REDIS_URL"]) as server:
+        kept = server.get(redis.place_of(owner)[1])
+    assert isinstance(kept, bytes)
+    return kept
+
+
+def reserve(owner: str, *limits: Limit) -> list[int]:
+    """Reserve, and return what is left of each."""
+    held = limiter.reserve(*(Claim(limit, owner) for limit in limits))
+    return [usage.remaining for usage in held.usage]
+
+
+def test_buckets_between_before_and_after_those_asked_for_are_kept(clocked: Store) -> None:
+    owner = clocked.owner()
+    for limits in ([PASSWORD, REQUESTS], [REFRESH], [MAIL, REFRESH], [MAIL, PASSWORD, REQUESTS], [PASSWORD]):
+        reserve(owner, *limits)
+    assert used(owner, MAIL, PASSWORD, REFRESH, REQUESTS) == [2, 3, 2, 2]
+    assert state(clocked, owner)[:1] == b"R"
+
+
+def test_bucket_whose_window_has_passed_leaves_the_state_of_a_busy_owner(clocked: Store) -> None:
+    owner = clocked.owner()
+    reserve(owner, MAIL, REQUESTS)
+    clocked.advance(30_000)
+    reserve(owner, PASSWORD)
+    assert b"mail_source" in state(clocked, owner)
+    clocked.advance(32_000)
+    reserve(owner, REFRESH)
+    kept = state(clocked, owner)
+    assert b"mail_source" not in kept
+    assert b"requests" not in kept
+    assert used(owner, MAIL, PASSWORD, REFRESH, REQUESTS) == [0, 1, 1, 0]
+
+
+def test_window_slides_count_by_count(clocked: Store) -> None:
+    owner = clocked.owner()
+    for left in (2, 1, 0):
+        assert reserve(owner, REQUESTS) == [left]
+        clocked.advance(20_000)
+    clocked.advance(1)
+    assert reserve(owner, REQUESTS) == [0]  # the first has left, the second and third stand
+    with pytest.raises(LimitExceeded) as refused:
+        reserve(owner, REQUESTS)
+    assert (refused.value.count, refused.value.retry_after_seconds) == (3, 20)
+    clocked.advance(40_000)
+    assert reserve(owner, REQUESTS) == [1]
+    assert len(state(clocked, owner)) < 60
+
+
+def test_counts_of_one_slot_are_one_entry(clocked: Store) -> None:
+    owner = clocked.owner()
+    clocked.set_clock(clocked.now_ms // 1000 * 1000)
+    for _ in range(5):
+        reserve(owner, REFRESH)
+        clocked.advance(100)
+    small = len(state(clocked, owner))
+    clocked.advance(1000)
+    reserve(owner, REFRESH)
+    assert len(state(clocked, owner)) == small + 10
+    assert used(owner, REFRESH) == [6]
+
+
+def test_refusal_of_one_rate_counts_none(clocked: Store) -> None:
+    owner = clocked.owner()
+    for _ in range(3):
+        reserve(owner, REQUESTS)
+    with pytest.raises(LimitExceeded):
+        reserve(owner, MAIL, REQUESTS)
+    assert used(owner, MAIL, REQUESTS) == [0, 3]
+
+
+def test_clock_that_goes_back_forgets_nothing_and_extends_nothing(clocked: Store) -> None:
+    owner = clocked.owner()
+    reserve(owner, REQUESTS)
+    clocked.set_clock(clocked.now_ms - 5_000)
+    assert reserve(owner, REQUESTS) == [1]
+    clocked.set_clock(clocked.now_ms + 60_001)
+    assert reserve(owner, REQUESTS) == [1]  # the one made while the clock was back has left, the other stands
+    assert used(owner, REQUESTS) == [2]
+
+
+def test_limit_that_was_set_anew_keeps_what_it_counted(clocked: Store) -> None:
+    owner = clocked.owner()
+    for _ in range(3):
+        reserve(owner, Limit("refresh", 10, 60, Counts.ATTEMPTS))
+    assert reserve(owner, REFRESH) == [66]
+    assert reserve(owner, REFRESH, REQUESTS) == [65, 2]
+
+
+def test_counts_of_other_kinds_beside_rates_go_the_long_way_and_back(clocked: Store) -> None:
+    owner = clocked.owner()
+    failures = Limit("totp_account", 3, 60, Counts.FAILURES)
+    reserve(owner, REQUESTS)
+    held = limiter.reserve(Claim(failures, owner))
+    assert state(clocked, owner)[:1] != b"R"
+    assert reserve(owner, REQUESTS) == [1]
+    limiter.settle(held, failed=False)
+    assert reserve(owner, REQUESTS) == [0]
+    assert state(clocked, owner)[:1] == b"R"
+    assert [(one.purpose, one.used) for one in status(owner)] == [("requests", 3)]
+
+
+def test_state_as_earlier_versions_wrote_it_is_read(clocked: Store) -> None:
+    owner, now = clocked.owner(), clocked.now_ms
+    before = {"requests": [(now + 60_000) // 1000 + 1, 1, [now - 10, 1, now, 1]]}
+    with Redis.from_url(clocked.environment["REDIS_URL"]) as server:
+        packing = "redis.call('SET', KEYS[1], cmsgpack.pack(cjson.decode(ARGV[1])), 'PX', 100000)"
+        server.eval(packing, 1, redis.place_of(owner)[1], json.dumps(before))
+    assert reserve(owner, REQUESTS) == [0]
+    assert state(clocked, owner)[:1] == b"R"
+    with pytest.raises(LimitExceeded):
+        reserve(owner, REQUESTS)

@@ -35,12 +35,19 @@ def redact(_logger: object, _method: str, line: Mapping[str, Any]) -> dict[str, 
 def _redacted(name: str, value: Any) -> Any:
     if isinstance(value, str):  # first: nearly all are, and to tell a Mapping takes as long as the rest
         is_kind = name == "key" and value in KINDS_OF_KEYS
-        return HIDDEN if _names_secret(name) and not is_kind else SECRET_VALUES.sub(HIDDEN, value)
+        return HIDDEN if _names_secret(name) and not is_kind else _hide_in(value)
     if isinstance(value, dict | Mapping):
         return {key: _redacted(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_redacted(name, inner) for inner in value]
     return value
+
+
+def _hide_in(text: str) -> str:
+    """What the pattern finds has one of three marks: to look for them takes a tenth of its time."""
+    if "eyJ" in text or "://" in text or "#token=" in text:
+        return SECRET_VALUES.sub(HIDDEN, text)
+    return text
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,8 @@ import base64
 import hashlib
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from audit.canonical import canonical, commit, encode, is_opening, new_salts
 from audit.verify import leaves
@@ -27,6 +29,18 @@ def test_the_worked_example_of_the_documentation() -> None:
     hashed = SALT + b'{"ip":"192.0.2.1"}'
     assert commit(SALT, "ip", "192.0.2.1") == base64.b64encode(hashlib.sha256(hashed).digest()).decode()
     assert commit(SALT, "ip", "192.0.2.1") == "/8BZJmKfk6GOMzPFcu++eWq0lAt9sZ1LF0eugyKN2BA="
+
+
+@given(field=st.sampled_from(["ip", "text.email"]), value=st.text())
+@example(field="ip", value="".join(map(chr, [*range(0x100), 0x2028, 0x2029, 0xFFFF, 0x1F600])))
+def test_what_is_committed_to_is_canonical_json(field: str, value: str) -> None:
+    hashed = SALT + canonical({field: value})
+    assert commit(SALT, field, value) == base64.b64encode(hashlib.sha256(hashed).digest()).decode()
+
+
+def test_text_that_utf_8_cannot_hold_has_no_commitment() -> None:
+    with pytest.raises(ValueError):
+        commit(SALT, "ip", "\ud800")
 
 
 def test_only_the_right_salt_field_and_value_open_a_commitment() -> None:

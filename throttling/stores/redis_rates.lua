@@ -14,12 +14,12 @@ local SLOT, SLOT_BYTES = '>I6I4', 10  -- slot, n
 local pack, unpack, sub, floor, ceil = struct.pack, struct.unpack, string.sub, math.floor, math.ceil
 
 local call, identity = ARGV[1], ARGV[#ARGV]
-local clock, found = redis.call('TIME'), redis.call('MGET', KEYS[1], KEYS[2])
+local clock, mark = redis.call('TIME'), redis.call('GET', KEYS[1])
 local now = clock[1] * 1000 + floor(clock[2] / 1000)
 
 -- A server is believed once it has counted for the longest window without losing anything. The mark names the server
 -- and says from when on: it is missing after a loss, and names another server after a restart or a promotion.
-local server, since = string.match(found[1] or '', '^(%S+) (%d+)$')
+local server, since = string.match(mark or '', '^(%S+) (%d+)$')
 if server ~= identity then
   since = now + tonumber(ARGV[2])
   redis.call('SET', KEYS[1], string.format('%s %.0f', identity, since))

@@ -16,9 +16,15 @@ tests() { # mark expression, number of processes; pytest's status 5 is "nothing 
     [ $status = 0 ] || failed=1
 }
 
-sh deploy/checks.sh || failed=1
+# One core's work beside tests that wait. Told when it is done: here the lines of both would mix.
+told=$(mktemp)
+trap 'rm -f "$told"' EXIT
+sh deploy/checks.sh >"$told" 2>&1 &
+checks=$!
 cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 tests "($1) and not alone" "${PYTEST_WORKERS:-$((cores + 2))}" # two more than cores: many tests wait for a clock
+wait $checks || failed=1
+cat "$told"
 tests "($1) and alone" 0
 [ $ran = 1 ] || { echo "no test was selected" >&2; failed=1; }
 exit $failed

@@ -51,6 +51,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """One node on each backend, shared by the tests of this process. It hashes cheaply in the short run."""
     directory = tmp_path_factory.mktemp(request.param.replace("+", "-"))
     with running_server(request.param, directory, environment=CHEAP_HASHES) as running:
+        running.keeps_looking = True
         yield running
 
 

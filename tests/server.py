@@ -83,7 +83,11 @@ class Server:
     environment: dict[str, str]
     nodes: list[Node] = field(default_factory=list)
     program: tuple[str, ...] = ()  # of nodes that are whole processes; else they are forked
+    keeps_looking: bool = (
+        False  # `rows` keeps its connection to PostgreSQL: many tests look, and none restarts it
+    )
     _commands: Commands | None = field(default=None, repr=False)
+    _look: psycopg.Connection[Any] | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -126,6 +130,8 @@ class Server:
         if self._commands:
             self._commands.stop()
             self._commands = None
+        if self._look:
+            self._look.close()
 
     def logs(self) -> str:
         """Everything that the nodes wrote so far."""
@@ -153,13 +159,23 @@ class Server:
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Look into the service's database; placeholders are %s."""
         url = self.environment.get("DATABASE_URL")
+        if url and self.keeps_looking:
+            if self._look is None or self._look.closed:
+                self._look = psycopg.connect(url, autocommit=True)
+            return _fetched(self._look, statement, parameters)
         if url:
             with psycopg.connect(url, autocommit=True) as connection:
-                cursor = connection.execute(statement.encode(), parameters)
-                return cursor.fetchall() if cursor.description else []
+                return _fetched(connection, statement, parameters)
         path = self.data_dir / "secure_auth.sqlite3"
         with contextlib.closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as database:
             return list(database.execute(statement.replace("%s", "?"), tuple(parameters)))
+
+
+def _fetched(
+    connection: psycopg.Connection[Any], statement: str, parameters: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    cursor = connection.execute(statement.encode(), parameters)
+    return cursor.fetchall() if cursor.description else []
 
 
 def _sound(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:

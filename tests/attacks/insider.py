@@ -82,9 +82,8 @@ class Insider:
 
 def snapshot(server: Server) -> list[tuple[Any, ...]]:
     """How much of everything there is."""
-    counts = [server.rows(f"SELECT count(*) FROM {table}")[0] for table in TABLES]
+    counts = [f"SELECT count(*) FROM {table}" for table in TABLES]
     # What the worker tells, it tells at its own time, and of no request.
-    events = server.rows(
-        "SELECT count(*) FROM audit_event WHERE request_id <> '' AND type <> 'log.collapsed'"
-    )[0]
-    return [*counts, events, server.rows("SELECT sum(credential_version) FROM secure_auth_user")[0]]
+    event = "SELECT max(id) FROM audit_event WHERE request_id <> '' AND type <> 'log.collapsed'"
+    versions = "SELECT sum(credential_version) FROM secure_auth_user"
+    return server.rows(f"SELECT {', '.join(f'({question})' for question in [*counts, event, versions])}")

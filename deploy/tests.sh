@@ -21,6 +21,8 @@ told=$(mktemp)
 trap 'rm -f "$told"' EXIT
 sh deploy/checks.sh >"$told" 2>&1 &
 checks=$!
+# The first time each of the processes would compile all tests, at the same moment.
+[ -d tests/__pycache__ ] || "$bin/python" -m pytest --collect-only --quiet >/dev/null 2>&1
 cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 tests "($1) and not alone" "${PYTEST_WORKERS:-$((cores + 2))}" # two more than cores: many tests wait for a clock
 wait $checks || failed=1

@@ -138,3 +138,54 @@ def test_state_as_earlier_versions_wrote_it_is_read(clocked: Store) -> None:
     assert state(clocked, owner)[:1] == b"R"
     with pytest.raises(LimitExceeded):
         reserve(owner, REQUESTS)
+
+
+def test_count_of_a_slot_stays_a_window_beyond_the_end_of_the_slot(clocked: Store) -> None:
+    owner, begin = clocked.owner(), (clocked.now_ms // 1000 + 1) * 1000
+    clocked.set_clock(begin + 999)
+    for _ in range(70):
+        reserve(owner, REFRESH)
+    clocked.set_clock(begin + 60_999)
+    with pytest.raises(LimitExceeded):
+        reserve(owner, REFRESH)
+    clocked.set_clock(begin + 61_000)
+    assert reserve(owner, REFRESH) == [69]
+
+
+def test_rate_whose_slots_are_of_another_size_is_counted_the_long_way(clocked: Store) -> None:
+    owner, begin = clocked.owner(), clocked.now_ms // 60_000 * 60_000
+    clocked.set_clock(begin)
+    reserve(owner, REFRESH)
+    clocked.advance(59_000)
+    wider = Limit("refresh", 70, 120, Counts.ATTEMPTS)  # two seconds a slot
+    assert reserve(owner, wider) == [68]
+    clocked.advance(60_000)
+    assert reserve(owner, wider) == [67]
+
+
+@pytest.mark.parametrize("limits", [[MAIL, REQUESTS], [REQUESTS, MAIL], [MAIL], [REQUESTS]])
+def test_state_lives_as_long_as_its_latest_count(store: Store, limits: list[Limit]) -> None:
+    owner, mail = store.owner(), Limit("mail_source", 3, 3600, Counts.ATTEMPTS)
+    seconds = 60
+    for limit in limits:
+        reserve(owner, mail if limit is MAIL else limit)
+        seconds = max(seconds, 3600 if limit is MAIL else 60)
+    with Redis.from_url(store.environment["REDIS_URL"]) as server:
+        left_ms = server.pttl(redis.place_of(owner)[1])
+    assert isinstance(left_ms, int)
+    assert 1000 * seconds - 20_000 < left_ms <= 1000 * (seconds + 1)
+
+
+def test_slot_holds_more_than_sixteen_bits_count(clocked: Store) -> None:
+    owner = clocked.owner()
+    reserve(owner, Limit("refresh", 1_000_000, 60, Counts.ATTEMPTS))
+    many = redis.place_of(owner)[1]
+    with Redis.from_url(clocked.environment["REDIS_URL"]) as server:
+        kept = server.get(many)
+        assert isinstance(kept, bytes)
+        heavy = (
+            kept.replace(b"\0\0\0\1\0\1", b"\0\1\0\0\0\1")[:-4] + b"\0\1\0\0"
+        )  # its sum, and that of its slot
+        server.set(many, heavy, keepttl=True)
+    assert reserve(owner, Limit("refresh", 1_000_000, 60, Counts.ATTEMPTS)) == [1_000_000 - 65_537]
+    assert used(owner, Limit("refresh", 1_000_000, 60, Counts.ATTEMPTS)) == [65_537]

@@ -118,15 +118,25 @@ local function fail(state, rule, at, member)
   end
 end
 
--- The limit was set anew meanwhile: a count moves into the slot that holds the end of its old one.
+-- The limit was set anew meanwhile: a count moves into the slot that holds the end of its old one. Those of one slot
+-- become one: else nodes that disagree about a limit could make a bucket grow until its number of slots overflows.
 local function resize(slots, before, after)
-  for i = 1, #slots, 2 do slots[i] = floor(((slots[i] + 1) * before - 1) / after) end
+  local moved = {}
+  for i = 1, #slots, 2 do
+    local slot, last = floor(((slots[i] + 1) * before - 1) / after), #moved
+    if slot == moved[last - 1] then
+      moved[last] = moved[last] + slots[i + 1]
+    else
+      moved[last + 1], moved[last + 2] = slot, slots[i + 1]
+    end
+  end
+  return moved
 end
 
 local function load(kept, rule)
   local state = {hit = 0, slots = kept and kept[3] or {}, flights = NONE, level = 0, locked = 0, named = NONE}
   if kept then
-    if kept[2] ~= rule.slot then resize(state.slots, kept[2], rule.slot) end
+    if kept[2] ~= rule.slot then state.slots = resize(state.slots, kept[2], rule.slot) end
     if kept[4] then state.flights, state.level, state.locked, state.named = kept[4], kept[5], kept[6], kept[7] end
   end
   if state.flights ~= NONE then

@@ -150,7 +150,7 @@ def _mark_all(topology: "servers.Topology") -> None:
 @cache
 def _packed(limit: Limit) -> bytes:
     """A rate as RULE in the script reads it; nothing for what is no rate."""
-    if limit.counts is not Counts.ATTEMPTS:
+    if limit.counts is not Counts.ATTEMPTS or not limit.window_seconds:
         return b""
     shape = shape_of(limit)
     numbers = struct.pack(">IQI", shape["slot"], shape["span"], shape["allowed"])

@@ -49,7 +49,9 @@ local function grant_rates(text, rules)
   read()
   local place, rule, rule_slot, span, allowed = 1, nil, nil, nil, nil
   while place <= #rules do
+    local earlier = rule
     rule, rule_slot, span, allowed, place = unpack(RULE, rules, place)
+    if earlier and not (earlier < rule) then return nil end  -- merged out of order, a bucket would stand twice
     while name and name < rule do copy() end
     local slot, marks, used, kept, first, stop = floor(now / rule_slot), 1, 0, 0, 1, 1
     if name == rule then

@@ -2,6 +2,7 @@
 
 import json
 import time
+from random import Random
 
 import pytest
 from redis import Redis
@@ -210,3 +211,65 @@ def test_slot_holds_more_than_sixteen_bits_count(clocked: Store) -> None:
         server.set(many, heavy, keepttl=True)
     assert reserve(owner, Limit("refresh", 1_000_000, 60, Counts.ATTEMPTS)) == [1_000_000 - 65_537]
     assert used(owner, Limit("refresh", 1_000_000, 60, Counts.ATTEMPTS)) == [65_537]
+
+
+def reserve_the_long_way(owner: str, limits: list[Limit]) -> dict:
+    claims = [Claim(limit, owner) for limit in limits]
+    return redis._verdicts(redis._call([(owner, "reserve", redis._rules(claims), "id", 1000)])[0])
+
+
+def kept(store: Store, owner: str) -> tuple[bytes | None, int]:
+    """The state, and when it ends."""
+    key = redis.place_of(owner)[1]
+    with Redis.from_url(store.environment["REDIS_URL"]) as server:
+        return server.get(key), server.pexpiretime(key)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_short_and_long_way_answer_and_keep_the_same(clocked: Store, seed: int) -> None:
+    """Clocks go back, and limits are set anew, in seeds that are odd."""
+    random = Random(seed)
+    short, long = clocked.owner(), clocked.owner()
+    purposes = ("mail_source", "password_source", "password_source_wide", "refresh", "requests")
+    limits = {name: Limit(name, random.choice((2, 3, 70)), 60, Counts.ATTEMPTS) for name in purposes}
+    clocked.advance(random.randrange(1000))
+    for _ in range(150):
+        if seed % 2 and random.random() < 0.1:
+            name = random.choice(purposes)
+            limits[name] = Limit(
+                name, random.choice((2, 5, 70)), random.choice((30, 60, 90)), Counts.ATTEMPTS
+            )
+        back = seed % 2 and random.random() < 0.1
+        clocked.advance(
+            -random.choice((1, 900, 20_000)) if back else random.choice((0, 0, 1, 999, 1000, 20_001))
+        )
+        asked = [limits[name] for name in sorted(random.sample(purposes, random.choice((1, 1, 2))))]
+        (answer,) = redis.reserve([tuple(Claim(limit, short) for limit in asked)], "id", 1000)
+        assert answer == reserve_the_long_way(long, asked)
+        assert kept(clocked, short) == kept(clocked, long)
+
+
+def test_rates_that_are_asked_for_out_of_order_count_as_ever(clocked: Store) -> None:
+    owner = clocked.owner()
+    for limits in ([REQUESTS, MAIL], [REQUESTS, MAIL], [MAIL]):
+        redis.reserve([tuple(Claim(limit, owner) for limit in limits)], "id", 1000)
+    (answer,) = redis.reserve([(Claim(MAIL, owner),)], "id", 1000)
+    assert not answer["granted"]
+    assert used(owner, MAIL, REQUESTS) == [3, 2]
+
+
+def test_nodes_that_disagree_about_a_limit_make_no_bucket_grow(clocked: Store) -> None:
+    owner = clocked.owner()
+    clocked.set_clock(clocked.now_ms // 1000 * 1000)
+    for _ in range(20):
+        reserve(owner, Limit("refresh", 70, 60, Counts.ATTEMPTS))
+        reserve(owner, Limit("refresh", 70, 30, Counts.ATTEMPTS))
+    assert used(owner, REFRESH) == [40]
+    assert len(state(clocked, owner)) < 60
+
+
+def test_attempts_that_never_age_are_kept_for_good(clocked: Store) -> None:
+    owner = clocked.owner()
+    forever = Limit("refresh", 2, 0, Counts.ATTEMPTS)
+    reserve(owner, forever)
+    assert kept(clocked, owner)[1] > clocked.now_ms + 900 * 365 * 86_400_000

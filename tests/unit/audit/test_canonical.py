@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -41,6 +42,11 @@ def test_what_is_committed_to_is_canonical_json(field: str, value: str) -> None:
 def test_text_that_utf_8_cannot_hold_has_no_commitment() -> None:
     with pytest.raises(ValueError):
         commit(SALT, "ip", "\ud800")
+
+
+@pytest.mark.parametrize("value", [5, None, True, ["192.0.2.1"]])
+def test_value_that_is_no_text_opens_nothing(value: Any) -> None:
+    assert not is_opening(commit(SALT, "ip", "192.0.2.1"), encode(SALT), "ip", value)
 
 
 def test_only_the_right_salt_field_and_value_open_a_commitment() -> None:

@@ -49,7 +49,10 @@ def reserve(owners: Sequence[Claims], id_: str | None, ttl_ms: int) -> list[dict
             calls.append((claims[0].owner, "rates", b"".join(packed)))
         else:
             calls.append((claims[0].owner, "reserve" if id_ else "look", _rules(claims), id_ or "", ttl_ms))
-    return list(map(_verdicts, _call(calls)))
+    try:
+        return list(map(_verdicts, _call(calls)))
+    except (ValueError, struct.error) as error:
+        raise StoreUnavailable("Redis does not answer what the script does") from error
 
 
 def settle(claims: Claims, id_: str, at_ms: int, outcome: str) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from tests.unit.throttling.conftest import Store, only
 from throttling import limiter
 from throttling.inspection import status
 from throttling.limits import Counts, Limit
-from throttling.reservations import Claim, LimitExceeded
-from throttling.stores import redis
+from throttling.reservations import Claim, LimitExceeded, StoreUnavailable
+from throttling.stores import redis, servers
 
 MAIL = Limit("mail_source", 3, 60, Counts.ATTEMPTS)
 PASSWORD = Limit("password_source", 3, 60, Counts.ATTEMPTS)
@@ -273,3 +273,12 @@ def test_attempts_that_never_age_are_kept_for_good(clocked: Store) -> None:
     forever = Limit("refresh", 2, 0, Counts.ATTEMPTS)
     reserve(owner, forever)
     assert kept(clocked, owner)[1] > clocked.now_ms + 900 * 365 * 86_400_000
+
+
+@pytest.mark.parametrize("answer", [b"", b"G", b"G1234", b"1,", b"1", b"yes", b"\xff\xfe", b"1,2;three,0,1"])
+def test_answer_that_the_script_does_not_give_grants_nothing(
+    clocked: Store, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(servers, "call_script", lambda *_: [answer])
+    with pytest.raises(StoreUnavailable):
+        redis.reserve([(Claim(REQUESTS, clocked.owner()),)], "id", 1000)

@@ -16,17 +16,18 @@ tests() { # mark expression, number of processes; pytest's status 5 is "nothing 
     [ $status = 0 ] || failed=1
 }
 
-# One core's work beside tests that wait. Told when it is done: here the lines of both would mix.
+# One core's work beside tests that wait. Told at the end: here the lines of both would mix.
 told=$(mktemp)
 trap 'rm -f "$told"' EXIT
 sh deploy/checks.sh >"$told" 2>&1 &
 checks=$!
+trap 'kill $checks 2>/dev/null; exit 130' INT TERM
 # The first time each of the processes would compile all tests, at the same moment.
 [ -d tests/__pycache__ ] || "$bin/python" -m pytest --collect-only --quiet >/dev/null 2>&1
 cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 tests "($1) and not alone" "${PYTEST_WORKERS:-$((cores + 2))}" # two more than cores: many tests wait for a clock
 wait $checks || failed=1
-cat "$told"
 tests "($1) and alone" 0
+cat "$told"
 [ $ran = 1 ] || { echo "no test was selected" >&2; failed=1; }
 exit $failed

@@ -83,9 +83,7 @@ class Server:
     environment: dict[str, str]
     nodes: list[Node] = field(default_factory=list)
     program: tuple[str, ...] = ()  # of nodes that are whole processes; else they are forked
-    keeps_looking: bool = (
-        False  # `rows` keeps its connection to PostgreSQL: many tests look, and none restarts it
-    )
+    keeps_looking: bool = False  # `rows` keeps its connection to PostgreSQL, where no test restarts that
     _commands: Commands | None = field(default=None, repr=False)
     _look: psycopg.Connection[Any] | None = field(default=None, repr=False)
 

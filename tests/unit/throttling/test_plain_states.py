@@ -205,9 +205,7 @@ def test_slot_holds_more_than_sixteen_bits_count(clocked: Store) -> None:
     with Redis.from_url(clocked.environment["REDIS_URL"]) as server:
         kept = server.get(many)
         assert isinstance(kept, bytes)
-        heavy = (
-            kept.replace(b"\0\0\0\1\0\1", b"\0\1\0\0\0\1")[:-4] + b"\0\1\0\0"
-        )  # its sum, and that of its slot
+        heavy = kept.replace(b"\0\0\0\1\0\1", b"\0\1\0\0\0\1")[:-4] + b"\0\1\0\0"  # sum, and of the slot
         server.set(many, heavy, keepttl=True)
     assert reserve(owner, Limit("refresh", 1_000_000, 60, Counts.ATTEMPTS)) == [1_000_000 - 65_537]
     assert used(owner, Limit("refresh", 1_000_000, 60, Counts.ATTEMPTS)) == [65_537]

@@ -30,3 +30,20 @@ def test_kind_of_a_key_is_shown(kind: str) -> None:
 @pytest.mark.parametrize("name", ["key", "password", "api_key", "refresh", "code_", "device_token"])
 def test_what_a_name_calls_secret_is_hidden(name: str) -> None:
     assert (shown(name, "hunter2") == HIDDEN) == (name != "code_")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Bearer eyJhbGciOi.eyJzdWIi.c2ln and on", "Bearer [redacted] and on"),
+        ("eyJhbGciOi.eyJzdWIi.", "[redacted]"),
+        ("open /reset/#token=c3Ryb25n now", "open /reset/#token=[redacted] now"),
+        ("redis://user:pass@store:6379/0", "redis://[redacted]@store:6379/0"),
+        ("https://store.example/eyes?a=1", "https://store.example/eyes?a=1"),
+        ("no mark in it", "no mark in it"),
+    ],
+)
+def test_what_has_the_form_of_a_secret_is_hidden_wherever_it_stands(text: str, shown: str) -> None:
+    line = {"event": text, "source": {"user_agent": text}, "details": {"names": [text]}}
+    expected = {"event": shown, "source": {"user_agent": shown}, "details": {"names": [shown]}}
+    assert redact(None, "info", line) == expected

@@ -7,11 +7,11 @@ digits, blanks and hyphens only, and dots between digits: no line break, no addr
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ua_parser import Parser, UserAgent
+    from ua_parser import UserAgent
 
 UNKNOWN = "Unknown device"
 UNKNOWN_PROGRAM = "Unknown browser"
@@ -37,19 +37,12 @@ class Agent:
     system: str = ""  # empty too where the program is its namesake
 
 
-@cache
-def _parser() -> "Parser":
-    """Loaded here, since most commands describe nobody."""
-    from ua_parser import Parser, load_lazy_builtins
-    from ua_parser.regex import Resolver
-
-    return Parser(Resolver(load_lazy_builtins()))
-
-
 @lru_cache(maxsize=2048)
 def describe_agent(user_agent: str) -> Agent:
     """What a User-Agent says of itself; the first call of a process compiles the rules, half a second."""
-    found = _parser().parse(user_agent)
+    from ua_parser import parser  # most commands describe nobody
+
+    found = parser.parse(user_agent)
     system = _name(SYSTEMS.get(found.os.family, found.os.family)) if found.os else ""
     if found.device and found.device.family in APPLE_DEVICES:
         system = found.device.family

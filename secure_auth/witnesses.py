@@ -9,6 +9,7 @@ configured, or a successor log has begun.
 import time
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import httpx
 import structlog
@@ -88,8 +89,12 @@ class Publisher:
 
     def __init__(self) -> None:
         self._peers = [Peer(witness) for witness in settings.WITNESSES]
-        self._client = httpx.Client(timeout=STEP_SECONDS)
         self._threads = ThreadPoolExecutor(max(1, len(self._peers)), thread_name_prefix="witness")
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """Making one loads the system's authorities, which a worker without witnesses never asks."""
+        return httpx.Client(timeout=STEP_SECONDS)
 
     def confirm(self) -> None:
         """Ask every witness for the newest checkpoint, before the first new one is signed.

@@ -1,25 +1,18 @@
 """A management command on a node whose clock is ahead: python -m tests.ahead SECONDS COMMAND…"""
 
 import os
-import subprocess
 import sys
 import time
 
-from tests.server import ROOT, Server
+from tests.commands import run_forked
+from tests.server import LIBRARIES, Server
 
 
 def run_ahead(server: Server, seconds: int, *command: str, stdin: str = "") -> None:
     """The ids and times of its events are so many seconds ahead."""
-    subprocess.run(
-        [sys.executable, "-m", "tests.ahead", str(seconds), *command],
-        cwd=ROOT,
-        env=server.environment,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    order = ["-m", "tests.ahead", str(seconds), *command]
+    done = run_forked(LIBRARIES, order, stdin=stdin, environment=server.environment)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def main(seconds: int, *command: str) -> None:

@@ -7,7 +7,7 @@ Starts that must not be (`tests/flows/test_starting.py`) are whole processes.
 import contextlib
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 from tests.forks import Forks
@@ -31,22 +31,29 @@ class Commands:
 
         Those of a process that `stays` are run by it, one after the other.
         """
-        with contextlib.ExitStack() as stack:
-            given, told, complained = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
-            given.write(stdin.encode())
-            given.seek(0)
-            files = [file.fileno() for file in (given, told, complained)]
-            if environment:
-                process = self._libraries.start(arguments, files, {**self._environment, **environment})
-            else:
-                process = (self._staying if stays else self._service).start(arguments, files)
-            status = process.wait(COMMAND_SECONDS)
-            read = [_content(file) for file in (told, complained)]
-        return subprocess.CompletedProcess(["manage.py", *arguments], status, *read)
+        if environment:
+            return run_forked(
+                self._libraries, arguments, stdin=stdin, environment={**self._environment, **environment}
+            )
+        return run_forked(self._staying if stays else self._service, arguments, stdin=stdin)
 
     def stop(self) -> None:
         self._staying.stop()
         self._service.stop()
+
+
+def run_forked(
+    forks: Forks, arguments: Sequence[str], *, stdin: str = "", environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What `subprocess.run` would, of a fork, which is done within COMMAND_SECONDS."""
+    with contextlib.ExitStack() as stack:
+        given, told, complained = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+        given.write(stdin.encode())
+        given.seek(0)
+        files = [file.fileno() for file in (given, told, complained)]
+        status = forks.start(arguments, files, environment).wait(COMMAND_SECONDS)
+        read = [_content(file) for file in (told, complained)]
+    return subprocess.CompletedProcess(["manage.py", *arguments], status, *read)
 
 
 def _content(file: IO[bytes]) -> str:

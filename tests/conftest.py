@@ -15,16 +15,12 @@ from typing import Any
 
 import pytest
 
-from tests import migrated
 from tests.client import Client, Person
 from tests.server import LONG, TESTED_BACKENDS, Server, running_server
 from tests.visitor import Visitor
 from tests.watcher import LookIn, Watcher
 
 _addresses = itertools.count(1)
-# A third of the tests' CPU time went into passwords. Where the time of a hash matters, and in the long run, it is what
-# it is in production.
-CHEAP_HASHES = {} if LONG else {"ARGON2_MEMORY_KIB": "1024", "ARGON2_TIME_COST": "1"}
 # Fixtures that a file's tests share, by their parameter: made in one process, not in each.
 MADE_ONCE = ("service", "busy", "migrated", "original", "store", "database")
 MISSING = re.compile("server answers|is not installed")  # what tests.services says of what it wants
@@ -48,9 +44,9 @@ def scaled(short: int, long: int) -> int:
 
 @pytest.fixture(scope="session", params=TESTED_BACKENDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One node on each backend, shared by the tests of this process. It hashes cheaply in the short run."""
+    """One node on each backend, shared by the tests of this process."""
     directory = tmp_path_factory.mktemp(request.param.replace("+", "-"))
-    with running_server(request.param, directory, environment=CHEAP_HASHES) as running:
+    with running_server(request.param, directory) as running:
         running.keeps_looking = True
         yield running
 
@@ -128,11 +124,6 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
-
-
-def pytest_sessionfinish() -> None:
-    """In each of xdist's processes too."""
-    migrated.drop()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

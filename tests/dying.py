@@ -6,23 +6,16 @@ It is gone by SIGKILL the moment that the function is called: nothing is cleaned
 import importlib
 import os
 import signal
-import subprocess
 import sys
 
-from tests.server import ROOT, Server
+from tests.commands import run_forked
+from tests.server import LIBRARIES, Server
 
 
 def die_in(server: Server, function: str, *command: str) -> None:
     """Run a command that dies there; AssertionError when it did not."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.dying", function, *command],
-        cwd=ROOT,
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    order = ["-m", "tests.dying", function, *command]
+    done = run_forked(LIBRARIES, order, environment=server.environment)
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 

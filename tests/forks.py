@@ -1,4 +1,4 @@
-"""Processes of `manage.py` that are forked from one which has loaded the libraries already.
+"""Processes of `manage.py` and of modules of the tests, forked from one which has loaded the libraries already.
 
 Python's start and the imports take three quarters of a second of CPU, more than most of what tests start needs. A fork
 has an environment, files and signals of its own, and does what `manage.py` does: nothing of this project and no setting
@@ -122,7 +122,7 @@ class Forks:
         environment: Mapping[str, str] | None = None,
         orders: int | None = None,
     ) -> Forked:
-        """`manage.py` with these arguments, and these as standard input, output and error.
+        """`manage.py` with these arguments, and these as standard input, output and error; with `-m` first, a module.
 
         With `orders`, the socket of another of this class, it loads the service and forks on.
         """
@@ -170,6 +170,9 @@ class Forks:
 def load_libraries() -> None:
     for name in LIBRARIES:
         importlib.import_module(name)
+    import ua_parser
+
+    assert ua_parser.parser  # compiled when it is first asked for, which was a fifth of a service's start
 
 
 def load_service() -> None:
@@ -222,8 +225,7 @@ def report(arguments: list[str], environment: dict[str, str] | None, files: list
         load_service()
         (stay if arguments else serve)(socket.socket(fileno=further[0]))
         end(0)
-    sys.argv = ["manage.py", *arguments]
-    end(manage())
+    end(run(arguments))
 
 
 def stay(orders: socket.socket) -> None:
@@ -240,8 +242,7 @@ def stay(orders: socket.socket) -> None:
             os.dup2(number, place)
             os.close(number)
         sys.stdin = os.fdopen(0, closefd=False)
-        sys.argv = ["manage.py", *json.loads(message)[0]]
-        status = manage()
+        status = run(json.loads(message)[0])
         connection.close()
         getattr(connection, "close_pool", lambda: None)()  # PostgreSQL's
         sys.stdout.flush()
@@ -249,12 +250,17 @@ def stay(orders: socket.socket) -> None:
         os.close(answer)
 
 
-def manage() -> int:
-    """What `manage.py` does, and the status that it ends with."""
+def run(arguments: list[str]) -> int:
+    """What `manage.py` or `python -m` does with them, and the status that it ends with."""
     import runpy
 
+    is_module = arguments[:1] == ["-m"]
+    sys.argv = arguments[1:] if is_module else ["manage.py", *arguments]
     try:
-        runpy.run_path(str(ROOT / "manage.py"), run_name="__main__")
+        if is_module:
+            runpy.run_module(arguments[1], run_name="__main__")
+        else:
+            runpy.run_path(str(ROOT / "manage.py"), run_name="__main__")
     except SystemExit as left:
         if left.code is None or isinstance(left.code, int):
             return left.code or 0

@@ -1,6 +1,7 @@
 """Accounts as other systems keep them, for the tests of import_users."""
 
 import base64
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -27,6 +28,7 @@ def scrypt(n: int, p: int) -> bytes:
     return hashlib.scrypt(PASSWORD.encode(), salt=b"oldsalt", n=n, r=8, p=p, dklen=64, maxmem=2**27)
 
 
+@functools.cache
 def hashes() -> dict[str, str]:
     """PASSWORD as each system keeps it."""
     bare = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()

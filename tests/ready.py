@@ -9,9 +9,11 @@ import tempfile
 import django
 from django.apps import apps
 
+from tests import scratch
+
 if not apps.ready:
     before = os.environ.get("DATA_DIR")
-    os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="secure-auth-test-")
+    os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="data-", dir=scratch.directory())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
     django.setup()
     os.environ.pop("DATA_DIR")

@@ -3,8 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit import merkle, notes
 from audit.verify.notes import parse_key, verify_cosignature
 from audit.witness.submission import format_submission
+from tests.forks import Forked
 from tests.redis_processes import wait_until
-from tests.server import INHERITED, ROOT, TLS, free_port
+from tests.server import LIBRARIES, TLS, free_port
 
 ORIGIN = "log.example.org/audit"
 
@@ -67,7 +66,7 @@ class RunningWitness:
     state: Path
     port: int
     logs: Sequence[str]
-    process: subprocess.Popen[str] | None = None
+    process: Forked | None = None
     verifier_key: str = ""
 
     @property
@@ -86,18 +85,15 @@ class RunningWitness:
         ]
         for log in self.logs:
             arguments += ["--log", log]
-        with (self.state.parent / f"{self.state.name}.log").open("a") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "witness", *arguments],
-                cwd=ROOT,
-                env={name: os.environ[name] for name in INHERITED if name in os.environ},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                text=True,
-            )
-        assert self.process.stdout
-        self.verifier_key = self.process.stdout.readline().strip()
+        told, its_end = os.pipe()
+        with (
+            (self.state.parent / f"{self.state.name}.log").open("a") as output,
+            os.fdopen(told) as first_line,
+        ):
+            with os.fdopen(its_end, "w"), Path(os.devnull).open("rb") as nothing:
+                files = (nothing.fileno(), its_end, output.fileno())
+                self.process = LIBRARIES.start(["witness", *arguments], files)
+            self.verifier_key = first_line.readline().strip()
         wait_until(self.answers, 30)
 
     def answers(self) -> bool:
@@ -118,10 +114,7 @@ class RunningWitness:
         assert self.process
         if self.process.poll() is None:
             self.process.send_signal(number)
-        status = self.process.wait(10)
-        if self.process.stdout:
-            self.process.stdout.close()
-        return status
+        return self.process.wait(10)
 
     def has_cosigned(self, text: str, lines: str) -> bool:
         """Whether these signature lines are the witness's, of this checkpoint's text."""

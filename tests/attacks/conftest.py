@@ -22,7 +22,7 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     directory = tmp_path_factory.mktemp(f"fleet-{request.param.replace('+', '-')}")
     environment = {"SERVER_WORKERS": "4" if alone else "2"}
     with running_server(
-        request.param, directory, nodes=1 if alone else 2, environment=environment
+        request.param, directory, nodes=1 if alone else 2, hashes_cheaply=False, environment=environment
     ) as running:
         yield running
 

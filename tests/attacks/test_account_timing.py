@@ -17,7 +17,9 @@ pytestmark = pytest.mark.alone  # what runs beside it has a share of every hash
 @pytest.fixture(scope="module", params=TESTED_BACKENDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """In place of the shared one, which hashes cheaply."""
-    with running_server(request.param, tmp_path_factory.mktemp("timing"), worker=False) as running:
+    with running_server(
+        request.param, tmp_path_factory.mktemp("timing"), worker=False, hashes_cheaply=False
+    ) as running:
         yield running
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests.attacks.evidence import claims, events
 from tests.client import Client, Person, expect
-from tests.conftest import CHEAP_HASHES
 from tests.problems import problem
 from tests.server import Server, running_server
 
@@ -74,7 +73,7 @@ def test_sealed_secret_of_before_a_rotation_opens_nothing(
     tmp_path: Path, visit: Callable[..., Client]
 ) -> None:
     """And a rotation does not choke on rows that somebody wrote: it does the others, and says which do not open."""
-    environment = {**CHEAP_HASHES, "KEY_CACHE_SECONDS": "1"}
+    environment = {"KEY_CACHE_SECONDS": "1"}
     with running_server("sqlite", tmp_path, worker=False, environment=environment) as server:
         client = visit(server)
         victim, other = client.create_person(), client.create_person()

@@ -23,13 +23,15 @@ def test_right_password_of_a_disabled_account_takes_the_time_of_a_wrong_one(
 ) -> None:
     """The least of many times, alternately: what the hash takes, which nobody's luck shortens."""
     person = Person(new_email())
-    with running_server("sqlite", tmp_path, worker=False) as server:
+    with running_server("sqlite", tmp_path, worker=False, hashes_cheaply=False) as server:
         server.create_user(person.email, person.password)
         server.manage("disable", person.email)
         if "imported" in kept:
             foreign = PBKDF2PasswordHasher().encode(person.password, "a salt of somebody", 20_000)
             server.rows(FOREIGN, [foreign, person.email])
-    with running_server("sqlite", tmp_path, worker=False, environment={"ARGON2_TIME_COST": "8"}) as server:
+    with running_server(
+        "sqlite", tmp_path, worker=False, environment={"ARGON2_TIME_COST": "8"}, hashes_cheaply=False
+    ) as server:
         times: dict[str, list[float]] = {person.password: [], "a wrong passphrase": []}
         for _ in range(8):
             client = visit(server)

@@ -34,7 +34,7 @@ def test_beyond_its_capacity_a_node_answers_503_and_counts_nothing(
     backend: str, tmp_path: Path, visit: Callable[..., Client]
 ) -> None:
     slow = {"HASH_CONCURRENCY": "1", "ARGON2_TIME_COST": "6"}
-    with running_server(backend, tmp_path, worker=False, environment=slow) as server:
+    with running_server(backend, tmp_path, worker=False, hashes_cheaply=False, environment=slow) as server:
         person = visit(server).create_person()
         client = visit(server)
         with all_places_taken(server):

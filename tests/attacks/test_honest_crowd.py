@@ -27,7 +27,9 @@ OTHERS = 8  # with the flood's five hashes fewer than a node has places
 @pytest.fixture(scope="module", params=TESTED_BACKENDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """In place of the shared one, which hashes cheaply: a crowd waits for hashes."""
-    with running_server(request.param, tmp_path_factory.mktemp("crowd"), worker=False) as running:
+    with running_server(
+        request.param, tmp_path_factory.mktemp("crowd"), worker=False, hashes_cheaply=False
+    ) as running:
         yield running
 
 
@@ -113,7 +115,9 @@ def test_waiting_guesses_take_no_threads_from_others(
     """
     slow = {"SERVER_WORKERS": "1", "SERVER_THREADS": "16", "ARGON2_TIME_COST": "64"}
     unhindered = {"LIMIT_PASSWORD_SOURCE": "1000/min"}
-    with running_server(backend, tmp_path, worker=False, environment=slow | unhindered) as server:
+    with running_server(
+        backend, tmp_path, worker=False, environment=slow | unhindered, hashes_cheaply=False
+    ) as server:
         person = visit(server).create_person()
         victim, address = new_email("nobody"), new_address()
         shots = [guess(server, victim, f"wrong {n}", address=address) for n in range(120)]

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.client import Client, Person, expect, new_email
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.newcomers import SECRET, django_hash, row, write_jsonl
 from tests.server import ROOT, Server, running_server
 
@@ -30,7 +30,7 @@ MEMORY_BYTES = 300 * 2**20
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp(f"hostile-{request.param}")
-    with running_server(request.param, directory, environment=CHEAP_HASHES) as server:
+    with running_server(request.param, directory) as server:
         yield server
 
 

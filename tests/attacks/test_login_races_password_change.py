@@ -25,7 +25,7 @@ RUNNERS = 4
 @pytest.fixture(scope="module", params=TESTED_BACKENDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """In place of the shared one, which hashes cheaply: the race is in the time of a hash."""
-    with running_server(request.param, tmp_path_factory.mktemp("races")) as running:
+    with running_server(request.param, tmp_path_factory.mktemp("races"), hashes_cheaply=False) as running:
         yield running
 
 

@@ -21,7 +21,9 @@ def test_without_our_handler_no_password_is_evaluated(
     backend: str, tmp_path: Path, visit: Callable[..., Client]
 ) -> None:
     environment = {"DJANGO_SETTINGS_MODULE": "tests.attacks.stock_axes_settings"}
-    with running_server(backend, tmp_path, worker=False, environment=environment) as server:
+    with running_server(
+        backend, tmp_path, worker=False, environment=environment, hashes_cheaply=False
+    ) as server:
         person = Person(new_email())
         server.create_user(person.email, person.password)
         client = visit(server)

@@ -17,7 +17,7 @@ from tests.attacks.resets import ACT, ask, cancel, id_of, is_waiting, let_pass, 
 from tests.attacks.volley import fire
 from tests.authenticator import text_of
 from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
-from tests.conftest import CHEAP_HASHES, scaled
+from tests.conftest import scaled
 from tests.redis_processes import wait_until
 from tests.server import TESTED_BACKENDS, Server, running_server
 
@@ -29,7 +29,7 @@ REASON = {"reason": "called and said so"}
 @pytest.fixture(scope="module", params=TESTED_BACKENDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """In place of the shared one, which resets at once."""
-    environment = CHEAP_HASHES | DELAY
+    environment = DELAY
     directory = tmp_path_factory.mktemp("waiting")
     with running_server(request.param, directory, environment=environment) as running:
         yield running

@@ -24,7 +24,9 @@ def bench_server(
     """A node without its background worker, with default settings else; a process of its own from the start."""
     with (
         tempfile.TemporaryDirectory() as directory,
-        running_server(backend, Path(directory), nodes=0, environment=environment) as server,
+        running_server(
+            backend, Path(directory), nodes=0, hashes_cheaply=False, environment=environment
+        ) as server,
     ):
         server.program = program
         server.start_node("--no-worker")

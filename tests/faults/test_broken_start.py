@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CHEAP_HASHES
 from tests.faults.family import children_of, name_of, web_workers
 from tests.redis_processes import wait_until
 from tests.server import ROOT, Server, running_server
@@ -59,7 +58,7 @@ def is_port_free(server: Server) -> bool:
 
 @pytest.fixture
 def unstarted(tmp_path: Path) -> Iterator[Server]:
-    with running_server("sqlite", tmp_path, nodes=0, environment=CHEAP_HASHES) as server:
+    with running_server("sqlite", tmp_path, nodes=0) as server:
         yield server
 
 
@@ -83,7 +82,7 @@ def test_killed_preparation_is_one_line(unstarted: Server) -> None:
 
 
 def test_worker_that_hangs_when_its_master_dies_holds_no_port(tmp_path: Path) -> None:
-    with running_server("sqlite", tmp_path, worker=False, environment=CHEAP_HASHES) as server:
+    with running_server("sqlite", tmp_path, worker=False) as server:
         node = server.nodes[0]
         wait_until(lambda: "Ctrl-C stops it" in server.logs(), 10)  # before, a death is a broken start
         hung, *_ = web_workers(node)

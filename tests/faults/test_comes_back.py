@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.client import Client
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.faults.family import background_workers, children_of, name_of
 from tests.faults.outages import database_away
 from tests.redis_processes import wait_until
@@ -40,7 +40,7 @@ WAITING = (
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One web process with a small pool; a worker that is told to end has a second for it."""
-    environment = {"SERVER_WORKERS": "1", "DATABASE_POOL_SIZE": str(POOL), **CHEAP_HASHES}
+    environment = {"SERVER_WORKERS": "1", "DATABASE_POOL_SIZE": str(POOL)}
     directory = tmp_path_factory.mktemp("back")
     with running_server("postgres", directory, nodes=0, environment=environment) as server:
         server.program = ("-m", "tests.faults.hastened")

@@ -17,7 +17,7 @@ import pytest
 
 from tests.attacks.volley import fire, statuses
 from tests.client import Client, expect
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.faults.outages import Relay, database_away
 from tests.redis_processes import wait_until
 from tests.server import Server, running_server
@@ -33,7 +33,7 @@ def service(directory: Path, **environment: str) -> Iterator[tuple[Server, Clien
     require("postgres")
     with private_database() as url, closing(Relay()) as relay:
         few = {"SERVER_WORKERS": "1", "SERVER_THREADS": str(THREADS), "LIMIT_REQUESTS": "6000/min"}
-        few |= {**CHEAP_HASHES, "DATABASE_URL": relay.url(url), **environment}
+        few |= {"DATABASE_URL": relay.url(url), **environment}
         with (
             running_server("sqlite", directory, worker=False, environment=few) as server,
             closing(Client(server, new_address())) as client,

@@ -7,7 +7,7 @@ import pytest
 
 from tests.attacks.evidence import claims, events, live_sessions
 from tests.client import Client, code_of, expect
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.dying import die_in
 from tests.server import TESTED_BACKENDS, Server, running_server
 
@@ -17,7 +17,7 @@ ACTIVE = "SELECT kid FROM secure_auth_key WHERE purpose = 'signing' AND state = 
 
 @pytest.fixture(params=TESTED_BACKENDS)
 def unled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    environment = CHEAP_HASHES | LONGEST_CACHE
+    environment = LONGEST_CACHE
     with running_server(request.param, tmp_path, worker=False, environment=environment) as server:
         yield server
 

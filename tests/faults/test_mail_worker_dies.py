@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.attacks.evidence import events
 from tests.authenticator import link_tokens
 from tests.client import Client, Person, expect, new_email
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.dying import die_in
 from tests.mailserver import running_mail_server
 from tests.meanwhile import outcome
@@ -32,7 +32,7 @@ def send(server: Server) -> str:
 
 def test_worker_killed_after_handing_over_sends_again(tmp_path: Path) -> None:
     with running_mail_server() as smtp:
-        environment = CHEAP_HASHES | {"EMAIL_URL": smtp.url}
+        environment = {"EMAIL_URL": smtp.url}
         with running_server("sqlite", tmp_path, worker=False, environment=environment) as server:
             address = register(server)
             die_in(server, "secure_auth.outbox.mark_sent", *SHELL)
@@ -49,7 +49,7 @@ def test_worker_killed_after_handing_over_sends_again(tmp_path: Path) -> None:
 
 def test_worker_killed_before_handing_over_loses_nothing(tmp_path: Path) -> None:
     with running_mail_server() as smtp:
-        environment = CHEAP_HASHES | {"EMAIL_URL": smtp.url}
+        environment = {"EMAIL_URL": smtp.url}
         with running_server("sqlite", tmp_path, worker=False, environment=environment) as server:
             address = register(server)
             die_in(server, "secure_auth.letters.write", *SHELL)
@@ -60,7 +60,7 @@ def test_worker_killed_before_handing_over_loses_nothing(tmp_path: Path) -> None
 
 def test_dead_server_fails_no_login_and_ends_as_a_dead_letter(tmp_path: Path) -> None:
     """Nine tries in all; then an event, and the mail waits for an operator."""
-    environment = CHEAP_HASHES | {"EMAIL_URL": f"smtp://127.0.0.1:{free_port()}"}
+    environment = {"EMAIL_URL": f"smtp://127.0.0.1:{free_port()}"}
     with running_server("sqlite", tmp_path, worker=False, environment=environment) as server:
         address = register(server)
         client = Client(server, new_address())
@@ -80,7 +80,7 @@ def test_dead_server_fails_no_login_and_ends_as_a_dead_letter(tmp_path: Path) ->
 
 def test_two_leaders_at_once_send_a_mail_once_and_lose_none_that_went_out(tmp_path: Path) -> None:
     """What one of them has claimed the other leaves; what one sent the other does not give up, and its words go."""
-    with running_server("sqlite", tmp_path, worker=False, environment=CHEAP_HASHES) as server:
+    with running_server("sqlite", tmp_path, worker=False) as server:
         client = Client(server, new_address())
         person = client.create_person()
         server.rows("DELETE FROM secure_auth_outboxmessage")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.client import Client, code_of, expect
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.faults.outages import database_away
 from tests.redis_processes import wait_until
 from tests.server import Server, running_server
@@ -24,7 +24,7 @@ BUSY = "Nothing was done or lost"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("away")
-    with running_server("postgres", directory, worker=False, environment=CHEAP_HASHES) as server:
+    with running_server("postgres", directory, worker=False) as server:
         yield server
 
 
@@ -58,7 +58,7 @@ def test_a_form_that_was_sent_can_be_sent_again(service: Server, client: Client,
 
 
 def test_key_set_is_put_off_too_where_limits_go_on_in_redis(tmp_path: Path) -> None:
-    environment = {**CHEAP_HASHES, "KEY_CACHE_SECONDS": "1"}
+    environment = {"KEY_CACHE_SECONDS": "1"}
     with (
         running_server("postgres+redis", tmp_path, worker=False, environment=environment) as server,
         closing(Client(server, new_address())) as client,

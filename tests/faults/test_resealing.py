@@ -15,12 +15,12 @@ import pytest
 from tests.attacks.evidence import events
 from tests.bench.people import Account, create_accounts
 from tests.client import Client, Person
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.dying import die_in
 from tests.server import ROOT, Server, running_server
 
 ROTATE = ("rotate_keys", "--purpose", "encryption")
-SETTINGS = {**CHEAP_HASHES, "KEY_CACHE_SECONDS": "5", "LIMIT_REQUESTS": "100000/min"}
+SETTINGS = {"KEY_CACHE_SECONDS": "5", "LIMIT_REQUESTS": "100000/min"}
 ROWS, CROWD = 2000, 6
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.attacks.resets import ACT, ask, id_of, is_waiting, let_pass, told
 from tests.client import Client, expect
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.dying import die_in
 from tests.meanwhile import outcome
 from tests.server import TESTED_BACKENDS, Server, running_server
@@ -19,7 +19,7 @@ MAILS = 'SELECT count(*) FROM secure_auth_outboxmessage WHERE "to" = %s AND temp
 @pytest.fixture(params=TESTED_BACKENDS)
 def unled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     """A service whose worker the tests play."""
-    environment = CHEAP_HASHES | DELAY
+    environment = DELAY
     with running_server(request.param, tmp_path, worker=False, environment=environment) as server:
         yield server
 

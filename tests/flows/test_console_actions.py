@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.client import Client, expect
-from tests.conftest import CHEAP_HASHES
 from tests.detecting import wait_for_detection
 from tests.server import TESTED_BACKENDS, Server, running_server
 from tests.watcher import LookIn, Watcher, age, events_of
@@ -19,7 +18,7 @@ EVERY_ACTION = {
 @pytest.fixture(scope="module", params=TESTED_BACKENDS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """In place of the shared one, where a reset takes effect at once."""
-    environment = CHEAP_HASHES | {"RESET_MFA_DELAY_SECONDS": "7200"}
+    environment = {"RESET_MFA_DELAY_SECONDS": "7200"}
     directory = tmp_path_factory.mktemp("actions")
     with running_server(request.param, directory, environment=environment) as running:
         yield running

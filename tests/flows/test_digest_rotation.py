@@ -12,13 +12,12 @@ import pytest
 
 from tests.attacks.evidence import claims, events
 from tests.client import Client, Person, code_of, expect, new_email
-from tests.conftest import CHEAP_HASHES, new_address, scaled
+from tests.conftest import new_address, scaled
 from tests.server import TESTED_BACKENDS, Server, running_server
 from tests.visitor import Visitor
 
 LEAD_SECONDS, CACHE_SECONDS = 4, 1
 SETTINGS = {
-    **CHEAP_HASHES,
     "KEY_CACHE_SECONDS": str(CACHE_SECONDS),
     "JWKS_MAX_AGE_SECONDS": str(LEAD_SECONDS),
     "LIMIT_REQUESTS": "100000/min",

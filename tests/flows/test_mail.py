@@ -6,7 +6,7 @@ import pytest
 
 from tests.authenticator import link_tokens, text_of
 from tests.client import Client, Person, expect, new_email
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.mailserver import MailServer, Provider, running_mail_server, running_provider
 from tests.redis_processes import wait_until
 from tests.server import Server, running_server
@@ -26,7 +26,7 @@ def smtp() -> Iterator[MailServer]:
 def server(smtp: MailServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     ours = {"EMAIL_URL": smtp.url, "EMAIL_REPLY_TO": "help@example.org", "LIMIT_MAIL_SOURCE": "100/h"}
     directory = tmp_path_factory.mktemp("mail")
-    with running_server("sqlite", directory, environment=CHEAP_HASHES | METRICS | ours) as running:
+    with running_server("sqlite", directory, environment=METRICS | ours) as running:
         yield running
 
 
@@ -131,7 +131,7 @@ def test_mail_whose_link_is_over_is_not_sent(client: Client, server: Server, smt
 
 def test_a_provider_takes_mail_by_its_api(tmp_path_factory: pytest.TempPathFactory) -> None:
     with running_provider() as provider:
-        environment = CHEAP_HASHES | {"EMAIL_URL": provider.url}
+        environment = {"EMAIL_URL": provider.url}
         directory = tmp_path_factory.mktemp("provider")
         with running_server("sqlite", directory, environment=environment) as server:
             client = Client(server, new_address())

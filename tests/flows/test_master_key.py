@@ -9,7 +9,7 @@ import pytest
 
 from tests.attacks.evidence import events
 from tests.client import Client, Person, expect
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.server import Server, ServerFailed, running_server
 
 
@@ -42,7 +42,7 @@ def use(server: Server, person: Person) -> None:
 @pytest.mark.parametrize("backend", ["sqlite", "postgres"])
 def test_rings_are_sealed_anew_and_nobody_is_signed_out(backend: str, tmp_path: Path) -> None:
     old, new = new_key(), new_key()
-    environment = {**CHEAP_HASHES, "MASTER_KEY": old}
+    environment = {"MASTER_KEY": old}
     with running_server(backend, tmp_path, worker=False, environment=environment) as server:
         with closing(Client(server, new_address())) as client:
             person = client.create_person()

@@ -16,7 +16,7 @@ import pytest
 
 from tests.authenticator import Authenticator
 from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.dying import die_in
 from tests.newcomers import SECRET, django_hash, hashes, row, write_jsonl
 from tests.server import ROOT, Server, running_server
@@ -26,7 +26,7 @@ from tests.services import private_database, require
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp(f"moving-{request.param}")
-    with running_server(request.param, directory, environment=CHEAP_HASHES) as server:
+    with running_server(request.param, directory) as server:
         yield server
 
 
@@ -263,9 +263,7 @@ def test_what_is_exported_comes_back_the_same(
     told = service.manage("export_users", "--out", str(out), "--format", form, "--with-hashes", "--with-totp")
     assert "guess passwords without any limit" in told.stderr
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
-    with running_server(
-        "sqlite", tmp_path_factory.mktemp("new"), worker=False, environment=CHEAP_HASHES
-    ) as other:
+    with running_server("sqlite", tmp_path_factory.mktemp("new"), worker=False) as other:
         assert ", 0 refused, 0 skipped" in other.manage("import_users", str(out)).stdout
         again = directory / f"again.{form}"
         other.manage("export_users", "--out", str(again), "--format", form, "--with-hashes", "--with-totp")
@@ -303,7 +301,7 @@ print(sum(map(bool, found)) / 2000, decoys._old.share, {decoys.describe_kind(one
 
 
 def test_addresses_without_an_account_do_the_old_work_in_the_same_share(tmp_path: Path) -> None:
-    with running_server("sqlite", tmp_path, worker=False, environment=CHEAP_HASHES) as server:
+    with running_server("sqlite", tmp_path, worker=False) as server:
         for _ in range(2):
             server.create_user(new_email(), PASSWORD)
         server.manage("import_users", str(write_jsonl(tmp_path / "in.jsonl", [row() for _ in range(6)])))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.client import Client, Person, code_of, expect, new_email
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.logs import head_of, is_proved, recomputed_root, wait_for_entries
 from tests.redis_processes import wait_until
 from tests.server import Server, running_server
@@ -25,7 +25,7 @@ OWNED = (
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp(f"own-{request.param}")
-    with running_server(request.param, directory, environment=CHEAP_HASHES) as server:
+    with running_server(request.param, directory) as server:
         yield server
 
 

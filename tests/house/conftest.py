@@ -1,27 +1,15 @@
 """Django for looking at the code, and one service for what only a running one can show."""
 
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 
-import django
 import pytest
-from django.apps import apps
 
+import tests.ready  # noqa: F401
 from tests.client import Client
 from tests.conftest import new_address
 from tests.server import Server, running_server
 
 METRICS_TOKEN = "the-house-may-look-at-counters"
-
-if not apps.ready:
-    before = os.environ.get("DATA_DIR")
-    os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="secure-auth-test-")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
-    django.setup()
-    os.environ.pop("DATA_DIR")
-    if before is not None:
-        os.environ["DATA_DIR"] = before
 
 
 @pytest.fixture(scope="session")

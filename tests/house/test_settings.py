@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import ROOT
+from tests.commands import run_forked
+from tests.server import LIBRARIES, ROOT
 
 PRODUCTION = {
     "ORIGIN": "https://auth.example.com",
@@ -94,12 +95,15 @@ WRONG = [
 ]
 
 
+def own(directory: Path) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "DATA_DIR": str(directory / "data"), "PYTHONWARNINGS": "error"}
+
+
 def manage(directory: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    own = {"PATH": os.environ["PATH"], "DATA_DIR": str(directory / "data"), "PYTHONWARNINGS": "error"}
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env=own | {name: value for name, value in environment.items() if value},
+        env=own(directory) | {name: value for name, value in environment.items() if value},
         capture_output=True,
         text=True,
         timeout=60,
@@ -118,7 +122,10 @@ def test_check_deploy_is_clean_in_production(tmp_path: Path) -> None:
 def test_wrong_setting_stops_the_start_with_one_line_that_names_it(
     tmp_path: Path, command: str, name: str, value: str
 ) -> None:
-    done = manage(tmp_path, command, **{**PRODUCTION, name: value})
+    variables = own(tmp_path) | PRODUCTION | {name: value}
+    done = run_forked(
+        LIBRARIES, [command], environment={name: value for name, value in variables.items() if value}
+    )
     assert done.returncode != 0
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.client import Client, Person
-from tests.conftest import CHEAP_HASHES, new_address
+from tests.conftest import new_address
 from tests.server import ROOT, Server, running_server
 from tests.services import require_programs
 from tests.visitor import Visitor
@@ -43,7 +43,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One service for the browser; what differs between databases is tested without one."""
-    with running_server("sqlite", tmp_path_factory.mktemp("pages"), environment=CHEAP_HASHES) as running:
+    with running_server("sqlite", tmp_path_factory.mktemp("pages")) as running:
         yield running
 
 

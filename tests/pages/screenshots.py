@@ -9,7 +9,6 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.client import Client, Person
-from tests.conftest import CHEAP_HASHES
 from tests.pages.conftest import enter
 from tests.pages.console_pictures import draw_console
 from tests.server import ROOT, Server, running_server
@@ -86,9 +85,9 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         )
-        with running_server("sqlite", Path(folder), worker=False, environment=CHEAP_HASHES) as server:
+        with running_server("sqlite", Path(folder), worker=False) as server:
             draw_all(browser, server)
-        with running_server("sqlite", Path(folder) / "console", environment=CHEAP_HASHES) as server:
+        with running_server("sqlite", Path(folder) / "console") as server:
             draw_console(browser, server)
         browser.close()
     print(f"{sum(one.stat().st_size for one in IMAGES.glob('*.webp')) // 1024} KiB in {IMAGES}")

@@ -1,31 +1,20 @@
 """The log on each database: a private migrated one, SQLite or PostgreSQL."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import dj_database_url
-import django
 import pytest
-from django.apps import apps
 
-from tests import services
+import tests.ready  # noqa: F401
 
-if not apps.ready:
-    before = os.environ.get("DATA_DIR")
-    os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="secure-auth-test-")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
-    django.setup()
-    os.environ.pop("DATA_DIR")
-    if before is not None:
-        os.environ["DATA_DIR"] = before
-
+# isort: split
 from django.core.management import call_command
 from django.db import connection, connections
 
 from audit.triggers import GUARDED, install, trigger_names
+from tests import services
 
 DERIVED = ("audit_detectioncursor", "audit_detectionslot", "audit_detection", "audit_detectionnote")
 

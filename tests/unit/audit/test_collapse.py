@@ -2,11 +2,10 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +18,8 @@ from audit.append import append_collapsed, close_tallies
 from audit.events import Source
 from audit.models import Event, Tally
 from audit.reading import find_events
+from tests.commands import run_forked
+from tests.server import LIBRARIES
 from tests.unit.audit.conftest import Log, only
 from tests.unit.audit.says import collapsed, failure, limit_hit
 
@@ -37,20 +38,16 @@ def counts() -> list[dict[str, Any]]:
 def flood(log: Log, processes: int, **plan: Any) -> Counter[str]:
     """The sums of what several processes did."""
     environment = {**os.environ, **log.environment, "DJANGO_SETTINGS_MODULE": "secure_auth.settings"}
-    command = [sys.executable, "-m", "tests.unit.audit.flood"]
-    running = [
-        subprocess.Popen(
-            [*command, json.dumps({**plan, "seed": number})],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(processes)
+    orders = [
+        ["-m", "tests.unit.audit.flood", json.dumps({**plan, "seed": number})] for number in range(processes)
     ]
+    with ThreadPoolExecutor(processes) as threads:
+        running = [threads.submit(run_forked, LIBRARIES, order, environment=environment) for order in orders]
     total: Counter[str] = Counter()
-    for process in running:
-        printed, _ = process.communicate(timeout=120)
-        total.update(json.loads(printed.splitlines()[-1]))
+    for one in running:
+        done = one.result()
+        assert done.returncode == 0, done.stderr
+        total.update(json.loads(done.stdout.splitlines()[-1]))
     assert not [name for name in total if name.startswith("error")], total
     return total
 

@@ -1,32 +1,21 @@
 """Each store of the limiter, on a private database, and a clock that a test can move."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import dj_database_url
-import django
 import pytest
-from django.apps import apps
 
-from tests import services
+import tests.ready  # noqa: F401
 
-if not apps.ready:
-    before = os.environ.get("DATA_DIR")
-    os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="secure-auth-test-")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
-    django.setup()
-    os.environ.pop("DATA_DIR")
-    if before is not None:
-        os.environ["DATA_DIR"] = before
-
+# isort: split
 from axes.utils import reset
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import override_settings
 
+from tests import services
 from tests.unit.throttling.guesses import ELSEWHERE, HERE, IPV6
 from throttling.stores import database, redis, refusal_memory, routing, servers
 

@@ -2,11 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
+from tests.commands import run_forked
 from tests.conftest import scaled
+from tests.server import LIBRARIES
 from tests.unit.throttling.conftest import Store
 from tests.unit.throttling.hammer import GROUPED, LIMITS
 from throttling.inspection import status
@@ -27,12 +28,16 @@ def hammer(store: Store, owners: list[str], **plan: object) -> Counter[str]:
     }
     inherited = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
     environment = {**inherited, **store.environment, "DJANGO_SETTINGS_MODULE": "secure_auth.settings"}
-    command = [sys.executable, "-m", "tests.unit.throttling.hammer", json.dumps(plan)]
-    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(PROCESSES)]
+    order = ["-m", "tests.unit.throttling.hammer", json.dumps(plan)]
+    with ThreadPoolExecutor(PROCESSES) as threads:
+        running = [
+            threads.submit(run_forked, LIBRARIES, order, environment=environment) for _ in range(PROCESSES)
+        ]
     counts: Counter[str] = Counter()
-    for process in running:
-        printed, _ = process.communicate(timeout=300)
-        counts.update(json.loads(printed))
+    for one in running:
+        done = one.result()
+        assert done.returncode == 0, done.stderr
+        counts.update(json.loads(done.stdout))
     assert [name for name in counts if name.startswith("error")] == []
     return counts
 

@@ -17,7 +17,9 @@ place = pathlib.Path(sys.argv[1])
 if not place.is_dir():
     sys.exit("no such bucket")
 note = sys.stdin.read()
-(place / note.splitlines()[1]).write_text(note)
+whole = place.with_suffix(".new")
+whole.write_text(note)
+whole.rename(place / note.splitlines()[1])
 """
 
 

@@ -17,12 +17,13 @@ import multiprocessing.connection
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkProcess
 from pathlib import Path
+
+from secure_auth.stopping import STOP_SIGNALS, Stop, release_signals, signals_held
 
 STOP_SECONDS = 8.0
 READY_SECONDS = 60.0
@@ -30,7 +31,6 @@ POLL_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 ORPHAN_SECONDS = 7.0  # longer than a web worker takes to notice that it is one, and to finish what it began
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 FORK = multiprocessing.get_context("fork")
 
@@ -44,16 +44,6 @@ def end_with_parent(parent: int) -> None:
         _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
         if os.getppid() != parent:
             os._exit(1)
-
-
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """A signal between a fork and the child's own handlers waits for them."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 @contextlib.contextmanager
@@ -94,7 +84,7 @@ class Child:
         """Fork. In a session of its own, so that Ctrl-C on the terminal reaches the supervisor only."""
         self.process = FORK.Process(target=self._live, args=(os.getpid(),), name=self.name)
         self.started_at = time.monotonic()  # before it: a fork that fails died young
-        with _signals_held(), _no_descriptor_left():
+        with signals_held(), _no_descriptor_left():
             self.process.start()
 
     def _live(self, parent: int) -> None:
@@ -104,7 +94,7 @@ class Child:
         end_with_parent(parent)
         if _libc is not None:
             _libc.prctl(PR_SET_NAME, self.name.encode())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        release_signals()
         self.work()
 
     def is_running(self) -> bool:
@@ -160,7 +150,7 @@ class Supervisor:
         self.is_ready = is_ready
         self.announce = announce
         self.ready = False
-        self.stop_wanted = threading.Event()
+        self.stop_wanted = Stop()
 
     def heed_signals(self) -> None:
         """From now on a signal asks for a stop, and nothing else."""

@@ -28,6 +28,7 @@ from waitress import wasyncore
 from secure_auth import agents, connections, keys, metrics, passwords
 from secure_auth.balance import Balance
 from secure_auth.connections import Server
+from secure_auth.stopping import release_signals, signals_held
 from secure_auth.supervisor import end_with_parent
 from secure_auth.threads import PATIENCE_SECONDS, Threads
 from throttling.stores import redis
@@ -42,6 +43,11 @@ class WaitressWorker(Worker):
 
     balance: Balance
     place: int | None
+
+    def init_signals(self) -> None:
+        """Called by gunicorn after the fork: from now on the worker itself hears what `Master` held."""
+        super().init_signals()
+        release_signals()
 
     def run(self) -> None:
         """Serve until a signal says stop or the arbiter is gone, then finish what was begun."""
@@ -93,6 +99,15 @@ class JSONLog(Logger):
         self.error_log.setLevel(logging.WARNING)
         logging.getLogger("waitress").setLevel(logging.ERROR)
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+
+
+class Master(Arbiter):
+    """gunicorn's arbiter. A worker that is told to stop while it is being forked stops, and is not killed for it."""
+
+    def spawn_worker(self) -> int:
+        """Fork a worker, which does not return from here."""
+        with signals_held():
+            return int(super().spawn_worker())
 
 
 class WebServer(BaseApplication):
@@ -165,4 +180,4 @@ def allow_files() -> None:
 def serve(socket_number: int) -> None:
     """Serve until a signal ends it; leaves by SystemExit."""
     allow_files()
-    Arbiter(WebServer(socket_number)).run()
+    Master(WebServer(socket_number)).run()

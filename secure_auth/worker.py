@@ -51,6 +51,7 @@ from secure_auth.models import (
     Registration,
     Session,
 )
+from secure_auth.stopping import Stop
 from secure_auth.witnesses import Publisher
 from throttling import limiter
 
@@ -112,7 +113,7 @@ def duties(publisher: Publisher) -> list[Duty]:
 
 def work() -> None:
     """Work until SIGTERM or SIGINT; what hangs then ends by SIGALRM."""
-    stop = threading.Event()
+    stop = Stop()
 
     def end(*_: object) -> None:
         stop.set()
@@ -123,7 +124,7 @@ def work() -> None:
     run(stop)
 
 
-def run(stop: threading.Event) -> None:
+def run(stop: Stop) -> None:
     """Work until told to stop."""
     publisher = Publisher()
     attempt(Duty("confirm", publisher.confirm))
@@ -146,7 +147,7 @@ def run(stop: threading.Event) -> None:
         lead.release()
 
 
-def _repeat(duty: Duty, lead: Lead, stop: threading.Event) -> None:
+def _repeat(duty: Duty, lead: Lead, stop: Stop) -> None:
     while not stop.is_set():
         if lead.is_held != duty.led:
             stop.wait(SOON_SECONDS)

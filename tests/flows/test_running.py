@@ -1,5 +1,7 @@
 """Starting and stopping: one command, no orphans, clear refusals (SQLite is enough for these)."""
 
+import contextlib
+import itertools
 import os
 import re
 import shlex
@@ -50,6 +52,12 @@ def processes_of(server: Server) -> list[int]:
     return found
 
 
+def name_of(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
 def wait_until_gone(server: Server, seconds: float) -> list[int]:
     deadline = time.monotonic() + seconds
     while (left := processes_of(server)) and time.monotonic() < deadline:
@@ -57,13 +65,14 @@ def wait_until_gone(server: Server, seconds: float) -> list[int]:
     return left
 
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/environ").exists(), reason="processes are counted in /proc"
 )
 
 
 @needs_proc
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", STOP_SIGNALS)
 def test_signal_ends_the_service_and_all_its_children(own_server: Server, number: int) -> None:
     node = own_server.nodes[0]
     assert len(processes_of(own_server)) >= 4  # supervisor, web server, its workers, background worker
@@ -71,6 +80,21 @@ def test_signal_ends_the_service_and_all_its_children(own_server: Server, number
     assert node.stop(number) == 0
     assert time.monotonic() - began < 9
     assert processes_of(own_server) == []
+
+
+@needs_proc
+@pytest.mark.parametrize("name", ["python", "auth-worker"])
+def test_signals_that_interrupt_each_other_end_it_as_one_does(own_server: Server, name: str) -> None:
+    """A second Ctrl-C, or an operator's and the terminal's, comes while the first is still being noted."""
+    told = next(pid for pid in processes_of(own_server) if name_of(pid) == name)
+    with contextlib.suppress(ProcessLookupError):
+        for number in itertools.islice(itertools.cycle(STOP_SIGNALS), 3000):
+            os.kill(told, number)
+            time.sleep(2e-5)
+    deadline = time.monotonic() + 9
+    while told in processes_of(own_server) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert told not in processes_of(own_server)
 
 
 @needs_proc

@@ -163,7 +163,8 @@ def _complete(
     """Judge the factor and open the session, within a transaction; None for a wrong one.
 
     Raises:
-        _Ended: the transaction has to be undone. That the login is open is only read here; close_pending() decides.
+        _Ended: the transaction has to be undone. What lock_pending() read may be older than the wait for its lock:
+            for a right code close_pending() decides, for a wrong one has_ended().
     """
     locked = pending.lock_pending(found, source=source)
     if locked is None or not pending.is_live(locked, locked.user, now):
@@ -171,6 +172,8 @@ def _complete(
     verdict = second_factor.accept(found.user, factor, response, now=now)
     is_totp = factor.method == "totp"
     if not verdict.amr:
+        if pending.has_ended(locked):  # a double of the request that completed it is no wrong code
+            raise _Ended
         locks = second_step.settle_wrong_code(reservation, found, source=source, now=now)
         append(_factor_event(found, factor, source, verdict), *locks)
         return None

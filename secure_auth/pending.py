@@ -252,6 +252,11 @@ def close_pending(pending: PendingLogin, *, now: datetime) -> bool:
     )
 
 
+def has_ended(pending: PendingLogin) -> bool:
+    """Whether a pending login is over by now, under the account's lock: who waited for that may have read it before."""
+    return not PendingLogin.objects.filter(pk=pending.pk, ended_at=None).exists()
+
+
 def bump_credentials(user_id: str, **changes: object) -> None:
     """Change an account's credentials: every login that began before loses."""
     User.objects.filter(pk=user_id).update(credential_version=F("credential_version") + 1, **changes)

@@ -115,6 +115,26 @@ def test_login_that_is_over_while_its_code_is_judged_opens_nothing(server: Serve
     expect(client.verify(again, code, "recovery_code"), 200)
 
 
+def test_code_of_a_login_that_ended_meanwhile_is_no_wrong_one(server: Server, client: Client) -> None:
+    """The double of a request reads the login as it was before the first completed it, and its code is used by then."""
+    person = client.create_person()
+    assert person.authenticator
+    partial, wrong = expect(client.login(person), 200)["partial_token"], person.authenticator.wrong_code()
+    found = f"PendingLogin.objects.select_related('user').get(pk={claims(partial)['jti']!r})"
+    shown = f"SecondFactor('totp', code={wrong!r})"
+    answer = outcome(
+        server,
+        f"login.prove_second_factor(found={found}, factor={shown}, remember_device=False, source=source)",
+        before="secure_auth.second_factor.accept",
+        meanwhile=f"pending.close_pending({found}, now=timezone.now())",
+        address=new_address(),
+    )
+    assert answer == "invalid_token"
+    shown_events = events(server, user=claims(person.access)["sub"], type="login.second_factor")
+    assert [(event.outcome, event.reason) for event in shown_events] == [("failure", "login_ended")]
+    assert "totp_" not in server.manage("limits", "show", person.email).stdout
+
+
 @pytest.mark.parametrize(
     "use",
     [

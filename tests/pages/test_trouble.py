@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.client import Client, Person
+from tests.client import PASSWORD, Client, Person
 from tests.conftest import new_address
 from tests.pages.conftest import enter
-from tests.pages.doing import GO, heading, prove_password
+from tests.pages.doing import GO, heading, prove_password, register
 from tests.server import Server
 
 SignedIn = Callable[..., tuple[Page, Person]]
@@ -126,3 +127,33 @@ def test_two_clicks_without_scripts_end_signed_in_or_say_so(new_context: NewCont
         page.get_by_role("link", name="See whether you are signed in")
     )
     expect(shown).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_a_mistyped_password_keeps_what_the_mailed_link_brought(
+    new_context: NewContext, server: Server, scripts: bool
+) -> None:
+    page = new_context(java_script_enabled=scripts).new_page()
+    _, token = register(page, server)
+    page.goto(f"/confirm/#token={token}" if scripts else "/confirm/")
+    if not scripts:
+        page.fill("#id_token", token)
+    page.fill("#id_password", "a mistyped passphrase")
+    page.click(GO)
+    expect(page.get_by_role("alert")).to_have_text("The address or the password is wrong.")
+    expect(page.locator("#id_token")).to_be_visible(visible=not scripts)
+    page.fill("#id_password", PASSWORD)
+    page.click(GO)
+    page.wait_for_url("**/enrol/")
+
+
+def test_a_dead_link_leaves_an_empty_field_for_another(page: Page) -> None:
+    page.goto(f"/confirm/#token={'0' * 64}")
+    page.fill("#id_password", PASSWORD)
+    page.click(GO)
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("#id_token")).to_be_visible()
+    expect(page.locator("#id_token")).to_have_value("")
+    page.goto(f"/confirm/#token={'1' * 64}")  # the same document: only the fragment differs
+    expect(page.locator("#id_token")).to_be_hidden()
+    assert "token" not in page.url

@@ -44,17 +44,25 @@ for (const box of document.querySelectorAll("[data-secret]")) {
 
 // A mailed link carries its token behind #, which no server and no referrer sees.
 const mailed = document.querySelector("[data-mailed-token]");
-const token = new URLSearchParams(location.hash.slice(1)).get("token");
-if (mailed && token) {
-  mailed.value = token;
-  mailed.closest(".field").hidden = true;
-  history.replaceState(null, "", location.pathname + location.search);
-  const next = mailed.form.querySelector("input:not([type=hidden]):not([data-mailed-token])");
-  next?.focus();
-} else if (token && ["/enrol/", "/reauthenticate/"].includes(location.pathname) && location.search !== "?mailed") {
-  // Somebody is signed in here, and the link is for another account, whose app would open this one.
-  location.replace(`/enrol/?mailed${location.hash}`);
+function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (mailed && token) {
+    mailed.value = token;
+    history.replaceState(null, "", location.pathname + location.search);
+  } else if (token && ["/enrol/", "/reauthenticate/"].includes(location.pathname) && location.search !== "?mailed") {
+    // Somebody is signed in here, and the link is for another account, whose app would open this one.
+    location.replace(`/enrol/?mailed${location.hash}`);
+  }
+  // From the link, or still good after a refusal that was for something else.
+  if (mailed?.value && mailed.ariaInvalid !== "true") {
+    mailed.closest(".field").hidden = true;
+    const next = mailed.form.querySelector("input:not([type=hidden]):not([data-mailed-token])");
+    next?.focus();
+  }
 }
+takeToken();
+// Another link, opened where such a page is shown already, changes nothing but what stands behind #.
+addEventListener("hashchange", takeToken);
 
 // Recovery codes: copy, download, print.
 const codes = document.querySelector("[data-codes]");

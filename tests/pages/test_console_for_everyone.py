@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.pages.seeding import seed
 from tests.pages.test_console import SignedIn, event_of
@@ -74,3 +74,17 @@ def test_filters_weigh_little(signed_in: SignedIn, server: Server) -> None:
     sizes = load(page, f"/console/events/?{urlencode(filters)}")
     assert page.locator("[data-events] tr").count() == 30
     assert sum(sizes.values()) <= MOST_BYTES, sizes
+
+
+def test_no_event_is_cut_off_on_a_phone(signed_in: SignedIn) -> None:
+    page, _ = signed_in(role="auditor", viewport={"width": 360, "height": 740}, locale="de")
+    page.goto("/console/events/")
+    expect(page.locator("[data-events] tr").first).to_be_visible()
+    assert page.locator(".table").evaluate("table => table.scrollWidth <= table.clientWidth")
+
+
+def test_a_wrong_filter_is_not_called_a_list_without_events(signed_in: SignedIn) -> None:
+    page, _ = signed_in(role="auditor")
+    page.goto("/console/events/?since=yesterday")
+    expect(page.get_by_role("alert")).to_contain_text("since")
+    assert page.locator("text=No event matches.").count() == 0

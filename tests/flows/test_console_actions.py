@@ -152,3 +152,12 @@ def test_what_is_wrong_with_kept_words_is_told_after_the_proof(
     page = watcher.fill(code=admin.recovery_codes.pop())
     assert (page.status, 'id="reason-told"><p class="fault">' in page.response.text) == (400, True)
     assert watcher.open(f"/console/people/{user}/").path == f"/console/people/{user}/"  # with the new handle
+
+
+def test_a_disabled_account_and_a_locked_one_have_different_words_in_german(
+    watcher: Watcher, user: str
+) -> None:
+    do(watcher, user, "disable")
+    german = watcher.ask("GET", f"/console/people/{user}/", headers={"Accept-Language": "de"}).text
+    assert all(word in german for word in ("deaktiviert", "Aktivieren", "Entsperren"))
+    assert "gesperrt" not in german

@@ -88,7 +88,7 @@ class Export(Store):
         for number in range(above // RANGE, (upto - 1) // RANGE + 1):
             path = layout.log_directory(self._root, log) / layout.checkpoints_path(number)
             if path.exists():
-                notes += [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+                notes += [parse(line) for line in path.read_text("utf-8").split("\n") if line]
         found = [_stored(note) for note in notes]
         return sorted((each for each in found if above < each.size <= upto), key=lambda each: each.size)
 
@@ -112,13 +112,13 @@ class Export(Store):
     def _manifest(self) -> tuple[list[int], int]:
         try:
             told = json.loads((self._root / layout.MANIFEST).read_bytes())
-            logs, pending = told["logs"], told["pending"]
+            logs, pending = list(told["logs"]), told["pending"]
             if (told["format"], told["version"]) != (layout.FORMAT, layout.VERSION):
                 raise ValueError("another format")
-            if int(pending) < 0:
-                raise ValueError("fewer than none")
-            return [int(log) for log in logs], int(pending)
-        except (OSError, ValueError, KeyError, TypeError):
+            if any(each.__class__ is not int for each in (pending, *logs)) or pending < 0:
+                raise ValueError("no numbers")
+            return logs, pending
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise Bad(f"{self._root} is no export of version {layout.VERSION}") from None
 
     def _head(self, log: int) -> Head:
@@ -165,15 +165,16 @@ class Export(Store):
 
     def _read_openings(self, log: int, number: int) -> Openings:
         name = layout.openings_path(number, self._heads[log].size)
+        leaves = dict(enumerate((leaf for leaf, _ in self._bundle(log, number)), number * TILE))
         found: Openings = {}
         for line in filter(None, self._text(log, name).split("\n")):  # text may hold other line ends
             try:
                 told = parse(line)
                 json.loads(line, object_pairs_hook=unique)
-                if told["index"] in found or told["index"] // TILE != number:
-                    raise ValueError("of another tile, or a second one")
+                if told["index"] in found or not _is_line(told, leaves[told["index"]]):
+                    raise ValueError("a second one, or none of this entry")
                 found[told["index"]] = told
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, AttributeError):
                 raise Bad(f"log {log}: the file {name} has a malformed line") from None
         return found
 
@@ -185,6 +186,16 @@ class Export(Store):
         except ValueError:
             return ""
         return printable(told.get("id", "")) if isinstance(told, dict) else ""
+
+
+def _is_line(told: dict[str, Any], leaf: bytes) -> bool:
+    """Whether it is what export_log writes beside this leaf, and no more: nothing else in it is judged."""
+    if told["index"].__class__ is not int:
+        return False
+    if not leaf:
+        return told.keys() == {"index", "event", "pruned"} and told["pruned"] is True
+    openings = told["openings"].values()
+    return told.keys() == {"index", "openings"} and all(each.keys() == {"salt", "value"} for each in openings)
 
 
 def _columns(leaf: bytes, leaf_hash: bytes) -> Columns | Altered:

@@ -1,0 +1,113 @@
+"""What export_log never wrote into a file of an export: nothing is planted beside what is judged, and judging ends."""
+
+import json
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tests.ready  # noqa: F401
+from audit.offline import write_export
+from audit.verify.export import Export
+from audit.verify.faults import Bad
+from audit.verify.notes import parse_key
+from audit.verify.verdict import Question, judge
+from tests import ledger
+from tests.ledger import NOW_MS, PRUNED, SIZE, VKEYS
+
+DEEP = "[" * 200_000
+MANIFEST, OPENINGS, LAST, OLDER = (
+    "export.json", "log/1/openings/000", f"log/1/openings/002.p/{SIZE % 256}", "log/1/checkpoints/000",
+)  # fmt: skip
+OPENED = 6
+LINE = {"index": SIZE, "openings": {"ip": {"salt": "AAAAAAAAAAAAAAAAAAAAAA==", "value": "192.0.2.9"}}}
+Change = Callable[[str], str]
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def in_line(index: int, change: Callable[[dict[str, Any]], Any]) -> Change:
+    def changed(text: str) -> str:
+        lines = [json.loads(line) for line in text.split("\n") if line]
+        return "".join(compact(change(it) if it["index"] == index else it) + "\n" for it in lines)
+
+    return changed
+
+
+def with_comments(line: dict[str, Any]) -> Any:
+    return {**line, "openings": {name: {**it, "comment": "x"} for name, it in line["openings"].items()}}
+
+
+def put(**members: Any) -> Change:
+    return lambda text: json.dumps({**json.loads(text), **members})
+
+
+ODD: dict[str, tuple[str, Change]] = {
+    "a line of no entry": (LAST, lambda text: text + compact(LINE)),
+    "a line of another tile": (OPENINGS, lambda text: text + compact(LINE)),
+    "a line with more in it": (OPENINGS, in_line(OPENED, lambda line: {**line, "note": "x"})),
+    "an opening with more in it": (OPENINGS, in_line(OPENED, with_comments)),
+    "a whole event said to be pruned": (
+        OPENINGS,
+        lambda text: compact({"index": 0, "event": "x", "pruned": True}) + "\n" + text,
+    ),
+    "a pruned event that is not": (
+        OPENINGS,
+        in_line(PRUNED.start, lambda line: {**line, "pruned": False}),
+    ),
+    "an index that is true": (
+        OPENINGS,
+        in_line(PRUNED.start, lambda line: {**line, "index": True}),
+    ),
+    "openings in a list": (OPENINGS, in_line(OPENED, lambda line: {**line, "openings": []})),
+    "a line that is a list": (OPENINGS, lambda text: "[]\n" + text),
+    "a line nested too deeply": (OPENINGS, lambda text: f"{DEEP}\n{text}"),
+    "a manifest nested too deeply": (MANIFEST, lambda _: DEEP),
+    "endlessly many that wait": (
+        MANIFEST,
+        lambda text: text.replace('"pending": ', '"pending": 1e999, "x": '),
+    ),
+    "a number of those that wait in text": (MANIFEST, put(pending="7")),
+    "logs in text": (MANIFEST, put(logs="1")),
+    "a log that is true": (MANIFEST, put(logs=[True])),
+    "a checkpoint nested too deeply": (OLDER, lambda text: f"{DEEP}\n{text}"),
+}
+
+
+@pytest.fixture(scope="module")
+def genuine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("odd-exports")
+    with ledger.database("sqlite", directory) as owner:
+        ledger.fill(owner, ledger.make())
+        store = owner.opener()()
+        try:
+            write_export(store, directory / "out", VKEYS, lambda _done, _total: None)
+        finally:
+            store.close()
+    return directory / "out"
+
+
+def judged(directory: Path) -> str:
+    keys = [parse_key(key) for key in VKEYS]
+    return judge(partial(Export, directory), Question(keys, now_ms=lambda: NOW_MS), lambda _: None)
+
+
+def test_the_export_itself_is_good(genuine: Path) -> None:
+    assert judged(genuine).startswith(f"ok: {SIZE} entries")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_was_never_exported_is_found(genuine: Path, tmp_path: Path, name: str) -> None:
+    path, change = ODD[name]
+    altered = tmp_path / "out"
+    shutil.copytree(genuine, altered)
+    before = (altered / path).read_text("utf-8")
+    (altered / path).write_text(change(before), "utf-8")
+    assert (altered / path).read_text("utf-8") != before
+    with pytest.raises(Bad, match=r"malformed line|is no export of version 1|is not of its kind"):
+        judged(altered)

@@ -191,8 +191,10 @@ def _put_off(row: WebhookMessage, reason: Reason, error: str, now: datetime) -> 
 
 
 def _give_up(row: WebhookMessage, reason: Reason, error: str) -> None:
-    WebhookMessage.objects.filter(pk=row.pk).update(failed_at=timezone.now(), error=error)
-    append(_event(EventType.WEBHOOK_FAIL, row, Outcome.FAILURE, reason, {"error": error}))
+    """Unless another sender was done with it meanwhile: this one may have been stopped for longer than its claim."""
+    waiting = WebhookMessage.objects.filter(pk=row.pk, sent_at=None, failed_at=None)
+    if waiting.update(failed_at=timezone.now(), error=error):
+        append(_event(EventType.WEBHOOK_FAIL, row, Outcome.FAILURE, reason, {"error": error}))
 
 
 def _event(

@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from audit.detections.tables import Detection, WebhookMessage
+from audit.events import Reason
 from audit.models import Event
 from secure_auth import webhooks
 from secure_auth.webhook_settings import Webhooks
@@ -133,3 +134,58 @@ def test_taken_messages_are_kept_for_a_week(receiver: Receiver) -> None:
     assert webhooks.prune_sent() == 0
     WebhookMessage.objects.update(sent_at=timezone.now() - timedelta(days=8))
     assert webhooks.prune_sent() == 2
+
+
+def test_a_claim_is_one_sender_s_until_it_must_be_dead(receiver: Receiver) -> None:
+    queue(1)
+    first, second = (WebhookMessage.objects.order_by("id").first() for _ in range(2))
+    assert first
+    assert second
+    now = timezone.now()
+    assert webhooks._claim(first)
+    assert not webhooks._claim(second), "it read the row before"
+    (held,) = WebhookMessage.objects.filter(pk=first.pk)
+    assert (held.attempts, first.attempts) == (1, 1)
+    pause = (held.next_attempt_at - now).total_seconds()
+    assert webhooks.CLAIM_SECONDS <= pause < webhooks.CLAIM_SECONDS + 5
+    assert pause > webhooks.DEADLINE_SECONDS
+    assert not webhooks._claim(held), "not due"
+    for gone in ({"sent_at": now}, {"failed_at": now}):
+        WebhookMessage.objects.filter(pk=first.pk).update(
+            next_attempt_at=now, **{"sent_at": None, "failed_at": None, **gone}
+        )
+        (held,) = WebhookMessage.objects.filter(pk=first.pk)
+        assert not webhooks._claim(held)
+
+
+def test_only_what_was_given_up_is_sent_anew_and_from_the_beginning(receiver: Receiver) -> None:
+    queue(1)
+    waiting, dead = WebhookMessage.objects.order_by("id")
+    old = timezone.now() - timedelta(hours=25)
+    WebhookMessage.objects.filter(pk=dead.pk).update(
+        attempts=9, failed_at=old, queued_at=old, next_attempt_at=timezone.now() + timedelta(hours=4)
+    )
+    assert not webhooks.retry(waiting.id, note="")
+    assert webhooks.retry(dead.id, note="")
+    assert not webhooks.retry(dead.id, note=""), "it waits"
+    (row,) = WebhookMessage.objects.filter(pk=dead.pk)
+    assert (row.attempts, row.failed_at) == (0, None)
+    assert old < row.queued_at <= row.next_attempt_at <= timezone.now()
+    assert Event.objects.filter(type="webhook.retry").count() == 1
+    receiver.answers |= {"/one": 500, "/two": 500}
+    webhooks.send_due()
+    assert failures() == [], "its day begins anew"
+
+
+def test_what_another_sender_delivered_meanwhile_is_not_given_up(receiver: Receiver) -> None:
+    """One that was stopped for longer than its claim, and wakes when its connection is dead."""
+    queue(1)
+    due_now(attempts=len(webhooks.BACKOFF_SECONDS))
+    stopped = WebhookMessage.objects.order_by("id").first()
+    assert stopped
+    assert webhooks._claim(stopped)
+    due_now()
+    assert webhooks.send_due() == 2
+    webhooks._put_off(stopped, Reason.UNAVAILABLE, "ConnectError", timezone.now())
+    assert failures() == []
+    assert list(WebhookMessage.objects.values_list("failed_at", flat=True)) == [None, None]

@@ -138,18 +138,21 @@ def test_taken_messages_are_kept_for_a_week(receiver: Receiver) -> None:
 
 def test_a_claim_is_one_sender_s_until_it_must_be_dead(receiver: Receiver) -> None:
     queue(1)
-    first, second = (WebhookMessage.objects.order_by("id").first() for _ in range(2))
+    first, second, third = (WebhookMessage.objects.order_by("id").first() for _ in range(3))
     assert first
     assert second
+    assert third
     now = timezone.now()
     assert webhooks._claim(first)
-    assert not webhooks._claim(second), "it read the row before"
+    assert not webhooks._claim(second), "it is another's"
     (held,) = WebhookMessage.objects.filter(pk=first.pk)
     assert (held.attempts, first.attempts) == (1, 1)
     pause = (held.next_attempt_at - now).total_seconds()
     assert webhooks.CLAIM_SECONDS <= pause < webhooks.CLAIM_SECONDS + 5
     assert pause > webhooks.DEADLINE_SECONDS
     assert not webhooks._claim(held), "not due"
+    due_now()
+    assert not webhooks._claim(third), "it read the row before"
     for gone in ({"sent_at": now}, {"failed_at": now}):
         WebhookMessage.objects.filter(pk=first.pk).update(
             next_attempt_at=now, **{"sent_at": None, "failed_at": None, **gone}

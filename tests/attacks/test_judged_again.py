@@ -97,19 +97,25 @@ def test_invitation_falls_with_the_admin_who_gave_it(
     assert server.rows("SELECT 1 FROM secure_auth_user WHERE email = %s", [email]) == []
 
 
-def test_login_that_is_over_while_its_code_is_judged_opens_nothing(server: Server, client: Client) -> None:
-    person = client.create_person()
-    partial, code = expect(client.login(person), 200)["partial_token"], person.recovery_codes[0]
+def outcome_once_it_is_over(server: Server, partial: str, factor: str) -> str:
+    """Of a second factor whose login ends before it is judged."""
     found = f"PendingLogin.objects.select_related('user').get(pk={claims(partial)['jti']!r})"
-    shown = f"SecondFactor('recovery_code', code={code!r})"
-    answer = outcome(
+    return outcome(
         server,
-        f"login.prove_second_factor(found={found}, factor={shown}, remember_device=False, source=source)",
+        f"login.prove_second_factor(found={found}, factor={factor}, remember_device=False, source=source)",
         before="secure_auth.second_factor.accept",
         meanwhile=f"pending.close_pending({found}, now=timezone.now())",
         address=new_address(),
     )
-    assert answer == "invalid_token"
+
+
+def test_login_that_is_over_while_its_code_is_judged_opens_nothing(server: Server, client: Client) -> None:
+    person = client.create_person()
+    partial, code = expect(client.login(person), 200)["partial_token"], person.recovery_codes[0]
+    assert (
+        outcome_once_it_is_over(server, partial, f"SecondFactor('recovery_code', code={code!r})")
+        == "invalid_token"
+    )
     assert live_sessions(server, claims(person.access)["sub"]) == {person.session_id}
     again = expect(client.login(person), 200)["partial_token"]
     expect(client.verify(again, code, "recovery_code"), 200)
@@ -120,16 +126,9 @@ def test_code_of_a_login_that_ended_meanwhile_is_no_wrong_one(server: Server, cl
     person = client.create_person()
     assert person.authenticator
     partial, wrong = expect(client.login(person), 200)["partial_token"], person.authenticator.wrong_code()
-    found = f"PendingLogin.objects.select_related('user').get(pk={claims(partial)['jti']!r})"
-    shown = f"SecondFactor('totp', code={wrong!r})"
-    answer = outcome(
-        server,
-        f"login.prove_second_factor(found={found}, factor={shown}, remember_device=False, source=source)",
-        before="secure_auth.second_factor.accept",
-        meanwhile=f"pending.close_pending({found}, now=timezone.now())",
-        address=new_address(),
+    assert (
+        outcome_once_it_is_over(server, partial, f"SecondFactor('totp', code={wrong!r})") == "invalid_token"
     )
-    assert answer == "invalid_token"
     shown_events = events(server, user=claims(person.access)["sub"], type="login.second_factor")
     assert [(event.outcome, event.reason) for event in shown_events] == [("failure", "login_ended")]
     assert "totp_" not in server.manage("limits", "show", person.email).stdout

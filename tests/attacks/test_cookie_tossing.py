@@ -77,3 +77,13 @@ def test_tossed_csrf_token_is_bound_to_its_own_session(
     headers = {"Origin": client.server.origin, "X-CSRF-Token": attacker["__Host-csrf"], "Cookie": tossed}
     assert code_of(client.post("logout/", None, headers=headers)) == "csrf_failed"
     assert code_of(refresh(client, tossed, attacker["__Host-csrf"])) == "csrf_failed"
+
+
+def test_one_request_shows_two_csrf_tokens_and_no_more(client: Client, victim: dict[str, str]) -> None:
+    """A session's and a login's: who may show as many as a header holds has as many guesses a request."""
+    own = as_field(victim)
+    wrong = "A" * len(victim["__Host-csrf"])
+    for before in (2, 3, 40):
+        shown = ".".join([*[wrong] * before, victim["__Host-csrf"]])
+        assert code_of(refresh(client, own, shown)) == "csrf_failed"
+    expect(refresh(client, own, f"{wrong}.{victim['__Host-csrf']}"), 200)

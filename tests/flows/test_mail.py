@@ -84,6 +84,19 @@ def test_what_is_refused_for_good_is_a_dead_letter_at_once(
         assert address not in server.logs()
 
 
+def test_what_still_waits_is_no_dead_letter(client: Client, server: Server, smtp: MailServer) -> None:
+    """To drop it would take a mail from somebody who waits for it; to send it anew would forget its attempts."""
+    waiting = register(client, "full")
+    wait_until(lambda: server.rows(STATE, [waiting])[0][0], 30)
+    ids = {line.split("\t")[2]: line.split("\t")[0] for line in server.manage("outbox").stdout.splitlines()}
+    for action in ("--drop", "--retry"):
+        refused = server.manage("outbox", action, ids[waiting], check=False)
+        assert (refused.returncode, refused.stdout) == (1, "")
+    attempts, sent_at, failed_at, error = server.rows(STATE, [waiting])[0]
+    assert (sent_at, failed_at, error) == (None, None, "SMTPRecipientsRefused 452")
+    assert attempts >= 1
+
+
 def test_full_mailbox_waits_and_holds_up_nobody(client: Client, server: Server, smtp: MailServer) -> None:
     full, slow, next_one = (register(client, beginning) for beginning in ("full", "slow", "next"))
     wait_until(lambda: smtp.to(next_one) and smtp.to(slow), 30)

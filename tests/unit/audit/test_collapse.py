@@ -52,6 +52,17 @@ def flood(log: Log, processes: int, **plan: Any) -> Counter[str]:
     return total
 
 
+def test_a_window_that_ended_just_now_is_left_to_who_counted_in_time() -> None:
+    """A transaction that counts before the end may commit after it, and its count would be of no window."""
+    assert [collapsed(limit_hit()) for _ in range(3)] == [True, False, False]
+    Tally.objects.update(ends_at=timezone.now() - tallies.GRACE / 10)
+    assert close_tallies() == 0
+    assert Tally.objects.get().count == 2
+    Tally.objects.update(ends_at=timezone.now() - 2 * tallies.GRACE)
+    assert close_tallies() == 1
+    assert counts()[0]["details"]["count"] == 2
+
+
 def test_the_first_is_written_and_the_others_are_counted() -> None:
     assert [collapsed(limit_hit()) for _ in range(5)] == [True, False, False, False, False]
     first = Event.objects.get()

@@ -121,6 +121,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """The pool is to have another in its place: this one would stay so for an hour after the primary is back."""
         self._is_of_no_use = True
 
+    def _set_autocommit(self, autocommit: bool) -> None:
+        """A connection comes from the pool as it is needed: to set it once more costs as much as to get it."""
+        if self.connection.autocommit != autocommit:
+            super()._set_autocommit(autocommit)  # type: ignore[misc]
+
     def _close(self) -> None:
         if self._is_of_no_use and self.connection is not None:
             self.connection.close()

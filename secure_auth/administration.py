@@ -13,7 +13,6 @@ from django.utils import timezone
 from audit.append import append
 from audit.events import EventType, Reason
 from secure_auth import (
-    accounts,
     addresses,
     devices,
     forced_changes,
@@ -142,8 +141,8 @@ def revoke_sessions(*, user: User, actor: Actor) -> int:
         pending.bump_credentials(user.pk)
         reason = Reason.BY_ADMIN if actor.user_id else Reason.BY_COMMAND
         ended = sessions.end_sessions(user.pk, reason=reason, now=timezone.now())
-        events = accounts.revocations(ended, user.pk, reason, actor.source, **actor.details)
-        append(*(events or [replace(action_event(EventType.SESSION_REVOKE, user.pk, actor), session="")]))
+        told = action_event(EventType.SESSION_REVOKE, user.pk, actor, reason)
+        append(*(replace(told, session=one) for one in ended or [""]))
     return len(ended)
 
 

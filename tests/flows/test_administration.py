@@ -70,6 +70,9 @@ def test_admin_ends_sessions_and_resets_the_second_factor(
     expect(admin[0].post(f"{path}/revoke-sessions/", {"reason": "laptop stolen"}, admin[1].access), 204)
     problem(client.verify(login, person.recovery_codes[0], "recovery_code"), "invalid_token")
     problem(client.me(person.access), "invalid_token")
+    query = f"type=session.revoke&user={path.rpartition('/')[2]}"
+    [ended] = expect(admin[0].get(f"audit/events/?{query}", admin[1].access), 200)["results"]
+    assert (ended["session"], ended["details"]["note"]) == (person.session_id, "laptop stolen")
     expect(admin[0].post(f"{path}/reset-mfa/", {"reason": "phone stolen"}, admin[1].access), 204)
     answer = expect(client.login(person), 200)
     assert answer["next"] == "enroll"

@@ -1,5 +1,6 @@
 """Who gets into the console, for how long, and what it tells the log. Without a browser."""
 
+import re
 from urllib.parse import unquote, urlencode
 
 import pytest
@@ -48,6 +49,23 @@ def test_equal_looks_are_one_event(server: Server, auditor: Person, look_in: Loo
         watcher.get("/console/events/?outcome=failure")
     read = [one for one in events_of(server, watcher.session) if one[0] == "audit.read"]
     assert len(read) == 2  # the list and the chart's counts
+
+
+def test_who_causes_failures_leads_to_the_failures_that_were_counted(
+    client: Client, auditor: Person, look_in: LookIn
+) -> None:
+    client.login(Person(auditor.email, "a wrong passphrase"))
+    watcher = look_in(auditor)
+    links: list[str] = []
+
+    def is_counted() -> bool:
+        page = watcher.get("/console/?span=hour").text
+        links[:] = re.findall(r'href="(/console/events/[?](?:ip|user)=[^"]+)"', page)
+        return len(links) > 1
+
+    wait_until(is_counted)
+    assert [link for link in links if "since=" not in link] == []
+    assert watcher.get(links[0].replace("&amp;", "&")).status_code == 200
 
 
 def test_a_wrong_filter_is_named_on_the_page(auditor: Person, look_in: LookIn) -> None:

@@ -44,6 +44,7 @@ class PageForm(forms.Form):
     """
 
     told_words: ClassVar[Mapping[Code, Callable[[Problem], str]]] = {}  # where a form has words of its own
+    told_at: ClassVar[Mapping[Code, str]] = {}  # the field whose fault a refusal is
 
     def __init__(self, request: HttpRequest, *, is_sent: bool | None = None) -> None:
         """`is_sent`: whether this form is what came, where the method alone does not tell."""
@@ -80,12 +81,17 @@ class PageForm(forms.Form):
             for fault in faults:
                 self.add_error(name if name in self.fields else None, words.describe_fault(fault))
         if not self.errors:
-            self.add_error(None, self.describe(error))
+            self.add_error(self.told_at.get(error.code), self.describe(error))
         return True
 
     def describe(self, problem: Problem) -> str:
         """What a refusal is called here that is no fault of a field."""
         return self.told_words.get(problem.code, words.describe_problem)(problem)
+
+    @property
+    def has_faulty_field(self) -> bool:
+        """Whether something was typed that is not right: the first such field has the focus."""
+        return any(name in self.fields for name in self.errors)
 
     @property
     def status(self) -> int:
@@ -166,6 +172,8 @@ class NameForm(PageForm):
 class ConfirmForm(PageForm):
     """The mailed token, and the password typed at registration."""
 
+    told_words: ClassVar = {Code.INVALID_CREDENTIALS: words.describe_other_password}
+    told_at: ClassVar = {Code.INVALID_CREDENTIALS: "password"}
     token = Text(max_length=256, strip=True)
     password = Text()
 
@@ -210,6 +218,7 @@ class PresentPasswordForm(PageForm):
         Code.INVALID_CREDENTIALS: words.describe_wrong_password,
         Code.TEMPORARILY_LOCKED: words.describe_password_lock,
     }
+    told_at: ClassVar = {Code.INVALID_CREDENTIALS: "current_password"}
 
 
 class ChangeAddressForm(PresentPasswordForm):

@@ -157,6 +157,11 @@ def describe_wrong_password(problem: Problem) -> str:
     return _("The present password is wrong.")
 
 
+def describe_other_password(problem: Problem) -> str:
+    """A wrong password where the mailed link alone says whose it is."""
+    return _("This is not the password that you chose when you signed up.")
+
+
 def describe_password_lock(problem: Problem) -> str:
     """A lock of the password, met by somebody who is signed in: another device is no way out of it here."""
     return _with_wait(_("There were too many wrong passwords."), problem)

@@ -140,11 +140,34 @@ def test_a_mistyped_password_keeps_what_the_mailed_link_brought(
         page.fill("#id_token", token)
     page.fill("#id_password", "a mistyped passphrase")
     page.click(GO)
-    expect(page.get_by_role("alert")).to_have_text("The address or the password is wrong.")
+    expect(page.locator("#id_password_told")).to_have_text(
+        "This is not the password that you chose when you signed up."
+    )
+    expect(page.locator("#id_password")).to_be_focused()
     expect(page.locator("#id_token")).to_be_visible(visible=not scripts)
     page.fill("#id_password", PASSWORD)
     page.click(GO)
     page.wait_for_url("**/enrol/")
+
+
+def test_the_field_that_is_wrong_says_so_and_has_the_focus(signed_in: SignedIn) -> None:
+    page, person = signed_in()
+    page.goto("/address/change/")
+    for password, address, faulty in (
+        ("a wrong passphrase", "new@example.org", "current_password"),
+        (person.password, "no@address", "new_email"),
+    ):
+        page.fill("#id_new_email", address)
+        page.fill("#id_current_password", password)
+        page.click(GO)
+        expect(page.locator("[aria-invalid]")).to_have_attribute("name", faulty)
+        expect(page.locator(f"#id_{faulty}")).to_be_focused()
+        expect(page.locator("#id_new_email")).to_have_value(address)
+    page.goto("/password/")
+    page.fill("#id_current_password", person.password)
+    page.fill("#id_new_password", "password")
+    page.click(GO)
+    expect(page.locator("#id_new_password")).to_be_focused()
 
 
 def test_a_dead_link_leaves_an_empty_field_for_another(page: Page) -> None:

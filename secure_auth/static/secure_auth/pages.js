@@ -56,8 +56,10 @@ function takeToken() {
   // From the link, or still good after a refusal that was for something else.
   if (mailed?.value && mailed.ariaInvalid !== "true") {
     mailed.closest(".field").hidden = true;
-    const next = mailed.form.querySelector("input:not([type=hidden]):not([data-mailed-token])");
-    next?.focus();
+    // The browser itself goes to a field that was refused.
+    if (!mailed.form.querySelector("[autofocus]")) {
+      mailed.form.querySelector("input:not([type=hidden]):not([data-mailed-token])")?.focus();
+    }
   }
 }
 takeToken();

@@ -31,6 +31,17 @@ class Text(forms.CharField):
         super().__init__(**{"strip": False, "max_length": 1024, "error_messages": messages, **options})
 
 
+class MailedToken(Text):
+    """The token of a mail, or the whole link that it stands in."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strip=True, **options)
+
+    def to_python(self, value: Any) -> str:
+        """What stands behind `#token=`, where that was pasted as well."""
+        return str(super().to_python(value)).rpartition("#token=")[2]
+
+
 class PageForm(forms.Form):
     """A form that tells refusals of the use case it is sent to beside its fields.
 
@@ -174,14 +185,14 @@ class ConfirmForm(PageForm):
 
     told_words: ClassVar = {Code.INVALID_CREDENTIALS: words.describe_other_password}
     told_at: ClassVar = {Code.INVALID_CREDENTIALS: "password"}
-    token = Text(max_length=256, strip=True)
+    token = MailedToken()
     password = Text()
 
 
 class MailedForm(PageForm):
     """The mailed token alone."""
 
-    token = Text(max_length=256, strip=True)
+    token = MailedToken()
 
 
 class JoinForm(MailedForm):
@@ -195,7 +206,7 @@ class BeginForm(PageForm):
 
     told_words: ClassVar = {Code.TEMPORARILY_LOCKED: words.describe_second_step_lock}
     name = Text(max_length=64, required=False, strip=True)
-    token = Text(max_length=256, required=False, strip=True)
+    token = MailedToken(required=False)
 
 
 class ForgotForm(PageForm):
@@ -207,7 +218,7 @@ class ForgotForm(PageForm):
 class ResetForm(PageForm):
     """The mailed token and the new password."""
 
-    token = Text(max_length=256, strip=True)
+    token = MailedToken()
     new_password = Text()
 
 

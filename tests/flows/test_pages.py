@@ -97,6 +97,17 @@ def test_a_forgotten_password_is_reset_by_mail(visitor: Visitor, person: Person,
     assert visitor.sign_in(person).path == "/"
 
 
+def test_a_mailed_link_is_pasted_whole(visitor: Visitor, person: Person, server: Server) -> None:
+    visitor.open("/forgot/")
+    visitor.fill(email=person.email)
+    token = Mailbox(server.data_dir / "outbox", person.email).wait_for_token()
+    link = f"{server.origin}/reset/#token={token}"
+    visitor.open("/reset/")
+    page = visitor.fill(token=link, new_password="password")
+    assert (page.status, page.form("token").values["token"]) == (400, link)
+    assert visitor.fill(token=f" {link} ", new_password=NEW_PASSWORD).path == "/sign-in/"
+
+
 def test_a_changed_password_ends_the_other_sessions(
     visitor: Visitor, new_visitor: Callable[..., Visitor], person: Person
 ) -> None:

@@ -74,7 +74,11 @@ def test_codes_are_copied_downloaded_and_printed(signed_in: SignedIn) -> None:
     page.wait_for_url("**/recovery-codes/")
     codes = [text.strip() for text in page.locator(".codes li").all_inner_texts()]
     page.click("text=Copy")
-    expect(page.locator("[data-said]")).to_have_text("Copied.")
+    said = page.locator("[data-said]")
+    expect(said).to_have_text("Copied.")
+    assert said.evaluate("it => it.getBoundingClientRect().width") > 1  # for eyes too
+    sheet = page.get_by_text(f"Secure Auth: {person.email}")
+    expect(sheet).to_be_hidden()
     assert page.evaluate("navigator.clipboard.readText()").split() == codes
     with page.expect_download() as download:
         page.click("text=Download")
@@ -83,6 +87,7 @@ def test_codes_are_copied_downloaded_and_printed(signed_in: SignedIn) -> None:
     page.emulate_media(media="print")
     expect(page.locator(".codes")).to_be_visible()
     expect(page.locator("text=Sign out")).to_be_hidden()
+    expect(sheet).to_be_visible()
 
 
 def test_what_needs_a_fresh_factor_asks_for_it_and_goes_on(signed_in: SignedIn, server: Server) -> None:

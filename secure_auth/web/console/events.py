@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -30,6 +31,10 @@ _LOCAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", re.ASCII)
 PATH: Final = "/console/events/"
 ROWS: Final = "30"  # more than a screen shows; each one more is painted later
 DAY: Final = timedelta(days=1)
+BOUNDS: Final = ("since", "until")
+TIME: Final = _(
+    "A time in UTC is wanted, like 2026-01-31T09:00, or a date."
+)  # a page takes it without an offset
 COUNTED: Final = ("type", "outcome", "severity")  # what the chart can be narrowed by
 QUICK: Final = (
     (_("Failed logins"), {"type": EventType.LOGIN_PASSWORD, "outcome": "failure"}),
@@ -63,12 +68,12 @@ def events(request: SignedRequest) -> HttpResponseBase:
         "next": _paged(filters, page.next),
         "previous": _paged(filters, page.previous),
         "chart": chart,
-        "is_narrower": not set(filters) <= {*COUNTED, "since", "until"},
+        "is_narrower": not set(filters) <= {*COUNTED, *BOUNDS},
         "filters": filters,
         "has_more": not set(filters) <= {*COUNTED, "q"},
         "query": urlencode(filters),
         "active": [(name, value, urlencode(_without(filters, name))) for name, value in filters.items()],
-        "brushed": urlencode(_without(filters, "since", "until")),
+        "brushed": urlencode(_without(filters, *BOUNDS)),
         "faults": _in_words(problem) if problem else {},
         "types": list(EventType),
         "outcomes": list(Outcome),
@@ -79,11 +84,13 @@ def events(request: SignedRequest) -> HttpResponseBase:
     return show(request, "events", context, status=400 if problem else 200)
 
 
-def _in_words(problem: Problem) -> dict[str, list[str]]:
+def _in_words(problem: Problem) -> dict[str, list[str | Promise]]:
     """What is wrong with each filter; in short where the page speaks another language than the filters' judge."""
     is_foreign = get_language() != settings.LANGUAGE_CODE
     return {
-        name: [words.describe_fault(one) if is_foreign else one.detail for one in faults]
+        name: [TIME]
+        if name in BOUNDS
+        else [words.describe_fault(one) if is_foreign else one.detail for one in faults]
         for name, faults in problem.errors.items()
     }
 
@@ -117,7 +124,7 @@ def _paged(filters: Mapping[str, str], cursor: str | None) -> str:
 def _span_of(query: Mapping[str, str]) -> dict[str, str]:
     """What to ask the counts for: the span of the filters, or the last day."""
     try:
-        bounds = {name: parse_bound(name, query[name]) for name in ("since", "until") if name in query}
+        bounds = {name: parse_bound(name, query[name]) for name in BOUNDS if name in query}
     except BadFilter:
         bounds = {}  # the events' own question has refused it
     until = bounds.get("until", int(timezone.now().timestamp() * 1000))

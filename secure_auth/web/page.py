@@ -130,6 +130,7 @@ def render_page(
         "registration": settings.REGISTRATION,
         "here": _address(request),
         "notice": words.NOTICES.get(notice),
+        "notice_warns": notice in words.WARNINGS,
         "notice_leads": words.NOTICE_LINKS.get(notice),
     }
     response = render(request, f"web/{template}.html", {**shared, **(context or {})}, status=status)

@@ -69,6 +69,20 @@ NOTICES: Final[dict[str, Promise]] = {
     "verification-under-way": gettext_lazy("A verification is under way already."),
 }
 
+# Those that are no success: what was wanted did not happen, or not yet.
+WARNINGS: Final = frozenset(
+    {
+        "session-ended",
+        "login-ended",
+        "login-sent-twice",
+        "sent-twice",
+        "enrol-needs-login",
+        "reset-mfa-waits",
+        "not-done",
+        "verification-under-way",
+    }
+)
+
 # Where a notice leads, and how that is called.
 NOTICE_LINKS: Final[dict[str, tuple[str, Promise]]] = {
     "login-sent-twice": ("/", gettext_lazy("See whether you are signed in")),

@@ -146,6 +146,7 @@ def test_a_second_authenticator_is_added_and_the_last_one_stays(visitor: Visitor
         page = visitor.open(f"/authenticators/{found}/remove/")
         assert ("This is your last authenticator" in page.text) == is_last
         if not is_last:
+            assert page.text.count("Authenticator app") == 1  # no name, so its kind is one, and is told once
             assert visitor.press("").path == "/"
 
 

@@ -97,6 +97,18 @@ def test_a_forgotten_password_is_reset_by_mail(visitor: Visitor, person: Person,
     assert visitor.sign_in(person).path == "/"
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "anew"),
+    [("/reset/", "new_password", "/forgot/"), ("/confirm/", "password", "/sign-up/")],
+)
+def test_a_dead_link_leads_to_where_a_new_one_is_asked_for(
+    path: str, name: str, anew: str, visitor: Visitor
+) -> None:
+    assert f'href="{anew}"' not in visitor.open(path).response.text
+    page = visitor.fill(token="0" * 64, **{name: NEW_PASSWORD})
+    assert (page.status, f'href="{anew}"' in page.response.text) == (400, True)
+
+
 def test_a_mailed_link_is_pasted_whole(visitor: Visitor, person: Person, server: Server) -> None:
     visitor.open("/forgot/")
     visitor.fill(email=person.email)

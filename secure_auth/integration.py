@@ -124,7 +124,6 @@ class Logbook:
         if trouble == self._said and now < self._say_again_at:
             return
         self._said, self._say_again_at = trouble, now + REPEAT_SECONDS
-        trouble_path().write_text(trouble.why + "\n")
         log.critical("log.inconsistent", log=head.log, size=head.size, keeper=trouble.keeper, why=trouble.why)
         event = NewEvent(
             type=EventType.LOG_INCONSISTENT,
@@ -139,6 +138,7 @@ class Logbook:
         )
         with transaction.atomic():
             append_collapsed(event, key=f"{head.log}:{trouble.keeper}", window_seconds=SAY_SECONDS)
+        trouble_path().write_text(trouble.why + "\n")  # last: a disk that is full must not silence the event
 
 
 def _is_left_behind(path: Path) -> bool:

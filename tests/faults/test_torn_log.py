@@ -56,3 +56,16 @@ def test_altered_head_is_told_steadily_and_not_at_each_turn(tmp_path: Path) -> N
         set_root(server, right)
         wait_until(lambda: not told.exists(), 20)
         assert pending(server) == 0
+
+
+def test_altered_head_is_told_where_the_data_directory_takes_no_note(tmp_path: Path) -> None:
+    with running_server("sqlite", tmp_path) as server:
+        make_event(server)
+        wait_until(lambda: pending(server) == 0, 20)
+        server.nodes.pop().stop()
+        set_root(server, bytes(32))
+        (server.data_dir / "log-trouble").mkdir()  # as a disk that is full, no file can be written
+        server.start_node()
+        found = "SELECT count(*) FROM audit_event WHERE type = 'log.inconsistent'"
+        wait_until(lambda: server.rows(found)[0][0] == 1, 20)
+        assert alarms(server) == 1

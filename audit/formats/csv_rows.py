@@ -1,10 +1,12 @@
 """CSV: RFC 4180 in UTF-8, with a header line and CRLF; one column a field, details and proof as JSON.
 
 Spreadsheets run what begins with a formula sign, and a stranger may choose a user agent: no cell begins with one. Such
-a cell gets an apostrophe in front, which spreadsheets take for "this is text" (OWASP, CSV Injection).
+a cell gets an apostrophe in front, which spreadsheets take for "this is text" (OWASP, CSV Injection). Where a comma is
+the decimal sign they divide lines at semicolons, and any may be told to divide at tabs: what follows one is a cell too.
 """
 
 import csv
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ COLUMNS: Final = (
 # Tabs and line breaks are passed over before a formula by some programs, full-width signs are read as signs by others.
 FORMULA_SIGNS: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 BLANKS: Final = " \u00a0\u200b\ufeff"  # some programs trim cells
+_FORMULA: Final = re.compile(f"(^|[;\t\r\n])(?=[{BLANKS}]*[{re.escape(FORMULA_SIGNS)}])")
 
 
 class _Line:
@@ -51,17 +54,21 @@ def line(record: Record, proof: Mapping[str, Any] | None) -> str:
         record.ip,
         record.user_agent,
         record.request_id,
-        encode({**record.details, **record.text}),
+        _json({**record.details, **record.text}),
     ]
     if proof is not None:
-        cells.append(encode(proof) if proof else "")
+        cells.append(_json(proof) if proof else "")
     return written([harmless(cell) for cell in cells])
 
 
 def harmless(cell: str) -> str:
-    """The cell, behind an apostrophe where a spreadsheet would run it."""
-    first = cell.lstrip(BLANKS)[:1]
-    return "'" + cell if first and first in FORMULA_SIGNS else cell
+    """The cell, with an apostrophe wherever a spreadsheet would run what follows."""
+    return _FORMULA.sub(r"\1'", cell)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    """JSON that no spreadsheet divides, so that what is proved needs no apostrophe."""
+    return encode(value).replace(";", "\\u003b")
 
 
 def written(cells: list[str]) -> str:

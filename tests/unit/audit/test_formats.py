@@ -72,6 +72,18 @@ def test_no_csv_cell_begins_with_a_formula_sign(sign: str) -> None:
     assert cells[COLUMNS.index("user_agent")] == "'" + planted
 
 
+@pytest.mark.parametrize("divider", [";", "\t", "; ", "\r\n"])
+def test_no_csv_cell_of_a_spreadsheet_that_divides_elsewhere_begins_with_a_formula_sign(divider: str) -> None:
+    planted = f"x{divider}=cmd|'/C calc'!A0;y"
+    proof = {**PROOF, "openings": {"user_agent": planted}}
+    line = WRITERS[Format.CSV].line(record(user_agent=planted, text={"note": planted}), proof)
+    parts = re.split("[;\t\r\n]+", line)
+    assert not [part for part in parts if part.lstrip(BLANKS)[:1] in tuple(FORMULA_SIGNS)]
+    (cells,) = csv.reader(io.StringIO(line, newline=""))
+    assert json.loads(cells[COLUMNS.index("details")])["note"] == planted
+    assert json.loads(cells[-1]) == proof
+
+
 def test_csv_has_a_header_and_the_same_number_of_cells_in_each_line() -> None:
     for with_proofs, proof in ((False, None), (True, {}), (True, PROOF)):
         text = WRITERS[Format.CSV].head(with_proofs) + WRITERS[Format.CSV].line(record(), proof)

@@ -89,6 +89,11 @@ def by_fluent_bit(line: dict[str, Any]) -> dict[str, Any]:
             nested = found.pop(step["nested_under"])
             found |= {step["add_prefix"] + name: value for name, value in nested.items()}
         else:
+            if "condition" in step:
+                kind, key, pattern = step["condition"].split(" ")
+                assert kind == "Key_value_does_not_match"
+                if key not in found or re.search(pattern, found[key]):
+                    continue
             for name in step.get("remove", []):
                 found.pop(name, None)
             for rule in step.get("rename", []):
@@ -96,7 +101,9 @@ def by_fluent_bit(line: dict[str, Any]) -> dict[str, Any]:
                 if old in found:
                     found[new] = found.pop(old)
             found |= dict(rule.split(" ", 1) for rule in step.get("set", []))
-    return {name: value for name, value in found.items() if value not in (None, "", {})}
+    return {
+        name: value for name, value in found.items() if value != {}
+    }  # an object without fields, to an index
 
 
 @pytest.mark.parametrize("pipeline", [by_vector, by_fluent_bit])
@@ -117,3 +124,11 @@ def test_pipelines_make_of_a_real_line_what_an_export_holds(
             told = told[part]
         assert told == value, name
     client.close()
+
+
+@pytest.mark.parametrize("pipeline", [by_vector, by_fluent_bit])
+def test_pipelines_leave_out_what_is_empty(server: Server, pipeline: Any) -> None:
+    lines = [json.loads(line) for line in server.logs().splitlines() if line.startswith("{")]
+    start = next(line for line in lines if line.get("type") == "log.start")
+    assert start["source"]["ip"] == ""
+    assert "" not in pipeline(start).values()

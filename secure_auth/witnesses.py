@@ -61,6 +61,7 @@ class Peer:
     running: Future[Answer] | None = None
     retry_at: float = 0.0
     pause_seconds: float = field(default=0.0)
+    has_followed: bool = False  # it named another size, and was asked again from there at once
 
     @property
     def name(self) -> str:
@@ -82,6 +83,7 @@ class Peer:
             LONGEST_PAUSE_SECONDS, self.pause_seconds * 2 or FIRST_PAUSE_SECONDS
         )
         self.retry_at = time.monotonic() + self.pause_seconds
+        self.has_followed = False
 
 
 class Publisher:
@@ -185,6 +187,7 @@ def _keep(peer: Peer, posted: Signed, body: str) -> bool:
     cosignatures.keep_cosignature(posted, peer.name, f"{own[0]}\n")
     peer.cosigned = peer.known = posted.size
     peer.pause_seconds = peer.retry_at = 0.0
+    peer.has_followed = False
     return True
 
 
@@ -196,13 +199,13 @@ def _settle(peer: Peer, posted: Signed, body: str) -> bool:
     head = tree.head_of(posted.log)
     if head is not None and told is not None and told > head.size:
         return _contradict(peer, posted, told, AHEAD)
-    if told is None or told == peer.old:
+    if told is None or told == peer.old or peer.has_followed:  # sizes in turn would be followed without end
         log.warning("witness.senseless", witness=peer.name, why=body[:200])
         peer.put_off()
         return False
     if told < peer.cosigned:
         log.warning("witness.forgot", witness=peer.name, cosigned=peer.cosigned, remembers=told)
-    peer.known = told
+    peer.known, peer.has_followed = told, True
     return True
 
 

@@ -10,7 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from secure_auth.witnesses import ask, size_told
+from audit import tree
+from audit.cosignatures import Signed
+from audit.tree import Head
+from audit.verify.notes import COSIGNATURE, VerifierKey
+from secure_auth import witnesses
+from secure_auth.witness_settings import Witness
+from secure_auth.witnesses import Peer, ask, size_told
 
 
 @pytest.mark.parametrize(
@@ -59,3 +65,16 @@ def test_compressed_answer_is_not_unfolded() -> None:
     assert wanted == ["identity"]
     assert answer.status == 0
     assert answer.body == "the answer is compressed"
+
+
+def test_sizes_in_turn_are_followed_once_and_then_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "head_of", lambda _: Head(1, "example.org/log", 9, bytes(32)))
+    key = VerifierKey("example.org/witness", COSIGNATURE, bytes(32))
+    peer, posted, pauses = Peer(Witness(key, "http://127.0.0.1:9"), log=1), Signed(1, 9, ""), []
+    for _ in range(6):
+        peer.old = peer.known
+        witnesses._settle(peer, posted, "2\n" if peer.old == 1 else "1\n")
+        pauses.append(peer.pause_seconds)
+        assert peer.is_due(posted) is (peer.retry_at == 0)
+        peer.retry_at = 0.0
+    assert pauses == [0, 0.5, 0.5, 1, 1, 2]

@@ -39,9 +39,9 @@ class Counted:
 
 
 def count(sightings: Iterable[Sighting], *, digest: Digest, newest_ms: int) -> Counted:
-    """Sort a batch into slots. A clock that is ahead does not make the events of the others late."""
-    counted = Counted(newest_ms)
+    """Sort a batch into slots. A clock that is ahead, or was until it was set right, makes no later event late."""
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    counted = Counted(min(newest_ms, now_ms))
     for sighting in sightings:
         if sighting.time_ms < counted.newest_ms - LATENESS_MS:
             continue

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.detections.counting import LATENESS_MS
+from audit.detections.counting import LATENESS_MS, count
 from audit.detections.reading import explain
 from audit.detections.rule import SLOTS, Rule, Sighting
 from audit.detections.rules import RULES
@@ -199,6 +199,13 @@ def test_clock_that_is_ahead_makes_no_other_events_late() -> None:
     ahead = right(at=now + 400 * DAY, account="bob")
     guesses = [wrong(at=now) for _ in range(10)]
     assert {one.rule for one in recognise([[ahead], guesses]).values()} == {"brute_force"}
+
+
+def test_clock_of_the_engine_that_was_ahead_makes_nothing_late_once_it_is_set_right() -> None:
+    now = time.time()
+    counted = count([wrong(at=now)], digest=attacks.digest, newest_ms=int((now + 400 * DAY) * 1000))
+    assert counted.groups
+    assert counted.newest_ms <= time.time() * 1000
 
 
 def test_reset_after_the_new_device_hides_nothing() -> None:

@@ -55,7 +55,8 @@ class Record:
             try:
                 yield Turn(database)
             except BaseException:
-                database.execute("ROLLBACK")
+                if database.in_transaction:  # a disk that is full ended it already
+                    database.execute("ROLLBACK")
                 raise
             database.execute("COMMIT")
 

@@ -1,8 +1,10 @@
 """A witness is killed with SIGKILL, between any two of its lines and while requests race: it never goes back."""
 
+import contextlib
 import os
 import random
 import signal
+import sqlite3
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -117,3 +119,15 @@ def test_killed_while_requests_race_it_never_goes_back(tmp_path: Path) -> None:
             for one in running:
                 one.result()
     assert len(cosigned) == len(set(cosigned))
+
+
+def test_transaction_that_the_database_ended_by_itself_is_told_by_its_cause(tmp_path: Path) -> None:
+    log = MemoryLog().grow(3)
+    witness = witness_of(tmp_path / "witness", log)
+    with contextlib.closing(sqlite3.connect(tmp_path / "witness" / "record.sqlite3")) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON latest BEGIN SELECT RAISE(ROLLBACK, 'the disk is full'); END"
+        )
+    with pytest.raises(sqlite3.Error, match="the disk is full"):
+        witness.add_checkpoint(log.submission(0))
+    assert witness.cosigned(log.origin) is None

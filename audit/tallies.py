@@ -21,6 +21,7 @@ from audit.records import Record
 
 # A transaction that counted just before the end may commit just after it.
 GRACE: Final = timedelta(seconds=1)
+LONGEST: Final = timedelta(hours=1)  # of all windows
 DUE: Final = "SELECT 1 FROM audit_tally WHERE ends_at <= %s LIMIT 1"
 COLUMNS: Final = 'bucket, first_event, ends_at, count, "user", session, about'
 
@@ -60,7 +61,7 @@ def count_more(bucket: str, *, times: int) -> bool:
     sql = f"""
         UPDATE audit_tally SET count = count + %s
          WHERE id = (SELECT id FROM audit_tally WHERE bucket = %s AND ends_at > {now} LIMIT 1)"""  # noqa: S608 constant
-    moment = [] if connection.vendor == "postgresql" else [_sqlite_time(datetime.now(UTC))]
+    moment = [] if connection.vendor == "postgresql" else [_time(datetime.now(UTC))]
     with connection.cursor() as cursor:
         cursor.execute(sql, [times, bucket, *moment])
         return bool(cursor.rowcount)
@@ -87,7 +88,7 @@ def source_of(ip: str) -> str:
 
 def take_ended(limit: int) -> list[Window]:
     """Remove the tallies of windows that ended and return those windows. Call it in a transaction."""
-    ended, locking, bound = "%s", "", _sqlite_time(datetime.now(UTC) - GRACE)
+    ended, locking, bound = "%s", "", _time(datetime.now(UTC) - GRACE)
     if connection.vendor == "postgresql":
         ended, locking, bound = "clock_timestamp() - %s", "FOR UPDATE SKIP LOCKED", GRACE
     sql = f"""
@@ -98,6 +99,20 @@ def take_ended(limit: int) -> list[Window]:
     with connection.cursor() as cursor:
         cursor.execute(sql, [bound, limit])
         return _gathered(cursor.fetchall())
+
+
+def end_distant() -> int:
+    """End the windows that a clock which was ahead began: until it is there again, nothing of their floods is told."""
+    now = datetime.now(UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE audit_tally SET ends_at = %s WHERE ends_at > %s",
+            [
+                _time(now),
+                _time(now + 2 * LONGEST),
+            ],  # of the clocks of two nodes one may be slow
+        )
+        return int(cursor.rowcount)
 
 
 def _gathered(rows: list[tuple[str, int, str, str, str]]) -> list[Window]:
@@ -126,11 +141,11 @@ def _opens_on_sqlite(
         """UPDATE audit_tally SET count = count + 1, "user" = CASE WHEN "user" = %s THEN "user" ELSE '' END,
                   session = CASE WHEN session = %s THEN session ELSE '' END
             WHERE bucket = %s AND ends_at > %s""",
-        (user, session, bucket, _sqlite_time(now)),
+        (user, session, bucket, _time(now)),
     )
     if cursor.rowcount:
         return False
-    ends_at = _sqlite_time(now + timedelta(seconds=window_seconds))
+    ends_at = _time(now + timedelta(seconds=window_seconds))
     cursor.execute(
         f"INSERT INTO audit_tally ({COLUMNS}) VALUES (%s, %s, %s, 0, %s, %s, %s)",  # noqa: S608 constant
         (bucket, event, ends_at, user, session, about),
@@ -138,5 +153,5 @@ def _opens_on_sqlite(
     return True
 
 
-def _sqlite_time(moment: datetime) -> Any:
+def _time(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)

@@ -18,10 +18,9 @@ from django.conf import settings
 from django.db import Error, close_old_connections, connection
 from django.utils import timezone
 
-from audit import textindex
+from audit import tallies, textindex
 from audit.append import close_tallies
 from audit.summary import advance as advance_summary
-from audit.tallies import DUE as TALLIES_DUE
 from mfa import ceremonies
 from secure_auth import (
     detections,
@@ -95,7 +94,7 @@ def duties(publisher: Publisher) -> list[Duty]:
         Duty("integrate", logbook.advance, SOON_SECONDS),
         Duty("mail", outbox.send_due, SOON_SECONDS, due=outbox.DUE),
         Duty("factor_resets", recovery.act_due, due=recovery.DUE),
-        Duty("tallies", close_tallies, due=TALLIES_DUE),
+        Duty("tallies", close_tallies, due=tallies.DUE),
         Duty("summary", advance_summary),
         Duty("text_index", textindex.advance),
         Duty("witnesses", publisher.publish_due),
@@ -182,13 +181,14 @@ def _tell_failure(duty: Duty, error: str) -> None:
 
 
 def prune() -> None:
-    """Delete what is over: limits, tokens, pending logins, challenges, registrations, sessions, devices, sent mail,
-    checkpoints. A fault of one step keeps no other from its work.
+    """Delete what is over: limits, windows of floods, tokens, pending logins, challenges, registrations, sessions,
+    devices, sent mail, checkpoints. A fault of one step keeps no other from its work.
     """
     now = timezone.now()
     ended, unanswered = now - KEEP_ENDED, now - KEEP_ENDED - timedelta(seconds=settings.CONFIRM_LINK_SECONDS)
     steps: dict[str, Callable[[], object]] = {
         "limits": limiter.prune,
+        "tallies": tallies.end_distant,
         "signing_keys": rings.destroy_outlived,
         "passkeys": relying_party.reseal_passkeys,
         "keys": rings.destroy_unborne,

@@ -115,6 +115,18 @@ def test_a_window_begins_with_its_first_event_and_ends() -> None:
     assert [event["details"]["count"] for event in counts()] == [1, 1]
 
 
+def test_a_window_that_a_clock_began_which_was_ahead_swallows_no_flood_once_it_is_set_right() -> None:
+    assert collapsed(limit_hit(), window_seconds=3600)
+    assert not collapsed(limit_hit())
+    assert not tallies.end_distant()
+    Tally.objects.update(ends_at=timezone.now() + timedelta(days=400))
+    assert tallies.end_distant() == 1
+    assert collapsed(limit_hit())
+    Tally.objects.exclude(count=0).update(ends_at=timezone.now() - timedelta(seconds=5))
+    assert close_tallies() == 1
+    assert [event["details"]["count"] for event in counts()] == [1]
+
+
 def test_user_and_session_stand_in_the_count_only_where_all_share_them() -> None:
     for number in range(3):
         collapsed(limit_hit(user="user-1", session="s-1"), key="same")

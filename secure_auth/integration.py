@@ -161,6 +161,8 @@ def find_trouble(head: Head) -> Trouble | None:
         known[Keeper.FILE] = read_kept(kept_path())
     except ValueError:
         return Trouble(Keeper.FILE, 0, f"{kept_path()} holds no checkpoint")
+    except OSError as error:  # as one that another user's command wrote: what it says might be contradicted
+        return Trouble(Keeper.FILE, 0, f"{kept_path()} cannot be read: {error.strerror}")
     now = tree.current_head()  # after what it must continue: another process may have signed meanwhile
     if now is None or now.log != head.log:
         return None  # a successor began meanwhile

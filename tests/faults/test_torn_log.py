@@ -69,3 +69,21 @@ def test_altered_head_is_told_where_the_data_directory_takes_no_note(tmp_path: P
         found = "SELECT count(*) FROM audit_event WHERE type = 'log.inconsistent'"
         wait_until(lambda: server.rows(found)[0][0] == 1, 20)
         assert alarms(server) == 1
+
+
+def test_kept_checkpoint_that_cannot_be_read_is_told_until_it_can(tmp_path: Path) -> None:
+    with running_server("sqlite", tmp_path) as server:
+        make_event(server)
+        wait_until(lambda: pending(server) == 0, 20)
+        kept = server.data_dir / "checkpoint"
+        kept.rename(tmp_path / "aside")
+        kept.mkdir()
+        make_event(server)
+        told = server.data_dir / "log-trouble"
+        wait_until(told.exists, 20)
+        assert "cannot be read" in told.read_text()
+        with closing(Client(server, new_address())) as client:
+            assert client.get("/readyz").json()["warnings"]
+        kept.rmdir()
+        (tmp_path / "aside").rename(kept)
+        wait_until(lambda: not told.exists() and pending(server) == 0, 20)

@@ -107,10 +107,7 @@ def end_distant() -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE audit_tally SET ends_at = %s WHERE ends_at > %s",
-            [
-                _time(now),
-                _time(now + 2 * LONGEST),
-            ],  # of the clocks of two nodes one may be slow
+            [_time(now), _time(now + 2 * LONGEST)],  # of the clocks of two nodes one may be slow
         )
         return int(cursor.rowcount)
 

@@ -32,9 +32,8 @@ PATH: Final = "/console/events/"
 ROWS: Final = "30"  # more than a screen shows; each one more is painted later
 DAY: Final = timedelta(days=1)
 BOUNDS: Final = ("since", "until")
-TIME: Final = _(
-    "A time in UTC is wanted, like 2026-01-31T09:00, or a date."
-)  # a page takes it without an offset
+# A page takes it without an offset, which the filters themselves want.
+TIME: Final = _("A time in UTC is wanted, like 2026-01-31T09:00, or a date.")
 COUNTED: Final = ("type", "outcome", "severity")  # what the chart can be narrowed by
 QUICK: Final = (
     (_("Failed logins"), {"type": EventType.LOGIN_PASSWORD, "outcome": "failure"}),

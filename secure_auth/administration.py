@@ -10,9 +10,10 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from audit.append import append
-from audit.events import EventType, Reason
+from audit.append import NewEvent, append
+from audit.events import EventType, Outcome, Reason
 from secure_auth import (
+    access,
     addresses,
     devices,
     forced_changes,
@@ -22,11 +23,12 @@ from secure_auth import (
     passwords,
     pending,
     recovery,
+    refusals,
     sessions,
 )
 from secure_auth.acting import Actor, Refused, action_event, end_everything, refusal_event
 from secure_auth.errors import Code, FieldError, Problem
-from secure_auth.models import MailToken, Registration, Role, User
+from secure_auth.models import MailToken, Registration, Role, Session, User
 from throttling import lockout
 
 
@@ -103,8 +105,13 @@ def disable(*, user: User, actor: Actor) -> None:
 
 def has_other_admins(user: User) -> bool:
     """Whether another enabled admin is left. All admins are locked: two who disable each other cannot both win."""
+    return any(pk != user.pk for pk in _lock_admins())
+
+
+def _lock_admins() -> list[str]:
+    """The enabled admins, whose rows are locked until the transaction ends: always first, and in one order."""
     admins = User.objects.select_for_update().filter(role=Role.ADMIN, disabled_at=None).order_by("pk")
-    return any(admin.pk != user.pk for admin in list(admins))
+    return [admin.pk for admin in admins]
 
 
 def enable(*, user: User, actor: Actor) -> None:
@@ -209,20 +216,58 @@ def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
     Returns when it will take effect, where it waits; None when it has.
 
     Raises:
-        Problem: not_found, permission_denied, or validation_failed where the state forbids it.
+        Problem: not_found, permission_denied, validation_failed where the state forbids it; invalid_token,
+            permission_denied where the admin was shut out meanwhile.
     """
-    user = User.present().filter(pk=user_id).first()
-    if action not in ACTIONS or user is None:
+    if action not in ACTIONS:
         raise Problem(Code.NOT_FOUND)
-    if action == "reset-mfa" and user.role == Role.ADMIN:
-        with transaction.atomic():
-            whose = Reason.OWN_ACCOUNT if user.pk == actor.user_id else Reason.OTHER_ADMIN
-            append(refusal_event(recovery.kind_of_request(), user.pk, actor, whose))
-        raise Problem(
-            Code.PERMISSION_DENIED, detail="Admins reset no admin's second factor: see the command reset_mfa."
-        )
-    try:
-        done = ACTIONS[action](user=user, actor=actor)
-    except Refused as error:
-        raise Problem(Code.VALIDATION_FAILED, detail=f"{str(error)[:1].upper()}{str(error)[1:]}.") from error
+    done = None
+    with transaction.atomic():
+        problem = _judge_again(actor)
+        user = User.present().filter(pk=user_id).first()
+        if problem is None and user is None:
+            problem = Problem(Code.NOT_FOUND)
+        elif problem is None and user is not None:
+            problem = _keep_factor(action, user, actor)
+            try:
+                done = None if problem else ACTIONS[action](user=user, actor=actor)
+            except Refused as error:
+                problem = Problem(Code.VALIDATION_FAILED, detail=f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    if problem:
+        raise problem
     return done if isinstance(done, datetime) else None
+
+
+def _judge_again(actor: Actor) -> Problem | None:
+    """Why nobody acts who was an admin when the request came. It may have waited behind the one that shut them out, and
+    would undo that.
+    """
+    admins = _lock_admins()
+    session = Session.objects.select_related("user").filter(pk=actor.session_id).first()
+    if session is None:
+        return access.forgotten()
+    if not access.is_open(session, actor.user_id, timezone.now()):
+        return access.session_ended(session, actor.source)
+    if actor.user_id in admins:
+        return None
+    demoted = NewEvent(
+        type=EventType.PERMISSION_DENIED,
+        outcome=Outcome.FAILURE,
+        reason=Reason.ROLE_MISSING,
+        source=actor.source,
+        user=actor.user_id,
+        session=actor.session_id,
+        details={"role": Role.ADMIN},
+    )
+    refusals.record_collapsed(demoted, key=actor.session_id)
+    return Problem(Code.PERMISSION_DENIED)
+
+
+def _keep_factor(action: str, user: User, actor: Actor) -> Problem | None:
+    if action != "reset-mfa" or user.role != Role.ADMIN:
+        return None
+    whose = Reason.OWN_ACCOUNT if user.pk == actor.user_id else Reason.OTHER_ADMIN
+    append(refusal_event(recovery.kind_of_request(), user.pk, actor, whose))
+    return Problem(
+        Code.PERMISSION_DENIED, detail="Admins reset no admin's second factor: see the command reset_mfa."
+    )

@@ -113,6 +113,13 @@ def _reserve_addresses(recipients: Sequence[addresses.Address]) -> list[Reservat
     return reserved
 
 
+def owner_of(address: addresses.Address) -> User | None:
+    """The account that has an address, locked: a link for it is mailed before the address changes, which kills it, or
+    not at all. Else a mailbox that an account has just left would get one that works.
+    """
+    return User.objects.select_for_update().filter(email_key=address.key).first()
+
+
 def refuse_link(kind: EventType, *, source: Source) -> Problem:
     """Record a bad mailed token, once a window, and give the problem to raise."""
     refusals.record_collapsed(event(kind, source=source, reason=Reason.UNKNOWN, failed=True))
@@ -188,7 +195,8 @@ def request_reset(*, email: str, source: Source) -> None:
     """
     address = addresses.identify(email)
     with mail_reserved(address, source=source) as mailed, transaction.atomic():
-        user = User.objects.filter(email_key=address.key, disabled_at=None).first()
+        user = owner_of(address)
+        user = user if user and user.disabled_at is None else None
         token = links.create_link(MailToken.Purpose.RESET, user=user)
         template = "reset" if user and mailed else outbox.DECOY
         outbox.queue_mail(template, to=user.email if user else address.email[:320], token=token)

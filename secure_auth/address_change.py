@@ -66,7 +66,7 @@ def request_change(
                 _event(EventType.ADDRESS_REQUEST, user.pk, Reason.RATE_LIMITED, source, session=session.pk)
             )
         else:
-            change, taken = _begin(locked, session, new), User.objects.filter(email_key=new.key).first()
+            change, taken = _begin(locked, session, new), accounts.owner_of(new)
             _mail_both(locked, change, taken)
             reason = Reason.KNOWN_ADDRESS if taken else Reason.NONE
             append(

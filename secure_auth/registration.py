@@ -56,7 +56,7 @@ def register(*, email: str, password: str, source: Source) -> None:
     with accounts.mail_reserved(address, source=source) as mailed:
         encoded = passwords.hash_password(password)
     with transaction.atomic():
-        known = User.objects.filter(email_key=address.key).first()
+        known = accounts.owner_of(address)
         row = Registration.objects.create(email=address.email, email_key=address.key, password=encoded)
         token = _create_link(row, known)
         is_shut = known is not None and known.disabled_at is not None  # which no reset opens

@@ -9,15 +9,22 @@ is one account's; no lock is shed on the way.
 from collections.abc import Callable
 from functools import partial
 
+import pytest
+
 from tests.attacks.addresses import address_of, ask, begin, confirm
 from tests.attacks.evidence import events
 from tests.attacks.mails import wait_for_link
 from tests.attacks.volley import fire
-from tests.client import Client, Person, code_of, expect, new_email
+from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
+from tests.conftest import scaled
 from tests.server import Server
 
 NewClient = Callable[..., Client]
 NEW_PASSWORD = "nineteen yellow submarines 7"
+MAILED_AND_LIVE = """SELECT 1 FROM secure_auth_mailtoken AS token
+    JOIN secure_auth_outboxmessage AS mail ON mail.token_id = token.id
+   WHERE token.user_id = %s AND token.purpose = 'reset' AND token.used_at IS NULL
+     AND mail.template <> 'decoy' AND mail."to" = %s"""
 
 
 def test_stolen_session_plants_no_change(server: Server, client: Client) -> None:
@@ -92,6 +99,35 @@ def test_reset_link_in_the_old_mailbox_dies_with_the_change(client: Client) -> N
     body = {"token": reset, "new_password": NEW_PASSWORD}
     assert code_of(client.post("password/reset/confirm/", body)) == "invalid_link"
     expect(client.login(Person(new)), 200)
+
+
+@pytest.mark.parametrize("door", ["password/reset/", "register/", "email/change/"])
+def test_mailbox_that_is_left_gets_no_reset_link_at_the_last_moment(
+    server: Server, new_client: NewClient, door: str
+) -> None:
+    """Who reads the old mailbox confirms its end last, and asks for a link at that very moment."""
+    thief = new_client()
+    accomplice = thief.sign_up()
+    for _ in range(scaled(4, 9)):
+        client = new_client()
+        person = client.sign_up()
+        user = expect(client.me(person.access), 200)["id"]
+        old_token, new_token = begin(client, person, new_email("moved"))
+        assert confirm(client, new_token) == "waiting"
+        body = {
+            "password/reset/": {"email": person.email},
+            "register/": {"email": person.email, "password": PASSWORD},
+            "email/change/": {"new_email": person.email, "current_password": accomplice.password},
+        }[door]
+        token = accomplice.access if door == "email/change/" else ""
+
+        def ask_for_link(stranger: Client, token: str = token, body: dict[str, str] = body) -> str:
+            return str(stranger.post(door, body, token).status_code)
+
+        asked = [partial(ask_for_link, new_client()) for _ in range(4)]
+        answers: list[str] = fire([partial(confirm, client, old_token), *asked])
+        assert answers[0] == "changed"
+        assert server.rows(MAILED_AND_LIVE, [user, person.email]) == []
 
 
 def test_asking_for_a_taken_address_tells_nothing(server: Server, new_client: NewClient) -> None:

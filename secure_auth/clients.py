@@ -38,8 +38,10 @@ def create_client(*, name: str, rotate: bool, actor: Actor) -> Credentials:
     Raises:
         Refused: the name is taken, or there is none to rotate.
     """
-    if not name or len(name) > Client.NAME_LENGTH or not name.isprintable():
-        raise Refused(f"a name has 1 to {Client.NAME_LENGTH} printable characters")
+    if not name or len(name) > Client.NAME_LENGTH or not name.isprintable() or name != name.strip():
+        raise Refused(
+            f"a name has 1 to {Client.NAME_LENGTH} printable characters, no blank before or behind them"
+        )
     secret = secrets.token_urlsafe(SECRET_BYTES)
     try:
         with transaction.atomic():

@@ -27,6 +27,19 @@ class LineParser(CommandParser):
         self.exit(2, f"{self.prog}: {message}; --help tells more\n")
 
 
+class Once(argparse._StoreAction):
+    """An option of one value that is given twice is refused: nobody knows which of the two was meant."""
+
+    given = False
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Take the value."""
+        if self.given and option_string:
+            raise argparse.ArgumentError(self, "given twice")
+        self.given = True
+        super().__call__(parser, namespace, values, option_string)
+
+
 class LineCommand(BaseCommand):
     """See above."""
 
@@ -34,10 +47,13 @@ class LineCommand(BaseCommand):
     answers: ClassVar[bool] = True  # on standard output; who only serves does without it
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        """Django's parser, whose class it does not let us choose."""
+        """Django's parser, whose class and actions it does not let us choose."""
         parser = super().create_parser(prog_name, subcommand, **options)
         for one in (parser, *_parsers_of_actions(parser)):
             one.__class__ = LineParser
+            for action in one._actions:
+                if type(action) is argparse._StoreAction:
+                    action.__class__ = Once
         return parser
 
     def execute(self, *args: Any, **options: Any) -> str | None:

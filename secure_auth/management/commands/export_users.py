@@ -65,9 +65,9 @@ def _write(path: Path, wish: Wish) -> int:
     Raises:
         Refused: the file is there already, or cannot be written.
     """
-    draft = path.with_name(f".{path.name}.part")
     if path.exists() or path.is_symlink():
         raise Refused(f"{path} is there already")
+    draft = path.with_name(f".{path.name}.part")
     try:
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -13,6 +13,7 @@ from secure_auth.transfer.lines import MOST_LINE_BYTES, Line, read_lines
 
 DELIMITERS = (",", ";", "\t")
 CHUNK_CHARACTERS = 1 << 16
+NO_NAMES = "line 1: the names of the columns are expected"
 _GAP = re.compile(r"[\s,]*")
 # what export_users puts before a formula sign
 _FORMULA = re.compile(r"'(?=['=+\-@\t\r\uff1d\uff0b\uff0d\uff20])")
@@ -37,9 +38,12 @@ def read_csv(file: BinaryIO) -> Iterator[Row]:
     lines = read_lines(file)
     head = next(lines, None)
     if head is None or head.fault:
-        raise Refused("line 1: the names of the columns are expected")
+        raise Refused(NO_NAMES)
     delimiter = max(DELIMITERS, key=head.text.count)
-    names = [name.strip().lower() for name in _cells(head.text, delimiter)]
+    try:
+        names = [name.strip().lower() for name in _cells(head.text, delimiter)]
+    except csv.Error as error:
+        raise Refused(NO_NAMES) from error
     _demand_names(names)
     for line in lines:
         try:

@@ -115,6 +115,8 @@ def test_other_encodings_endless_lines_and_byte_order_marks(service: Server, tmp
     ("text", "why"),
     [
         ("", "the names of the columns are expected"),
+        ('"email,password\n', "the names of the columns are expected"),
+        ('"email"x,password\n', "the names of the columns are expected"),
         ("email,passwrd\n", "column 2 has no known name"),
         ("email,email\n", "a column stands twice"),
         ("password\n", "there is no column email"),

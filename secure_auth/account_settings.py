@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from secure_auth import env
 
 ORDERED_LINE = re.compile(rb"[0-9A-Fa-f]{40}:[0-9]+\r?\n")
+FIRST_RANGE = "00000.txt"
 OFF, API = "off", "api"
 
 
@@ -33,7 +34,7 @@ def breached_passwords(name: str, url_name: str, *, plain: bool) -> BreachedPass
     if not path.is_absolute():
         raise env.refuse(name, "must be off, api or an absolute path")
     try:
-        usable = path.is_dir() or ORDERED_LINE.match(_first_line(path))
+        usable = (path / FIRST_RANGE).is_file() if path.is_dir() else ORDERED_LINE.match(_first_line(path))
     except OSError as error:
         raise env.refuse(name, f"names a path that cannot be read: {error.strerror}") from error
     if not usable:

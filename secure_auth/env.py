@@ -37,6 +37,14 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def path(name: str, default: Path) -> Path:
+    """A path, absolute, in which ~ is a home."""
+    try:
+        return Path(text(name, str(default))).expanduser().resolve()
+    except (RuntimeError, OSError) as error:  # nobody of this name; links that go round in a circle
+        raise refuse(name, "must be a path that leads somewhere") from error
+
+
 def title(name: str, default: str) -> str:
     """A name that mails, pages and authenticator apps show; of a colon these make two (the Key Uri Format)."""
     value = text(name, default)

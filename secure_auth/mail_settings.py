@@ -103,11 +103,19 @@ def _provider(name: str, parts: SplitResult, schemes: tuple[str, ...]) -> Mail:
     if parts.hostname:
         found[f"{prefix}_{HOST_NAMES[parts.scheme]}"] = parts.hostname
     for key, url in parse_qsl(parts.query, keep_blank_values=True):
-        if key != "api_url" or urlsplit(url).scheme not in schemes or not urlsplit(url).hostname:
+        if key != "api_url" or not _is_api(url, schemes):
             raise env.refuse(name, f"takes ?api_url= with {' or '.join(schemes)} and nothing else")
         found[f"{prefix}_API_URL"] = url
     backend = f"anymail.backends.{parts.scheme}.EmailBackend"
     return Mail(backend=backend, provider={**found, "REQUESTS_TIMEOUT": TIMEOUT_SECONDS})
+
+
+def _is_api(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def sender(name: str, default: str) -> str:

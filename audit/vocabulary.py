@@ -58,6 +58,7 @@ class LimitPurpose(StrEnum):
     PASSWORD_ACCOUNT = "password_account"  # noqa: S105
     PASSWORD_DEVICE = "password_device"  # noqa: S105
     PASSWORD_DEVICE_ATTEMPTS = "password_device_attempts"  # noqa: S105
+    PASSWORD_SESSION = "password_session"  # noqa: S105
     PASSWORD_SOURCE = "password_source"  # noqa: S105
     PASSWORD_SOURCE_WIDE = "password_source_wide"  # noqa: S105
     SPRAYING = "spraying"

@@ -108,14 +108,14 @@ def prove_current_password(
     """
     account = addresses.account_id(user.email_key)
     device_id = devices.lane_of(session, now=timezone.now())
-    attempt = lockout.PasswordAttempt(account=account, ip=source.ip, device=device_id)
+    attempt = lockout.PasswordAttempt(account, source.ip, device_id, session.id)
     with refusals.limits_refused(source=source, user=user.pk, session=session.id):
         try:
-            reservation = lockout.reserve_password_attempt(attempt, by_source=False)
+            reservation = lockout.reserve_password_attempt(attempt)
         except LimitExceeded as refusal:
             if not spent_devices.forget_refused(refusal, source=source, user=user):
                 raise
-            reservation = lockout.reserve_password_attempt(replace(attempt, device=None), by_source=False)
+            reservation = lockout.reserve_password_attempt(replace(attempt, device=None))
     checked, proof = _compare(reservation, email_key=user.email_key, password=password)
     with transaction.atomic():
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)

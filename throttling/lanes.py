@@ -24,12 +24,13 @@ NOBODY_SECONDS = 90 * 86400  # without a failure; then what never ages is forgot
 @dataclass(frozen=True)
 class PasswordAttempt:
     """One password about to be checked. ``device``: id of a device known for this account, already
-    verified.
+    verified. ``session``: id of the session of someone who is signed in.
     """
 
     account: str
     ip: str
     device: str | None = None
+    session: str = ""
 
     @property
     def lane(self) -> str:
@@ -42,8 +43,8 @@ def spraying_owner(source: str) -> str:
     return f"spraying:{source}"
 
 
-def password_claims(attempt: PasswordAttempt, *, by_source: bool) -> tuple[Claim, ...]:
-    """Claims of one password check. ``by_source`` False: of the account only, for someone logged in."""
+def password_claims(attempt: PasswordAttempt) -> tuple[Claim, ...]:
+    """Claims of one password check: for someone who is signed in of the account only."""
     if attempt.device:
         return (
             claim("password_device", f"device:{attempt.device}", attempt.account),
@@ -52,10 +53,12 @@ def password_claims(attempt: PasswordAttempt, *, by_source: bool) -> tuple[Claim
         )
     account, source, wide = f"account:{attempt.account}", source_key(attempt.ip), wide_source_key(attempt.ip)
     claims = [claim("password_account_source", account, source), claim("password_account", account)]
-    if by_source:
-        claims.append(claim("password_source", f"source:{source}"))
-        claims.append(claim("spraying", spraying_owner(source), member=attempt.account))
-    if by_source and wide:
+    if attempt.session:
+        # Of right ones too, or any account could keep a node hashing; not the account's, or a thief could spend it.
+        return (*claims, claim("password_session", account, attempt.session))
+    claims.append(claim("password_source", f"source:{source}"))
+    claims.append(claim("spraying", spraying_owner(source), member=attempt.account))
+    if wide:
         claims.append(claim("password_source_wide", f"source:{wide}"))
     return tuple(claims)
 

@@ -89,11 +89,9 @@ class ReservingHandler(AxesHandler):
         return resets.reset_account(username, ip_address)
 
 
-def reserve_password_attempt(attempt: PasswordAttempt, *, by_source: bool = True) -> Reservation:
-    """Reserve one password check. ``by_source`` False (someone already logged in) claims the account's
-    limits only.
-    """
-    claims = lanes.password_claims(attempt, by_source=by_source)
+def reserve_password_attempt(attempt: PasswordAttempt) -> Reservation:
+    """Reserve one password check."""
+    claims = lanes.password_claims(attempt)
     request = AttemptRequest(claims, attempt.account, attempt.ip)
     allowed = AxesProxyHandler.is_allowed(request, request.credentials)
     if request.refusal:
@@ -105,9 +103,7 @@ def reserve_password_attempt(attempt: PasswordAttempt, *, by_source: bool = True
 
 def reserve_proved_attempt(attempt: PasswordAttempt) -> Reservation:
     """Count an attempt whose password another one proved at the same time: nothing is guessed, only rates apply."""
-    rates = [
-        one for one in lanes.password_claims(attempt, by_source=True) if one.limit.counts is Counts.ATTEMPTS
-    ]
+    rates = [one for one in lanes.password_claims(attempt) if one.limit.counts is Counts.ATTEMPTS]
     return limiter.reserve(*rates)
 
 
@@ -237,7 +233,7 @@ def _claims_of(request: Any, credentials: dict[str, Any] | None) -> tuple[Claim,
         return request.claims
     username = str((credentials or {}).get("username", ""))
     attempt = PasswordAttempt(username, request.META.get("REMOTE_ADDR", ""))
-    return lanes.password_claims(attempt, by_source=True)
+    return lanes.password_claims(attempt)
 
 
 def _of_account(claims: tuple[Claim, ...]) -> list[Claim]:

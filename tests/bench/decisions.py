@@ -53,7 +53,7 @@ def password_step(network: int) -> Callable[[int], Reservation]:
     def reserve(number: int) -> Reservation:
         ip = f"10.{network}.{number // 256}.{number % 256}"
         attempt = lanes.PasswordAttempt(f"{network}-{number}", ip)
-        return limiter.reserve(*lanes.password_claims(attempt, by_source=True))
+        return limiter.reserve(*lanes.password_claims(attempt))
 
     return reserve
 

@@ -8,11 +8,11 @@ HERE, ELSEWHERE, IPV6 = "203.0.113.1", "203.0.113.2", "2001:db8:1:2::1"
 
 
 def guess(
-    account: str, ip: str = HERE, *, device: str | None = None, failed: bool = True, by_source: bool = True
+    account: str, ip: str = HERE, *, device: str | None = None, failed: bool = True, session: str = ""
 ) -> Settlement:
     """One password that is evaluated: wrong, unless said otherwise."""
-    attempt = PasswordAttempt(account, ip, device)
-    reservation = lockout.reserve_password_attempt(attempt, by_source=by_source)
+    attempt = PasswordAttempt(account, ip, device, session)
+    reservation = lockout.reserve_password_attempt(attempt)
     return lockout.settle_password_attempt(reservation, failed=failed)
 
 

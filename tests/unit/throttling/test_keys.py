@@ -13,7 +13,7 @@ HERE, IPV6 = "203.0.113.1", "2001:db8:1:2::1"
 
 def claims() -> list[Claim]:
     attempts = [lanes.PasswordAttempt("a", ip, device) for ip in (HERE, IPV6) for device in (None, "d")]
-    found = [one for attempt in attempts for one in lanes.password_claims(attempt, by_source=True)]
+    found = [one for attempt in attempts for one in lanes.password_claims(attempt)]
     for device in (None, "d"):
         found += lanes.second_factor_claims(login="l", user="u", device=device, totp=True)
     found += lanes.second_factor_claims(login=None, user="u", device=None, totp=False)

@@ -36,7 +36,7 @@ def test_five_wrong_passwords_lock_account_and_source(account: str) -> None:
     settlements = [guess(account) for _ in range(5)]
     assert [bool(one.locked) for one in settlements] == [False] * 4 + [True]
     assert refused_by(guess, account) == "password_account_source"
-    assert refused_by(guess, account, by_source=False) == "password_account_source"
+    assert refused_by(guess, account, session="s") == "password_account_source"
     guess(account, ELSEWHERE, failed=False)
 
 

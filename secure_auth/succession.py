@@ -45,12 +45,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """A new log; the one that it follows, the most that is known of that, and what each witness said of it."""
+    """A new log; the one that it follows, the most that is known of that, and what each witness said of it.
+
+    `not_kept` is why DATA_DIR does not hold its checkpoint, empty where it does.
+    """
 
     head: Head
     before: Head
     last: Claim | None
     memories: Sequence[Memory]
+    not_kept: str = ""
 
 
 def new_log(*, reason: str, source: Source) -> Succession:
@@ -60,7 +64,7 @@ def new_log(*, reason: str, source: Source) -> Succession:
 
     Raises:
         Refused: a reason is missing, or another log began meanwhile.
-        OSError: DATA_DIR cannot be written.
+        OSError: DATA_DIR cannot be written, and nothing began.
     """
     if not reason.strip():
         raise Refused("say why with --reason")
@@ -84,8 +88,16 @@ def new_log(*, reason: str, source: Source) -> Succession:
         )
         # Signed before anybody sees it: a successor without is one that somebody wrote who has the tables alone.
         signed = checkpoints.sign(head, integration.signers())
-    keep(integration.kept_path(), signed.note)
-    return Succession(head, old, last, memories)
+    return Succession(head, old, last, memories, not_kept=_keep_first(signed))
+
+
+def _keep_first(signed: Checkpoint) -> str:
+    """Why it is not kept; the worker does that again. The log has begun: a failure would have it begun once more."""
+    try:
+        keep(integration.kept_path(), signed.note)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
 def _set_unreadable_aside() -> None:

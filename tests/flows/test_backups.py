@@ -62,6 +62,21 @@ def test_backup_is_put_back_after_a_crash_as_documented(service: Server, tmp_pat
     assert service.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")
 
 
+def test_successor_whose_checkpoint_cannot_be_kept_has_begun_all_the_same(service: Server) -> None:
+    """As on a disk that is full. A failure would have the operator begin one more."""
+    service.nodes[0].stop()
+    in_the_way = service.data_dir / "checkpoint.new"
+    in_the_way.mkdir()
+    done = service.manage("new_log", "--reason", "restored")
+    assert "DATA_DIR took no checkpoint of it (Is a directory): the worker writes it" in done.stdout
+    assert service.rows("SELECT count(*) FROM audit_log") == [(2,)]
+    in_the_way.rmdir()
+    service.nodes.clear()
+    service.start_node()
+    kept = service.data_dir / "checkpoint"
+    wait_until(lambda: kept.exists() and kept.read_text().splitlines()[0].endswith("/2"))
+
+
 def _restore(service: Server, copy: Path) -> None:
     """The two lines of a shell that the documentation tells."""
     told = [

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from audit.notes import Checkpoint, read_checkpoint
+from audit.owned import create_owned, open_owned
 
 
 def read_kept(path: Path) -> Checkpoint | None:
@@ -65,7 +66,7 @@ def _free_name(path: Path, size: int) -> Path:
 def _replace(path: Path, note: str) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)  # of a crash
-    with os.fdopen(_created(draft), "w", encoding="utf-8") as file:
+    with os.fdopen(create_owned(draft), "w", encoding="utf-8") as file:
         file.write(note)
         file.flush()
         os.fsync(file.fileno())
@@ -79,25 +80,9 @@ def _replace(path: Path, note: str) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    lock = path.with_name(f"{path.name}.lock")
-    try:
-        descriptor = _created(lock)
-    except FileExistsError:
-        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
+    descriptor = open_owned(path.with_name(f"{path.name}.lock"))
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
-
-
-def _created(path: Path) -> int:
-    """A new file of the directory's owner, even where root runs a command: else the service could not read it.
-
-    It is a new one and no link, or who owns the directory could have root write into a file of others.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    if os.geteuid() == 0:
-        owner = path.parent.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    return descriptor

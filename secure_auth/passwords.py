@@ -27,6 +27,7 @@ from django.contrib.auth.hashers import (
 )
 from django.db import close_old_connections
 
+from audit.owned import open_owned
 from secure_auth import metrics
 from secure_auth.errors import service_unavailable
 from throttling.turns import Away
@@ -104,9 +105,7 @@ def hash_slot() -> Iterator[None]:
     slots = hash_slots()
     first = secrets.randbelow(slots)
     for offset in range(slots):
-        descriptor = os.open(
-            directory / str((first + offset) % slots), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        descriptor = open_owned(directory / str((first + offset) % slots))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

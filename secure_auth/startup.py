@@ -25,6 +25,7 @@ from django.db.migrations.executor import MigrationExecutor
 from audit.append import NewEvent, append
 from audit.checks import missing_triggers
 from audit.events import SYSTEM, EventType, Outcome, Reason
+from audit.owned import open_owned
 from secure_auth import integration, keys, letters
 from secure_auth.errors import first_line
 from secure_auth.models import Key
@@ -118,7 +119,7 @@ def _start_lock() -> Iterator[None]:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [START_LOCK])
         return
-    with (settings.DATA_DIR / "start.lock").open("w") as file:
+    with os.fdopen(open_owned(settings.DATA_DIR / "start.lock"), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from audit.owned import create_owned
 from audit.verify.ranges import RANGE
 from audit.verify.store import Head, Store
 from audit.verify.tree import TILE, TILE_HEIGHT, Frontier
@@ -58,8 +59,8 @@ class State:
         self._logs[str(log)] = {"size": frontier.size, "root": encode(frontier.root())}
         draft = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):  # a full or read-only disk costs the resuming, not the verdict
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
+            draft.unlink(missing_ok=True)  # of a crash
+            with os.fdopen(create_owned(draft), "w") as file:
                 json.dump({"version": VERSION, "logs": self._logs}, file)
             draft.replace(self._path)
 

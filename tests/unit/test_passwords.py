@@ -1,7 +1,9 @@
 """Password rules, normal form, hashes and the bound on concurrent work."""
 
+import os
 import unicodedata
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -135,3 +137,18 @@ def test_reset_settles_no_flag_that_came_while_it_was_hashed() -> None:
     assert forced_changes.settled_by_reset(before, before, repeated=True) == {}
     assert forced_changes.settled_by_reset(before, after, repeated=False) == {}
     assert forced_changes.settled_by_reset(User(), after, repeated=False) == {}
+
+
+def test_what_root_hashes_closes_no_slot_to_the_service(tmp_path: Path) -> None:
+    """As by create_user: each login that came to its slot was an internal error."""
+    with override_settings(DATA_DIR=tmp_path, HASH_CONCURRENCY=1):
+        passwords.hash_slots.cache_clear()
+        (tmp_path / "hash-slots").mkdir()
+        if os.geteuid() == 0:
+            os.chown(tmp_path / "hash-slots", 65534, 65534)
+        try:
+            passwords.hash_password(GOOD)
+        finally:
+            passwords.hash_slots.cache_clear()
+        directory, slot = (path.stat() for path in (tmp_path / "hash-slots", tmp_path / "hash-slots" / "0"))
+    assert (slot.st_uid, slot.st_gid) == (directory.st_uid, directory.st_gid)

@@ -1,6 +1,7 @@
 """A log of more ranges than one: several processes, nodes above the first level, an interrupted run that goes on."""
 
 import json
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -141,6 +142,20 @@ def test_state_that_the_log_contradicts_is_not_believed(owner: ledger.Owner, tmp
     ):
         path.write_text(garbled)
         assert begun(owner, path) is None
+
+
+def test_state_is_of_who_owns_its_directory_and_no_link_leads_elsewhere(tmp_path: Path) -> None:
+    """Root's run may be resumed by the service; what a run left half written hinders none."""
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 65534, 65534)
+    path, foreign = tmp_path / "state.json", tmp_path / "foreign"
+    foreign.write_text("untouched")
+    (tmp_path / "state.new").symlink_to(foreign)
+    reached = Frontier.of([(RANGE.bit_length() - 1, bytes(32))])
+    State(path).keep(1, reached)
+    assert State(path).load()
+    assert (path.stat().st_uid, path.stat().st_gid) == (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
+    assert foreign.read_text() == "untouched"
 
 
 def test_what_an_earlier_run_read_is_not_read_again(owner: ledger.Owner, tmp_path: Path) -> None:

@@ -1,0 +1,31 @@
+"""Files that commands and the service share: of the directory's owner, even where root runs a command.
+
+Else the service could not open them. A new one is no link, or who owns the directory could have root give a file of
+others away.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+def open_owned(path: Path) -> int:
+    """Open a file for reading and writing, made where it is missing. A link is refused."""
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        with contextlib.suppress(FileExistsError):  # made meanwhile
+            return create_owned(path)
+
+
+def create_owned(path: Path) -> int:
+    """Make a file.
+
+    Raises:
+        FileExistsError: there is one, or a link.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor

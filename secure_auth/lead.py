@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0
+TELL_AGAIN_SECONDS = 60
 NAME = "worker"
 _TAKE = """
 INSERT INTO secure_auth_lease (name, holder, expires_at)
@@ -34,6 +35,7 @@ class Lead:
         self._holder = f"{socket.gethostname()[:24]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
         self._descriptor: int | None = None
         self._until = 0.0
+        self._silent_until = 0.0
 
     @property
     def is_held(self) -> bool:
@@ -46,7 +48,9 @@ class Lead:
         try:
             held = self._take_lease() if connection.vendor == "postgresql" else self._take_file()
         except Error as error:
-            log.warning("worker.lead_unknown", error=type(error).__name__)
+            if began >= self._silent_until:
+                self._silent_until = began + TELL_AGAIN_SECONDS
+                log.warning("worker.lead_unknown", error=type(error).__name__)
             return self.is_held
         self._until = began + LEASE_SECONDS if held else 0.0
         return held

@@ -14,15 +14,16 @@ import random
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
 import structlog
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
+from django.db import close_old_connections, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from audit.append import NewEvent, append
@@ -35,8 +36,10 @@ from secure_auth.models import new_id
 log = structlog.get_logger(__name__)
 
 BATCH = 50
-DUE = """SELECT 1 FROM audit_webhookmessage
-          WHERE sent_at IS NULL AND failed_at IS NULL AND next_attempt_at <= %s LIMIT 1"""
+ALL = Q()
+DUE = (
+    "SELECT 1 FROM audit_webhookmessage WHERE sent_at IS NULL AND failed_at IS NULL AND next_attempt_at <= %s"
+)
 TIMEOUT_SECONDS = 5
 DEADLINE_SECONDS = 10  # of one attempt
 CLAIM_SECONDS = 60  # a sender that died holds a message back for so long
@@ -94,13 +97,34 @@ def sign(message_id: str, timestamp: int, body: str) -> str:
     return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
 
 
-def send_due() -> int:
+@dataclass(frozen=True)
+class Lane:
+    """The messages that wait for one another: those to one receiver, or to those that are set no longer."""
+
+    due: str  # as DUE
+    which: Q
+
+    def send_due(self) -> int:
+        """How many were taken."""
+        return send_due(self.which)
+
+
+def lanes() -> list[Lane]:
+    """A receiver that hangs keeps no other from what is sent to it."""
+    quoted = [f"'{endpoint}'" for endpoint in _urls()]
+    each = [Lane(f"{DUE} AND endpoint = {one} LIMIT 1", Q(endpoint=one[1:-1])) for one in quoted]
+    others = f" AND endpoint NOT IN ({', '.join(quoted)})" if quoted else ""
+    return [*each, Lane(f"{DUE}{others} LIMIT 1", ~Q(endpoint__in=list(_urls())))]
+
+
+def send_due(which: Q = ALL) -> int:
     """Send the messages that are due; how many were taken.
 
     A receiver that fails is asked again after a pause, with one message; its others wait for that.
     """
-    now = timezone.now()
-    due = WebhookMessage.objects.filter(sent_at=None, failed_at=None, next_attempt_at__lte=now)
+    due = WebhookMessage.objects.filter(
+        which, sent_at=None, failed_at=None, next_attempt_at__lte=timezone.now()
+    )
     taken, broken = 0, set()
     for row in due.order_by("next_attempt_at", "id")[:BATCH]:
         if row.endpoint in broken or not _claim(row):
@@ -112,7 +136,7 @@ def send_due() -> int:
             continue
         log.warning("webhook.deferred", message=row.id, attempts=row.attempts, error=error)
         broken.add(row.endpoint)
-        _put_off(row, reason, error, now)
+        _put_off(row, reason, error)
     return taken
 
 
@@ -139,6 +163,7 @@ def _send(row: WebhookMessage) -> tuple[Reason | None, str]:
         "webhook-timestamp": str(now),
         "webhook-signature": sign(row.id, now, row.body),
     }
+    close_old_connections()  # gives a pooled connection back: waiting holds none
     try:
         with (
             httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=_trust()) as client,
@@ -158,7 +183,7 @@ def _send(row: WebhookMessage) -> tuple[Reason | None, str]:
 
 @contextlib.contextmanager
 def _closed_in_time(client: httpx.Client) -> Iterator[None]:
-    """An answer that comes byte by byte passes each time-out of a read, and holds up all other receivers."""
+    """An answer that comes byte by byte passes each time-out of a read."""
     timer = threading.Timer(DEADLINE_SECONDS, client.close)
     timer.daemon = True
     timer.start()
@@ -174,10 +199,11 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _put_off(row: WebhookMessage, reason: Reason, error: str, now: datetime) -> None:
+def _put_off(row: WebhookMessage, reason: Reason, error: str) -> None:
     """Try again later, with all that waits for this receiver; what was tried or has waited for too long is given up."""
     pause = BACKOFF_SECONDS[min(row.attempts, len(BACKOFF_SECONDS)) - 1] * random.uniform(0.75, 1.25)  # noqa: S311
-    later = timezone.now() + timedelta(seconds=pause)
+    now = timezone.now()
+    later = now + timedelta(seconds=pause)
     waiting = WebhookMessage.objects.filter(endpoint=row.endpoint, sent_at=None, failed_at=None)
     with transaction.atomic():
         too_old = row.queued_at < now - GIVE_UP_AFTER

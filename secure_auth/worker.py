@@ -40,7 +40,7 @@ from secure_auth import (
 from secure_auth.console_tables import ConsoleVisit
 from secure_auth.couriers import Dispatch
 from secure_auth.integration import Logbook
-from secure_auth.lead import RENEW_SECONDS, Lead
+from secure_auth.lead import RENEW_SECONDS, TELL_AGAIN_SECONDS, Lead
 from secure_auth.models import (
     AddressChange,
     FactorReset,
@@ -59,7 +59,6 @@ log = structlog.get_logger(__name__)
 SOON_SECONDS = 0.3  # what somebody waits for
 IDLE_SECONDS = 1
 PRUNE_SECONDS = 300
-TELL_AGAIN_SECONDS = 60
 RETENTION_SECONDS = 3600
 TAIL_SECONDS = 5
 FOLLOW_SECONDS = 5
@@ -100,7 +99,7 @@ def duties(publisher: Publisher) -> list[Duty]:
         Duty("witnesses", publisher.publish_due),
         Duty("couriers", Dispatch().bring_newest),
         Duty("detections", detections.advance),
-        Duty("webhooks", webhooks.send_due, due=webhooks.DUE),
+        *(Duty("webhooks", lane.send_due, due=lane.due) for lane in webhooks.lanes()),
         Duty("deletions", erasure.finish_deletions, due=erasure.DUE),
         Duty("tails", tailing.end_lost, TAIL_SECONDS),
         Duty("verifications", verifications.Runner().advance),

@@ -5,6 +5,7 @@ from django.db import OperationalError
 from structlog.testing import capture_logs
 
 from secure_auth import worker
+from secure_auth.lead import RENEW_SECONDS, TELL_AGAIN_SECONDS, Lead
 from secure_auth.worker import Duty
 
 
@@ -20,6 +21,24 @@ def test_failure_that_lasts_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatc
     with capture_logs() as lines:
         for errors[:] in ([OSError()], [OSError()], [OperationalError()]):
             assert not worker.attempt(duty)
-        clock[0] += worker.TELL_AGAIN_SECONDS
+        clock[0] += TELL_AGAIN_SECONDS
         assert not worker.attempt(duty)
     assert [line["error"] for line in lines] == ["OSError", "OperationalError", "OperationalError"]
+
+
+def test_lead_that_cannot_be_asked_for_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr("secure_auth.lead.time.monotonic", lambda: clock[0])
+
+    def fail(_: Lead) -> bool:
+        raise OperationalError
+
+    for way in ("_take_lease", "_take_file"):
+        monkeypatch.setattr(Lead, way, fail)
+    lead = Lead()
+    with capture_logs() as lines:
+        for seconds in (RENEW_SECONDS, RENEW_SECONDS, TELL_AGAIN_SECONDS):
+            assert not lead.renew()
+            clock[0] += seconds
+        assert not lead.renew()
+    assert [line["event"] for line in lines] == ["worker.lead_unknown"] * 2

@@ -15,6 +15,7 @@ from audit.detections.tables import Detection, WebhookMessage
 from audit.events import Reason
 from audit.models import Event
 from secure_auth import webhooks
+from secure_auth.rows import fetch_values
 from secure_auth.webhook_settings import Webhooks
 from tests.receiver import Receiver, running_receiver
 from tests.unit.audit.conftest import only
@@ -70,6 +71,37 @@ def test_a_receiver_that_fails_is_asked_once_and_the_other_gets_all(receiver: Re
     due_now()
     assert webhooks.send_due() == 4
     assert len({one.headers["webhook-id"] for one in receiver.received}) == 8
+
+
+def test_a_receiver_that_hangs_keeps_no_other_waiting(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "TIMEOUT_SECONDS", 1)
+    urls = (receiver.url("/slow"), receiver.url("/one"))
+    monkeypatch.setattr(settings, "WEBHOOKS", Webhooks((*urls, receiver.url("/gone")), (KEY,)), raising=False)
+    queue(1)
+    monkeypatch.setattr(settings, "WEBHOOKS", Webhooks(urls, (KEY,)), raising=False)
+    slow, fast, gone = webhooks.lanes()
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    for lane, taken in ((fast, 1), (gone, 0), (slow, 0)):
+        assert fetch_values(lane.due, [now]) == (1,)
+        assert lane.send_due() == taken
+        assert fetch_values(lane.due, [now]) is None
+        assert len(receiver.at("/slow")) == (lane is slow)
+    assert failures() == ["not_found"]
+
+
+def test_what_is_queued_while_a_receiver_fails_waits_with_the_rest(receiver: Receiver) -> None:
+    def answer(before: int) -> int:
+        if not before:
+            queue(1)
+            connection.close()
+        return 503
+
+    receiver.answers |= {"/one": answer, "/two": 503}
+    queue(1)
+    webhooks.send_due()
+    assert not WebhookMessage.objects.filter(next_attempt_at__lte=timezone.now()).exists()
 
 
 def test_pauses_grow_with_every_try_and_the_last_gives_up(receiver: Receiver) -> None:
@@ -189,6 +221,6 @@ def test_what_another_sender_delivered_meanwhile_is_not_given_up(receiver: Recei
     assert webhooks._claim(stopped)
     due_now()
     assert webhooks.send_due() == 2
-    webhooks._put_off(stopped, Reason.UNAVAILABLE, "ConnectError", timezone.now())
+    webhooks._put_off(stopped, Reason.UNAVAILABLE, "ConnectError")
     assert failures() == []
     assert list(WebhookMessage.objects.values_list("failed_at", flat=True)) == [None, None]

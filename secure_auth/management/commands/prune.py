@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
 
 from secure_auth import retention
 from secure_auth.management.operator import OperatorCommand
@@ -38,7 +37,7 @@ class Command(OperatorCommand):
 
     def act(self, **options: Any) -> None:
         """Ask, prune, and say how much it was."""
-        before = timezone.now() - options["older_than"]
+        before = retention.moment_ago(options["older_than"])
         told = f"{before:%Y-%m-%d %H:%M:%S} UTC"
         if not options["yes"]:
             self._ask(f"{retention.count(before)} events before {told} lose their bodies for good.")

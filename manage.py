@@ -17,7 +17,8 @@ if __name__ == "__main__":
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        sys.exit(f"{error}")
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)  # 1 is a verdict
     except KeyboardInterrupt:
         sys.exit(130)
     finally:

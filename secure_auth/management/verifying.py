@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
@@ -13,11 +14,20 @@ from secure_auth.acting import Refused
 from secure_auth.management.line import LineCommand
 
 Advance = Callable[[int, int], None]  # so many entries of so many
+BAD, UNJUDGED = 1, 2
 Judge = Callable[[Callable[[str], None], Advance], str]
 
 
 class VerifyingCommand(LineCommand):
-    """A command that ends with `ok: …` and status 0, or with `BAD: …` and status 1."""
+    """A command that ends with `ok: …` and status 0, with `BAD: …` and BAD, or without a verdict and UNJUDGED."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """What keeps it from judging accuses nobody."""
+        try:
+            return super().execute(*args, **options)
+        except CommandError as error:
+            error.returncode = UNJUDGED
+            raise
 
     def show_verdict(self, judge: Judge) -> None:
         """Run what judges, and show what it says."""
@@ -26,7 +36,7 @@ class VerifyingCommand(LineCommand):
                 verdict = judge(self.stdout.write, advance)
         except Bad as fault:
             self.stdout.write(f"BAD: {fault}")
-            raise SystemExit(1) from None
+            raise SystemExit(BAD) from None
         except (Refused, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(verdict)

@@ -116,10 +116,13 @@ def test_altered_export_names_its_first_bad_entry(server: Server, person: Person
 
 def test_export_needs_a_key_and_believes_no_other(server: Server) -> None:
     judge = ("verify_log", "--export", str(exported(server)))
-    assert "--export needs --key" in server.manage(*judge, check=False).stderr
+    unjudged = server.manage(*judge, check=False)
+    assert "--export needs --key" in unjudged.stderr
+    assert unjudged.returncode == 2
     garbled = "other.example+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
     refused = server.manage(*judge, "--key", garbled, check=False)
     assert "the id in the verifier key is not that of its name and key" in refused.stderr
+    assert refused.returncode == 2
     foreign = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
     judged = server.manage(*judge, "--key", foreign, check=False)
     assert judged.returncode == 1
@@ -162,6 +165,35 @@ def test_readings_by_command_are_events(server: Server) -> None:
 
 def _details(stored: Any) -> dict[str, Any]:
     return stored if isinstance(stored, dict) else dict(json.loads(stored))
+
+
+@pytest.mark.parametrize(
+    ("command", "environment"),
+    [
+        (("verify_log", "--checkpoint", "missing"), {}),
+        (
+            (
+                "check_proof",
+                "missing",
+                "--key",
+                "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+            ),
+            {},
+        ),
+        (("verify_log",), {"PORT": "none"}),
+        (("verify_log",), {"DATABASE_URL": "postgres://nobody@127.0.0.1:9/none"}),
+    ],
+    ids=["checkpoint", "proof", "setting", "database"],
+)
+def test_what_cannot_be_judged_is_not_called_bad(
+    server: Server, command: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    """By whoever has only the status."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT, env={**server.environment, **environment}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, "BAD" in done.stdout) == (2, False), done.stderr
 
 
 def test_cut_database_is_found_by_what_was_kept_elsewhere(server: Server, tmp_path: Path) -> None:

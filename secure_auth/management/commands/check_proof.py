@@ -8,16 +8,16 @@ from django.core.management.base import CommandError, CommandParser
 from audit.verify.faults import Bad
 from secure_auth import verification
 from secure_auth.acting import Refused
-from secure_auth.management.line import LineCommand
+from secure_auth.management.verifying import BAD, VerifyingCommand
 
 
-class Command(LineCommand):
+class Command(VerifyingCommand):
     """Judge a proof file."""
 
     help = (
         "Judge a proof: that the leaf is in the log that the key signs, and that event and personal data are those of "
         "the leaf. Takes what 'prove' and audit/events/ID/proof/ give, and with --leaf a C2SP tlog-proof. Wants no "
-        "database. The last line is 'ok: …' or 'BAD: …', the exit status 0 or 1."
+        "database. The last line is 'ok: …' or 'BAD: …', the exit status 0 or 1; 2 where it can't be judged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,7 +37,7 @@ class Command(LineCommand):
             )
         except Bad as fault:
             self.stdout.write(f"BAD: {fault}")
-            raise SystemExit(1) from None
+            raise SystemExit(BAD) from None
         except Refused as error:
             raise CommandError(str(error)) from error
         self.stdout.write(verdict)

@@ -19,8 +19,8 @@ class Command(VerifyingCommand):
     help = (
         "Re-read the whole log and say whether it is what it was: every entry, event, commitment, node and checkpoint, "
         "and that it continues the checkpoint kept in DATA_DIR and every --checkpoint. The last line is "
-        "'ok: N entries, size S, root R, pending P' or 'BAD: …' with the first bad entry; the exit status 0 or 1. "
-        "It changes nothing, and the service may run meanwhile."
+        "'ok: N entries, size S, root R, pending P' or 'BAD: …' with the first bad entry; the exit status 0 or 1, "
+        "and 2 where it can't be judged. It changes nothing, and the service may run meanwhile."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

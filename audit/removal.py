@@ -28,7 +28,9 @@ _STAYS: Final = f"""
 _BELOW: Final = f"""
   FROM audit_event e JOIN audit_entry n ON n.event = e.id
  WHERE e.id > %s AND e.id < %s AND NOT {_STAYS}"""
-_AMONG: Final = ' AND (n.log, n."index") < (%s, %s)'
+# Not a comparison of rows: PostgreSQL expects none below the first log, and would read every entry for each batch.
+NEXT_BODIES: Final = f"""
+SELECT e.id {_BELOW} AND n.log * {LOG_SHIFT} + n."index" < %s ORDER BY e.id LIMIT %s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,10 @@ def drop_bodies(promise: Promise) -> int:
 
 
 def _bodies(after: str, promise: Promise) -> list[str]:
-    values: list[int | str] = [after, id_prefix(promise.before_ms), promise.log, promise.entries, BATCH]
+    place = promise.log * LOG_SHIFT + promise.entries
+    values: list[int | str] = [after, id_prefix(promise.before_ms), place, BATCH]
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT e.id {_BELOW}{_AMONG} ORDER BY e.id LIMIT %s", values)
+        cursor.execute(NEXT_BODIES, values)
         return [row[0] for row in cursor.fetchall()]
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from audit import notes
+from audit import notes, removal
+from audit.filters import id_prefix
+from audit.queries import LOG_SHIFT
 from audit.verify.faults import Bad
 from audit.verify.notes import parse_key
 from audit.verify.postgres import Postgres
@@ -169,3 +171,14 @@ def test_what_an_earlier_run_read_is_not_read_again(owner: ledger.Owner, tmp_pat
             run(owner)
     finally:
         owner.run("UPDATE audit_event SET outcome = 'success' WHERE type = 'log.start'")
+
+
+def test_a_batch_of_a_pruning_reads_no_more_for_the_log_being_large(owner: ledger.Owner) -> None:
+    statement = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {removal.NEXT_BODIES}"
+    before = id_prefix(START_MS + 365 * 86_400_000)
+    with psycopg.connect(owner.place) as connection:
+        values = ("", before, LOG_SHIFT + ENTRIES, removal.BATCH)
+        (told,) = connection.execute(statement.encode(), values).fetchone() or ()
+    plan = told[0]["Plan"]
+    assert plan["Actual Rows"] == removal.BATCH
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20 * removal.BATCH

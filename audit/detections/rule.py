@@ -65,6 +65,14 @@ class Sighting:
 Predicate = Callable[[Sighting], bool]
 
 
+class Figure(int):
+    """A number that brings its noun: `{sources:source|sources}` is "1 source" or "2 sources"."""
+
+    def __format__(self, forms: str) -> str:
+        one, _, many = forms.partition("|")
+        return f"{int(self)} {one if self == 1 else many}" if many else format(int(self), forms)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """One rule. Of `counts` and `distinct`, together its figures, every minimum of one set in `reached` must be met.
@@ -101,6 +109,6 @@ class Rule:
         )
         return [(name, value) for name, value in found if value]
 
-    def figures(self, counted: Mapping[str, Any]) -> dict[str, Any]:
+    def figures(self, counted: Mapping[str, int]) -> dict[str, Figure]:
         """What fills `why`: each figure, 0 where nothing was counted."""
-        return {**dict.fromkeys([*self.counts, *self.distinct], 0), **counted}
+        return {name: Figure(counted.get(name, 0)) for name in (*self.counts, *self.distinct)}

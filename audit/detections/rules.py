@@ -22,7 +22,8 @@ RULES: Final = (
         severity=Severity.MEDIUM,
         title=_("Password guessing at one account"),
         why=_(
-            "{guesses} wrong passwords or refused attempts at one account within an hour, from {sources} sources."
+            "{guesses} wrong passwords or refused attempts at one account within an hour, "
+            "from {sources:source|sources}."
         ),
         by=Kind.ACCOUNT,
         window_seconds=HOUR,
@@ -48,8 +49,8 @@ RULES: Final = (
         severity=Severity.HIGH,
         title=_("Credential stuffing with success from one source"),
         why=_(
-            "{opened} passwords were right amid wrong ones for {accounts} accounts, {unknown} of which do not exist, "
-            "from one source within an hour: a list of stolen passwords is being tried."
+            "{opened:password was|passwords were} right amid wrong ones for {accounts} accounts, {unknown} of which "
+            "do not exist, from one source within an hour: a list of stolen passwords is being tried."
         ),
         by=Kind.SOURCE,
         window_seconds=HOUR,
@@ -114,8 +115,8 @@ RULES: Final = (
         severity=Severity.MEDIUM,
         title=_("An account is locked again and again from elsewhere"),
         why=_(
-            "One account was locked {locks} times from {sources} sources within a day, {everywhere} times for every "
-            "source: the lock itself may be the aim."
+            "One account was locked {locks:time|times} from {sources:source|sources} within a day, "
+            "{everywhere:time|times} for every source: the lock itself may be the aim."
         ),
         by=Kind.ACCOUNT,
         window_seconds=DAY,
@@ -129,8 +130,8 @@ RULES: Final = (
         severity=Severity.MEDIUM,
         title=_("A new device after a reset"),
         why=_(
-            "{resets} resets of the password or second factor of one account, then {logins} logins from sources that "
-            "were not familiar, within a day."
+            "{resets:reset|resets} of the password or second factor of one account, then "
+            "{logins:login from a source that was|logins from sources that were} not familiar, within a day."
         ),
         by=Kind.ACCOUNT,
         window_seconds=DAY,
@@ -143,7 +144,9 @@ RULES: Final = (
         id=DetectionRule.MANY_RESETS,
         severity=Severity.LOW,
         title=_("Many resets asked for one account"),
-        why=_("{requests} reset links were asked for one account within a day, from {sources} sources."),
+        why=_(
+            "{requests} reset links were asked for one account within a day, from {sources:source|sources}."
+        ),
         by=Kind.ACCOUNT,
         window_seconds=DAY,
         types=frozenset({Type.PASSWORD_RESET_REQUEST}),

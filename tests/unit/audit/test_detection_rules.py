@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytest
+from django.utils.translation import gettext, override
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,6 +167,30 @@ def test_every_rule_is_well_made(rule: Rule) -> None:
     assert all(minima.keys() <= known and max(minima.values()) < MOST_DISTINCT for minima in rule.reached)
     assert explain(rule.id, {})[1].count("0") == rule.why.count("{"), "why names figures only"
     assert rule.window_seconds % SLOTS == 0
+
+
+@pytest.mark.parametrize(
+    ("language", "one", "many"),
+    [
+        (
+            "en",
+            ("1 reset of", "1 login from a source that was"),
+            ("2 resets of", "3 logins from sources that were"),
+        ),
+        (
+            "de",
+            ("1-mal", "1 Anmeldung von einer unbekannten Quelle"),
+            ("2-mal", "3 Anmeldungen von unbekannten"),
+        ),
+    ],
+)
+def test_what_is_counted_once_is_told_as_one(
+    language: str, one: tuple[str, str], many: tuple[str, str]
+) -> None:
+    for figures, words in (({"resets": 1, "logins": 1}, one), ({"resets": 2, "logins": 3}, many)):
+        with override(language):
+            why = explain("new_device_after_reset", figures, gettext)[1]
+        assert all(word in why for word in words), why
 
 
 def test_slow_guesses_stay_below_the_threshold() -> None:

@@ -256,6 +256,8 @@ class ChangePasswordForm(PresentPasswordForm):
 class ReasonForm(PageForm):
     """Why an admin acts on an account."""
 
+    told_words: ClassVar = {Code.VALIDATION_FAILED: words.describe_not_done}
+
     reason = Text(max_length=500, strip=True)
 
 

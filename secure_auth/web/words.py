@@ -7,6 +7,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from audit.events import Reason
+from secure_auth.acting import Refused
 from secure_auth.errors import Code, FieldError, Problem
 
 # What the page before leaves for the next one to say, by the value of a cookie.
@@ -62,9 +64,6 @@ NOTICES: Final[dict[str, Promise]] = {
     ),
     "did-disable": gettext_lazy("The account is disabled."),
     "did-enable": gettext_lazy("The account is enabled."),
-    "not-done": gettext_lazy(
-        "Nothing was done: the account is in that state already, there is nothing to cancel, or it is the last admin."
-    ),
     "verification-asked": gettext_lazy("The verification begins in a moment."),
     "verification-under-way": gettext_lazy("A verification is under way already."),
 }
@@ -78,7 +77,6 @@ WARNINGS: Final = frozenset(
         "sent-twice",
         "enrol-needs-login",
         "reset-mfa-waits",
-        "not-done",
         "verification-under-way",
     }
 )
@@ -138,6 +136,14 @@ FAULTS: Final[dict[str, Promise]] = {
     "address": gettext_lazy("This is not the address of your account."),
 }
 
+# Of an admin's action, by what the log calls the cause; any other is that there is nothing to change.
+NOT_DONE: Final[dict[Reason, Promise]] = {
+    Reason.NOT_ALLOWED: gettext_lazy("Nothing was done: the account is in that state already."),
+    Reason.LAST_ADMIN: gettext_lazy("Nothing was done: this is the last admin."),
+    Reason.PENDING: gettext_lazy("Nothing was done: a reset is waiting already."),
+    Reason.NOT_FOUND: gettext_lazy("Nothing was done: no reset is waiting."),
+}
+
 
 def describe_problem(problem: Problem) -> str:
     """One or two sentences, with how long to wait where waiting helps."""
@@ -169,6 +175,12 @@ def describe_fault(fault: FieldError) -> str:
 def describe_wrong_password(problem: Problem) -> str:
     """A wrong password of somebody who is signed in."""
     return _("The present password is wrong.")
+
+
+def describe_not_done(problem: Problem) -> str:
+    """An admin's action that the state of the account forbids."""
+    reason = problem.__cause__.reason if isinstance(problem.__cause__, Refused) else Reason.NOT_ALLOWED
+    return str(NOT_DONE.get(reason, NOT_DONE[Reason.NOT_ALLOWED]))
 
 
 def describe_other_password(problem: Problem) -> str:

@@ -112,6 +112,36 @@ def test_a_click_on_a_value_or_bar_leads_to_a_plain_address(auditor: Person, loo
         assert unquote(answer.headers["Location"]) == f"/console/events/?{wanted}"
 
 
+def test_fields_that_were_left_empty_are_no_part_of_an_address(admin: Person, look_in: LookIn) -> None:
+    watcher = look_in(admin)
+    for sent, wanted in (
+        ("events/?q=&type=token.reuse&outcome=&since=", "events/?type=token.reuse"),
+        ("events/?type=token.reuse&type=", "events/"),
+        ("detections/?rule=&state=open", "detections/?state=open"),
+        ("people/?q=", "people/"),
+    ):
+        answer = watcher.get(f"/console/{sent}")
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"/console/{wanted}")
+
+
+def test_an_end_before_its_beginning_is_named_and_no_other_span_is_drawn(
+    auditor: Person, look_in: LookIn
+) -> None:
+    watcher = look_in(auditor)
+    answer = watcher.get("/console/events/?since=2026-01-31T09:00&until=2026-01-30")
+    assert answer.status_code == 400
+    assert "<code>since</code>: This is later than the end" in answer.text
+    assert "data-bars" not in answer.text
+    assert watcher.get("/console/events/?since=2026-01-31&until=2026-01-31").status_code == 200
+
+
+def test_the_people_list_leads_back_to_its_beginning(admin: Person, look_in: LookIn) -> None:
+    watcher, newest = look_in(admin), 'href="/console/people/?q=person"'
+    assert newest not in watcher.get("/console/people/?q=person").text
+    cursor = "ffffffff-ffff-7fff-bfff-ffffffffffff"
+    assert newest in watcher.get(f"/console/people/?q=person&cursor={cursor}").text
+
+
 @pytest.mark.parametrize(
     "span",
     [

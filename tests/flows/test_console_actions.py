@@ -65,8 +65,21 @@ def test_a_reset_that_waits_is_shown_and_cancelled(server: Server, watcher: Watc
     assert '<p class="notice" role="status">The reset is cancelled.' in page
     assert "cancel-reset-mfa" not in buttons(page)
     assert ("mfa.reset_cancel", "success", "by_admin") in events_of(server, watcher.session)
-    page = do(watcher, user, "cancel-reset-mfa")
-    assert '<p class="notice hint" role="status">Nothing was done' in page  # it does not look like a success
+    answer = watcher.post(f"/console/people/{user}/cancel-reset-mfa/", reason="why it is cancelled")
+    assert answer.status_code == 400
+    assert "<p>Nothing was done: no reset is waiting.</p>" in answer.text
+    assert "why it is cancelled</textarea>" in answer.text
+
+
+def test_what_was_not_done_is_told_with_its_cause(watcher: Watcher, user: str) -> None:
+    for action, told in {
+        "reset-mfa": "a reset is waiting already",
+        "disable": "the account is in that state already",
+    }.items():
+        do(watcher, user, action)
+        answer = watcher.post(f"/console/people/{user}/{action}/", reason=f"{action} again")
+        assert f"<p>Nothing was done: {told}.</p>" in answer.text
+        assert f"{action} again</textarea>" in answer.text
 
 
 def test_a_required_change_of_the_password_is_shown(watcher: Watcher, user: str) -> None:

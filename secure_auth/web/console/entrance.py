@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
@@ -38,7 +39,8 @@ def console(
     """Make a page of the console. `is_use`: whether it counts against the idle limit; what asks by itself does not.
 
     Every look goes into the log with its query: what another site asks leads to the page without one, before anybody
-    signs in for it. Of a file (`is_file`), to the page that offers it.
+    signs in for it. Of a file (`is_file`), to the page that offers it. Fields that a form sent empty
+    are no part of an address.
 
     A refused action leads to the proof of a second factor and then to the page that its form was on. One that comes
     with `words`, a field that somebody typed, asks for the proof itself and keeps them.
@@ -67,6 +69,8 @@ def console(
             is_look = request.method in SAFE_METHODS and (is_file or request.GET)
             if is_look and is_led_by_another_site(request):
                 return lead_to(_above(request) if is_file else request.path)
+            if is_look and not is_file and not all(request.GET.values()):
+                return lead_to(with_query(request.path, query_of(request)))
             return guarded(request, *args, **kwargs)
 
         return page(*methods)(asked)
@@ -91,6 +95,11 @@ def who(request: SignedRequest) -> tuple[Signed, Source]:
 def query_of(request: SignedRequest) -> dict[str, str]:
     """The query by name, without empty fields: a form sends all that it has."""
     return {name: value for name, value in request.GET.dict().items() if value}
+
+
+def with_query(path: str, query: Mapping[str, str]) -> str:
+    """The address of a page with what is asked there, if anything."""
+    return f"{path}?{urlencode(query)}" if query else path
 
 
 def show(

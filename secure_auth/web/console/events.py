@@ -18,12 +18,12 @@ from audit.filters import FILTERS, BadFilter, parse_bound
 from audit.summary import BUCKETS, MAX_BUCKETS
 from audit.vocabulary import Format
 from secure_auth import exporting, review, summary, tailing
-from secure_auth.errors import Code, Problem
+from secure_auth.errors import Code, FieldError, Problem, validation_failed
 from secure_auth.review import Page
 from secure_auth.web import words
 from secure_auth.web.console import charts
 from secure_auth.web.console.charts import Chart
-from secure_auth.web.console.entrance import console, query_of, show, who
+from secure_auth.web.console.entrance import console, query_of, show, who, with_query
 from secure_auth.web.page import lead_to
 from secure_auth.web.person import SignedRequest
 
@@ -34,6 +34,7 @@ DAY: Final = timedelta(days=1)
 BOUNDS: Final = ("since", "until")
 # A page takes it without an offset, which the filters themselves want.
 TIME: Final = _("A time in UTC is wanted, like 2026-01-31T09:00, or a date.")
+REVERSED: Final = _("This is later than the end: nothing lies between them.")
 COUNTED: Final = ("type", "outcome", "severity")  # what the chart can be narrowed by
 QUICK: Final = (
     (_("Failed logins"), {"type": EventType.LOGIN_PASSWORD, "outcome": "failure"}),
@@ -55,6 +56,8 @@ def events(request: SignedRequest) -> HttpResponseBase:
     page, chart = Page([], None, None), None
     try:
         page = review.list_events(signed=signed, query={"limit": ROWS, **query}, source=source)
+        if _is_reversed(query):
+            raise validation_failed("since", "reversed", str(REVERSED))
         counted = summary.show_summary(signed=signed, query=_span_of(query), source=source)
         chart = _chart(counted, query)
     except Problem as error:
@@ -86,12 +89,13 @@ def events(request: SignedRequest) -> HttpResponseBase:
 def _in_words(problem: Problem) -> dict[str, list[str | Promise]]:
     """What is wrong with each filter; in short where the page speaks another language than the filters' judge."""
     is_foreign = get_language() != settings.LANGUAGE_CODE
-    return {
-        name: [TIME]
-        if name in BOUNDS
-        else [words.describe_fault(one) if is_foreign else one.detail for one in faults]
-        for name, faults in problem.errors.items()
-    }
+
+    def told(name: str, fault: FieldError) -> str | Promise:
+        if name in BOUNDS:
+            return REVERSED if fault.code == "reversed" else TIME
+        return words.describe_fault(fault) if is_foreign else fault.detail
+
+    return {name: [told(name, one) for one in faults] for name, faults in problem.errors.items()}
 
 
 def _written_plainly(request: SignedRequest) -> str:
@@ -104,7 +108,7 @@ def _written_plainly(request: SignedRequest) -> str:
     query = query_of(request)
     if span := query.pop("span", ""):
         query["since"], _, query["until"] = span.partition("/")
-    return f"{PATH}?{urlencode(query)}"
+    return with_query(PATH, query)
 
 
 def _without(filters: Mapping[str, str], *names: str) -> dict[str, str]:
@@ -118,6 +122,12 @@ def _with_offsets(query: Mapping[str, str]) -> dict[str, str]:
 
 def _paged(filters: Mapping[str, str], cursor: str | None) -> str:
     return urlencode({**filters, "cursor": cursor}) if cursor else ""
+
+
+def _is_reversed(query: Mapping[str, str]) -> bool:
+    """Whether both ends are told, the later one first: a chart of any other span would contradict the empty list."""
+    since, until = (parse_bound(name, query[name]) if query.get(name) else None for name in BOUNDS)
+    return since is not None and until is not None and since >= until
 
 
 def _span_of(query: Mapping[str, str]) -> dict[str, str]:

@@ -6,9 +6,8 @@ from django.http import HttpResponse, HttpResponseBase
 
 from secure_auth import administration, people, review
 from secure_auth.acting import Actor
-from secure_auth.errors import Code, Problem
 from secure_auth.web.activity import describe_device
-from secure_auth.web.console.entrance import console, query_of, show, who
+from secure_auth.web.console.entrance import console, query_of, show, who, with_query
 from secure_auth.web.forms import ReasonForm
 from secure_auth.web.page import lead_to
 from secure_auth.web.person import SignedRequest
@@ -20,8 +19,16 @@ def listed(request: SignedRequest) -> HttpResponse:
     signed, source = who(request)
     query = query_of(request)
     page = review.list_users(signed=signed, query=query, source=source)
-    following = urlencode({"q": query.get("q", ""), "cursor": page.next}) if page.next else ""
-    return show(request, "people", {"people": page.results, "q": query.get("q", ""), "next": following})
+    following = urlencode({**query, "cursor": page.next}) if page.next else ""
+    context = {
+        "people": page.results,
+        "q": query.get("q", ""),
+        "next": following,
+        "newest": with_query(request.path, {"q": query["q"]} if "q" in query else {})
+        if "cursor" in query
+        else "",
+    }
+    return show(request, "people", context)
 
 
 @console("GET", role="admin", fresh=True)
@@ -59,13 +66,12 @@ def act(request: SignedRequest, user_id: str, action: str) -> HttpResponseBase:
 
 
 def _act(request: SignedRequest, user_id: str, action: str, reason: str) -> str:
-    """Do it; the notice that tells what came of it."""
+    """Do it; the notice that tells what came of it.
+
+    Raises:
+        Problem: validation_failed, where the state of the account forbids it, and those of `administration.act`.
+    """
     signed, source = who(request)
     actor = Actor(source=source, user_id=signed.user.pk, session_id=signed.session.id, reason=reason)
-    try:
-        effective_at = administration.act(action, user_id=user_id, actor=actor)
-    except Problem as problem:
-        if problem.code is not Code.VALIDATION_FAILED:
-            raise
-        return "not-done"
+    effective_at = administration.act(action, user_id=user_id, actor=actor)
     return f"{action}-waits" if effective_at else f"did-{action}"

@@ -77,6 +77,9 @@ def test_codes_are_copied_downloaded_and_printed(signed_in: SignedIn) -> None:
     said = page.locator("[data-said]")
     expect(said).to_have_text("Copied.")
     assert said.evaluate("it => it.getBoundingClientRect().width") > 1  # for eyes too
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()) }")
+    page.click("text=Copy")
+    expect(said).to_contain_text("does not let the page copy")
     sheet = page.get_by_text(f"Secure Auth: {person.email}")
     expect(sheet).to_be_hidden()
     assert page.evaluate("navigator.clipboard.readText()").split() == codes
@@ -84,10 +87,12 @@ def test_codes_are_copied_downloaded_and_printed(signed_in: SignedIn) -> None:
         page.click("text=Download")
     text = download.value.path().read_text()
     assert (person.email in text, text.split()[-10:]) == (True, codes)
-    page.emulate_media(media="print")
+    page.emulate_media(media="print", color_scheme="dark")
     expect(page.locator(".codes")).to_be_visible()
     expect(page.locator("text=Sign out")).to_be_hidden()
     expect(sheet).to_be_visible()
+    shade = sheet.evaluate("it => getComputedStyle(it).color")
+    assert shade == "rgb(23, 26, 33)"  # dark on paper, whatever the screen is like
 
 
 def test_what_needs_a_fresh_factor_asks_for_it_and_goes_on(signed_in: SignedIn, server: Server) -> None:

@@ -73,8 +73,12 @@ if (codes) {
   const said = document.querySelector("[data-said]");
   const acts = {
     copy: async (button) => {
-      await navigator.clipboard.writeText(text);
-      said.textContent = button.dataset.done;
+      try {
+        await navigator.clipboard.writeText(text);
+        said.textContent = button.dataset.done;
+      } catch {
+        said.textContent = button.dataset.refused;
+      }
     },
     download: (button) => {
       const link = document.createElement("a");

@@ -195,6 +195,12 @@ class MailedForm(PageForm):
     token = MailedToken()
 
 
+class CancelForm(MailedForm):
+    """The token of a reset that waits."""
+
+    told_words: ClassVar = {Code.INVALID_LINK: words.describe_dead_cancel}
+
+
 class JoinForm(MailedForm):
     """The token of an invitation, and the password of the new account."""
 

@@ -7,7 +7,7 @@ from django.http import HttpResponseBase
 
 from secure_auth import address_change, invitations, recovery, registration
 from secure_auth.web.advice import choosing
-from secure_auth.web.forms import JoinForm, MailedForm
+from secure_auth.web.forms import CancelForm, JoinForm, MailedForm
 from secure_auth.web.page import SIGN_IN, lead_to, page, render_form
 from secure_auth.web.person import PageRequest
 from secure_auth.web.steps import ENROL, begin_second_step, first_login, is_begun
@@ -42,7 +42,7 @@ def confirm_address(request: PageRequest) -> HttpResponseBase:
 @page("GET", "POST")
 def cancel_reset(request: PageRequest) -> HttpResponseBase:
     """Keep the second factors that an administrator was asked to remove."""
-    form = MailedForm(request)
+    form = CancelForm(request)
     if form.is_sent:
         with form:
             recovery.cancel_by_link(**form.fields_sent(), source=request.source)

@@ -188,6 +188,14 @@ def describe_other_password(problem: Problem) -> str:
     return _("This is not the password that you chose when you signed up.")
 
 
+def describe_dead_cancel(problem: Problem) -> str:
+    """A link that cancels nothing: nobody can ask for another."""
+    return _(
+        "This link is incomplete, too old or no longer needed: the removal was cancelled already, or it is done. "
+        "Sign in to see which."
+    )
+
+
 def describe_password_lock(problem: Problem) -> str:
     """A lock of the password, met by somebody who is signed in: another device is no way out of it here."""
     return _with_wait(_("There were too many wrong passwords."), problem)

@@ -99,14 +99,26 @@ def test_a_forgotten_password_is_reset_by_mail(visitor: Visitor, person: Person,
 
 @pytest.mark.parametrize(
     ("path", "name", "anew"),
-    [("/reset/", "new_password", "/forgot/"), ("/confirm/", "password", "/sign-up/")],
+    [
+        ("/reset/", "new_password", "/forgot/"),
+        ("/confirm/", "password", "/sign-up/"),
+        ("/address/", "", "/address/change/"),
+        ("/cancel-reset/", "", "/sign-in/"),
+    ],
 )
 def test_a_dead_link_leads_to_where_a_new_one_is_asked_for(
     path: str, name: str, anew: str, visitor: Visitor
 ) -> None:
     assert f'href="{anew}"' not in visitor.open(path).response.text
-    page = visitor.fill(token="0" * 64, **{name: NEW_PASSWORD})
+    page = visitor.fill(token="0" * 64, **({name: NEW_PASSWORD} if name else {}))
     assert (page.status, f'href="{anew}"' in page.response.text) == (400, True)
+
+
+def test_a_dead_link_that_cancels_a_reset_tells_of_no_new_one(visitor: Visitor) -> None:
+    visitor.open("/cancel-reset/")
+    text = visitor.fill(token="0" * 64).text
+    assert "Sign in to see which." in text
+    assert "Ask for a new one" not in text
 
 
 def test_a_mailed_link_is_pasted_whole(visitor: Visitor, person: Person, server: Server) -> None:

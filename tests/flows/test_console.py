@@ -124,6 +124,17 @@ def test_fields_that_were_left_empty_are_no_part_of_an_address(admin: Person, lo
         assert (answer.status_code, answer.headers["Location"]) == (303, f"/console/{wanted}")
 
 
+def test_what_the_console_asks_a_second_factor_for_is_no_change(
+    server: Server, auditor: Person, look_in: LookIn
+) -> None:
+    watcher = look_in(auditor)
+    age(server, watcher.session)
+    asked = watcher.get(watcher.get("/console/").headers["Location"]).text
+    assert "The console wants a second factor" in asked
+    assert "What comes next changes" not in asked
+    assert "What comes next changes" in watcher.get("/reauthenticate/?next=/password/").text
+
+
 def test_an_end_before_its_beginning_is_named_and_no_other_span_is_drawn(
     auditor: Person, look_in: LookIn
 ) -> None:

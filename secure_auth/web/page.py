@@ -164,7 +164,8 @@ def _copy_headers(problem: Problem, response: HttpResponse) -> None:
 
 def show_problem(request: PageRequest, problem: Problem) -> HttpResponse:
     """A refusal that belongs to no field of a form. The page asks no store: one of them may be what is away."""
-    told = words.describe_problem(problem)
+    is_bare = problem.code is Code.CSRF_FAILED and not request.COOKIES
+    told = words.NO_COOKIES if is_bare else words.describe_problem(problem)
     context = {"problem": problem.code, "words": told, "request_id": request.request_id}
     response = render_page(request, "refused", context, status=problem.code.status)
     _copy_headers(problem, response)

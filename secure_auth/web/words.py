@@ -121,6 +121,12 @@ PROBLEMS: Final[dict[Code, Promise]] = {
     Code.INTERNAL_ERROR: gettext_lazy("Something went wrong here. It was recorded."),
 }
 
+# A form whose sender has no cookie at all.
+NO_COOKIES: Final = gettext_lazy(
+    "This page was open for too long, or your browser keeps no cookies: nobody can sign in without them. Nothing was "
+    "done. Allow cookies for this site and open the page again."
+)
+
 FAULTS: Final[dict[str, Promise]] = {
     "too_short": gettext_lazy("This is too short: at least %(least)d characters are needed."),
     "too_long": gettext_lazy("This is too long: at most %(most)d characters are taken."),

@@ -1,5 +1,6 @@
 """The pages for people, without scripts, on every database: the same accounts, sessions and events as the API's."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -112,6 +113,19 @@ def test_a_dead_link_leads_to_where_a_new_one_is_asked_for(
     assert f'href="{anew}"' not in visitor.open(path).response.text
     page = visitor.fill(token="0" * 64, **({name: NEW_PASSWORD} if name else {}))
     assert (page.status, f'href="{anew}"' in page.response.text) == (400, True)
+
+
+def test_a_browser_that_keeps_no_cookies_is_told_so(visitor: Visitor, person: Person) -> None:
+    visitor.open("/sign-in/")
+    visitor.cookies.clear()
+    page = visitor.fill(email=person.email, password=person.password)
+    assert (page.status, "your browser keeps no cookies" in page.text) == (403, True)
+
+
+def test_what_the_service_is_stands_in_its_start_page(visitor: Visitor) -> None:
+    found = re.search(r'<meta name="description" content="([^"]+)">', visitor.open("/").response.text)
+    assert found
+    assert found[1].startswith("Sign in with your password")
 
 
 def test_a_dead_link_that_cancels_a_reset_tells_of_no_new_one(visitor: Visitor) -> None:

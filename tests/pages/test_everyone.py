@@ -153,6 +153,18 @@ def test_long_german_words_fit_on_a_phone(
     assert page.locator("html").get_attribute("lang") == "de"
 
 
+def test_text_of_twice_the_size_keeps_to_the_page(signed_in: Callable[..., tuple[Page, Person]]) -> None:
+    page, person = signed_in(role="admin", locale="de-DE", bypass_csp=True)
+    for width, path in ((1280, f"/console/people/?q={person.email}"), (360, "/password/")):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(path)
+        if width == 1280:
+            page.click(f"td >> text={person.email}")
+            page.wait_for_url("**/console/people/*/")
+        page.add_style_tag(content="html { font-size: 200%; }")
+        assert page.evaluate("document.documentElement.scrollWidth") == width, path
+
+
 def test_a_long_german_label_keeps_to_its_column(signed_in: Callable[..., tuple[Page, Person]]) -> None:
     page, person = signed_in(role="admin", locale="de-DE")
     page.set_viewport_size({"width": NARROWEST, "height": 800})

@@ -12,11 +12,11 @@ from tests.server import ROOT
 APPS = ("secure_auth", "audit")
 TEMPLATES = ROOT / "secure_auth" / "templates" / "web"
 MARKERS = ("_", "gettext", "gettext_lazy", "gettext_noop", "ngettext")
-PLACES = re.compile(r"%\((\w+)\)[ds]|\{(\w+)\}")
+PLACES = re.compile(r"%\((\w+)\)[ds]|\{(\w+)(?::[^}]*)?\}")
 
 
 def read_source(path: Path) -> dict[str, list[str]]:
-    """The translations of each message in a .po file; the plural too is a message."""
+    """The translations of each message in a .po file, with its context as gettext names it; the plural is one too."""
     found: dict[str, list[str]] = {}
     for block in path.read_text().split("\n\n"):
         parts: dict[str, str] = {}
@@ -29,7 +29,10 @@ def read_source(path: Path) -> dict[str, list[str]]:
                 name, line = keyword, text
             parts[name] = parts.get(name, "") + ast.literal_eval(line)
         if parts.get("msgid"):
-            found[parts["msgid"]] = [text for name, text in parts.items() if name.startswith("msgstr")]
+            context = f"{parts['msgctxt']}\x04" if "msgctxt" in parts else ""
+            found[context + parts["msgid"]] = [
+                text for name, text in parts.items() if name.startswith("msgstr")
+            ]
     return found
 
 

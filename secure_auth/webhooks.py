@@ -111,10 +111,10 @@ class Lane:
 
 def lanes() -> list[Lane]:
     """A receiver that hangs keeps no other from what is sent to it."""
-    quoted = [f"'{endpoint}'" for endpoint in _urls()]
-    each = [Lane(f"{DUE} AND endpoint = {one} LIMIT 1", Q(endpoint=one[1:-1])) for one in quoted]
-    others = f" AND endpoint NOT IN ({', '.join(quoted)})" if quoted else ""
-    return [*each, Lane(f"{DUE}{others} LIMIT 1", ~Q(endpoint__in=list(_urls())))]
+    known = list(_urls())
+    each = [Lane(f"{DUE} AND endpoint = '{one}' LIMIT 1", Q(endpoint=one)) for one in known]
+    others = " AND endpoint <> ".join([DUE, *(f"'{one}'" for one in known)])
+    return [*each, Lane(f"{others} LIMIT 1", ~Q(endpoint__in=known))]
 
 
 def send_due(which: Q = ALL) -> int:

@@ -221,20 +221,19 @@ def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
     """
     if action not in ACTIONS:
         raise Problem(Code.NOT_FOUND)
-    done = None
-    with transaction.atomic():
+    done, why = None, None
+    with transaction.atomic():  # nothing is raised in here: what was refused has its event
         problem = _judge_again(actor)
-        user = User.present().filter(pk=user_id).first()
-        if problem is None and user is None:
-            problem = Problem(Code.NOT_FOUND)
-        elif problem is None and user is not None:
-            problem = _keep_factor(action, user, actor)
+        user = None if problem else User.present().filter(pk=user_id).first()
+        problem = _keep_factor(action, user, actor) if user else problem or Problem(Code.NOT_FOUND)
+        if problem is None:
             try:
-                done = None if problem else ACTIONS[action](user=user, actor=actor)
+                done = ACTIONS[action](user=user, actor=actor)
             except Refused as error:
+                why = error
                 problem = Problem(Code.VALIDATION_FAILED, detail=f"{str(error)[:1].upper()}{str(error)[1:]}.")
     if problem:
-        raise problem
+        raise problem from why
     return done if isinstance(done, datetime) else None
 
 

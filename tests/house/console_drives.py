@@ -48,7 +48,7 @@ class ConsoleDrives:
 
     def people(self, target: Person) -> None:
         user = expect(self.client.me(target.access), 200)["id"]
-        assert self.post(f"people/{user}/enable/", reason="a drive") == 303
+        assert self.post(f"people/{user}/enable/", reason="a drive") == 400
         assert self.post(f"people/{user}/unlock/", reason="a drive") == 303
 
     def verifications(self) -> None:

@@ -12,6 +12,7 @@ from throttling.inspection import status
 from throttling.limiter import RESERVATION_SECONDS
 from throttling.models import Bucket
 from throttling.reservations import Claim, Clear
+from throttling.stores import database
 
 
 @only("sqlite", "postgres")
@@ -77,6 +78,15 @@ def test_prune_deletes_what_equals_nothing_and_only_that(clocked: Store) -> None
         )
     assert limiter.prune() == 1
     assert (status(old.owner), len(status(live.owner))) == ([], 1)
+
+
+@only("sqlite")
+def test_no_bucket_is_read_but_those_asked_for(clocked: Store) -> None:
+    with connection.cursor() as cursor:
+        places = "('a', 'b', 'c'), ('a', 'b', 'd')"
+        cursor.execute(f"EXPLAIN QUERY PLAN {database.READ.format(places)}")
+        plan = [row[3] for row in cursor.fetchall()]
+    assert [step.split()[0] for step in plan if "throttling_bucket" in step] == ["SEARCH"]
 
 
 def expires_ms(claim: Claim) -> float:

@@ -80,6 +80,18 @@ def test_prune_deletes_what_equals_nothing_and_only_that(clocked: Store) -> None
     assert (status(old.owner), len(status(live.owner))) == ([], 1)
 
 
+@only("postgres")
+def test_prune_goes_on_until_nothing_is_left(clocked: Store) -> None:
+    limiter.prune()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO throttling_bucket SELECT 'account:' || n, 'dead', '', '{}', '2001-01-01'"
+            " FROM generate_series(1, %s) AS n",
+            [2 * database.BATCH + 1],
+        )
+    assert limiter.prune() == 2 * database.BATCH + 1
+
+
 @only("sqlite")
 def test_no_bucket_is_read_but_those_asked_for(clocked: Store) -> None:
     with connection.cursor() as cursor:

@@ -97,13 +97,13 @@ def fetch_events(ids: Sequence[str]) -> list[Record]:
 def fetch_pending(limit: int) -> list[Record]:
     """Events that wait for an entry, in the order of their ids, without their personal data."""
     queue = "(SELECT event FROM audit_pending ORDER BY event LIMIT %s) AS queue"
-    join = (
-        "CROSS JOIN" if connection.vendor == "sqlite" else "JOIN"
-    )  # SQLite: keep this order of the two loops
-    where = "WHERE" if connection.vendor == "sqlite" else "ON"
-    return _fetch(
-        f"{queue} {join} audit_event e {where} e.id = queue.event ORDER BY e.id", [limit], _WITHOUT_PERSONAL
-    )
+    source = f"{queue} {_join()} audit_event e ON e.id = queue.event ORDER BY e.id"
+    return _fetch(source, [limit], _WITHOUT_PERSONAL)
+
+
+def _join() -> str:
+    """SQLite: keep this order of the two loops. It would read all events of a type for a few of them."""
+    return "CROSS JOIN" if connection.vendor == "sqlite" else "JOIN"
 
 
 def fetch_entries(log: int, first: int, count: int) -> list[Record]:
@@ -129,7 +129,7 @@ def fetch_placed(
                        WHERE (log, "index") {comparison} (%s, %s) ORDER BY log {order}, "index" {order} LIMIT %s),
              edge AS (SELECT {edge}(position) AS position, count(*) AS entries FROM span)
         SELECT edge.position, edge.entries, found.* FROM edge LEFT JOIN (
-            SELECT span.position, {columns} FROM span JOIN audit_event e ON e.id = span.event {WITH_PERSONAL}
+            SELECT span.position, {columns} FROM span {_join()} audit_event e ON e.id = span.event {WITH_PERSONAL}
              WHERE {rest} ORDER BY span.position {order} LIMIT %s
         ) found ON 1 = 1 ORDER BY found.position {order}"""  # noqa: S608 names of columns; values are parameters
     with connection.cursor() as cursor:
@@ -162,15 +162,17 @@ def fetch_window(
     order, edge = ("ASC", "max") if comparison[0] == ">" else ("DESC", "min")
     span, span_values = _span(question, driver, comparison, at)
     rest, rest_values = _rest(question, driver)
+    # The span's bound once more: a merge of the two would read all that lies before it, from the log's other end.
+    nearest = max(at, question.lowest) if comparison[0] == ">" else min(at, question.beyond or at)
     sql = f"""
         WITH span AS ({span} {order} LIMIT %s),
              edge AS (SELECT {edge}(id) AS id, count(*) AS ids FROM span)
         SELECT edge.id, edge.ids, found.* FROM edge LEFT JOIN (
-            SELECT {columns} FROM span JOIN audit_event e ON e.id = span.id {WITH_PERSONAL}
-             WHERE {rest} ORDER BY e.id {order} LIMIT %s
+            SELECT {columns} FROM span {_join()} audit_event e ON e.id = span.id {WITH_PERSONAL}
+             WHERE e.id {comparison[0]}= %s AND {rest} ORDER BY e.id {order} LIMIT %s
         ) found ON 1 = 1 ORDER BY found.id {order}"""  # noqa: S608 names of columns; values are parameters
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*span_values, size, *rest_values, limit])
+        cursor.execute(sql, [*span_values, size, nearest, *rest_values, limit])
         rows = cursor.fetchall()
     return Window([_record(row[2:]) for row in rows if row[2] is not None], rows[0][0], rows[0][1])
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from audit import reading
 from audit.events import Source
-from audit.filters import BadFilter, parse_bound
+from audit.filters import BadFilter, parse_bound, write_cursor
 from audit.models import PersonalData
 from audit.reading import Page, find_event, find_events
 from audit.validation import rfc3339
@@ -254,9 +254,8 @@ def test_find_event_refuses_what_is_no_id() -> None:
         assert find_event(no_id) is None
 
 
-@pytest.mark.parametrize("name", ["type", "outcome", "severity", "user", "session", "ip", "request_id"])
-def test_each_filter_has_an_index_in_order(name: str, log: Log) -> None:
-    value = {"type": "audit.read", "outcome": "failure", "severity": "high", "ip": "192.0.2.1"}.get(name, "x")
+def plan_of(filters: dict[str, str], log: Log, *disabled: str, cursor: str = "") -> str:
+    """How the database finds the first window of a page; `disabled`: what PostgreSQL is to do without."""
     sql: list[tuple[Any, ...]] = []
 
     def note(run: Callable[..., Any], *query: Any) -> Any:
@@ -264,14 +263,19 @@ def test_each_filter_has_an_index_in_order(name: str, log: Log) -> None:
         return run(*query)
 
     with connection.execute_wrapper(note):
-        find_events({name: value})
+        find_events(filters, cursor=cursor)
     explain = "EXPLAIN QUERY PLAN " if log.vendor == "sqlite" else "EXPLAIN "
-    with connection.cursor() as cursor:
-        if log.vendor == "postgresql":
-            cursor.execute("SET enable_seqscan = off")
-            cursor.execute("SET enable_bitmapscan = off")
-        cursor.execute(explain + sql[0][0], sql[0][1])
-        plan = "\n".join(str(row) for row in cursor.fetchall())
+    with transaction.atomic(), connection.cursor() as database:
+        for way in disabled if log.vendor == "postgresql" else ():
+            database.execute(f"SET LOCAL enable_{way} = off")
+        database.execute(explain + sql[0][0], sql[0][1])
+        return "\n".join(str(row) for row in database.fetchall())
+
+
+@pytest.mark.parametrize("name", ["type", "outcome", "severity", "user", "session", "ip", "request_id"])
+def test_each_filter_has_an_index_in_order(name: str, log: Log) -> None:
+    value = {"type": "audit.read", "outcome": "failure", "severity": "high", "ip": "192.0.2.1"}.get(name, "x")
+    plan = plan_of({name: value}, log, "seqscan", "bitmapscan")
     index = f"audit_event_{name}" if name in ("user", "ip") else f"audit_id_{name}"
     begin, end = (
         ("CTE span", "Nested Loop") if log.vendor == "postgresql" else ("MATERIALIZE span", "SCAN span")
@@ -280,3 +284,11 @@ def test_each_filter_has_an_index_in_order(name: str, log: Log) -> None:
     assert index in span
     assert "Sort" not in span
     assert "TEMP B-TREE" not in span
+
+
+def test_no_event_is_read_but_those_of_the_window(log: Log) -> None:
+    cursor = write_cursor("<", "01a20a1f-f1d1-779e-930a-0e5f38848258")
+    plan = plan_of({"user": "x", "type": "login.password"}, log, cursor=cursor)
+    looked_up = "USING INDEX sqlite_autoindex_audit_event_1 (id=?)"
+    bound = "(id)::text <= '01a20a1f-f1d1-779e-930a-0e5f38848258'"
+    assert (looked_up if log.vendor == "sqlite" else bound) in plan

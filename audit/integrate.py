@@ -24,6 +24,13 @@ from audit.tree import Head, Torn, current_head, reader
 
 BATCH: Final = 2_000
 STRAY_WINDOW: Final = 20_000
+LOOKED_AT: Final = "SELECT id FROM audit_event WHERE id > %s ORDER BY id LIMIT %s"
+# Of NOT EXISTS PostgreSQL would make a join here too, and read every entry for each window.
+QUEUE_STRAY: Final = f"""
+INSERT INTO audit_pending (event) SELECT id FROM ({LOOKED_AT}) AS looked
+ WHERE (SELECT event FROM audit_entry WHERE event = id) IS NULL
+   AND NOT EXISTS (SELECT 1 FROM audit_pending WHERE event = id)
+ON CONFLICT DO NOTHING"""  # noqa: S608 constant
 # A server that hears nothing from a stopped integrator for this long ends its transaction, and the others go on.
 STOPPED_MILLISECONDS: Final = 5_000
 
@@ -171,17 +178,10 @@ def unqueue(events: Sequence[str]) -> None:
 
 def queue_stray(after: str, window: int) -> str | None:
     """Queue what has no entry and is not queued among the next events by id; the last id looked at, None at the end."""
-    looked = "SELECT id FROM audit_event WHERE id > %s ORDER BY id LIMIT %s"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT max(id), count(*) FROM ({looked}) AS looked", [after, window])  # noqa: S608 constant
+        cursor.execute(f"SELECT max(id), count(*) FROM ({LOOKED_AT}) AS looked", [after, window])  # noqa: S608 constant
         reached, count = cursor.fetchone()
-        cursor.execute(
-            f"""INSERT INTO audit_pending (event) SELECT id FROM ({looked}) AS looked
-                 WHERE NOT EXISTS (SELECT 1 FROM audit_entry WHERE event = id)
-                   AND NOT EXISTS (SELECT 1 FROM audit_pending WHERE event = id)
-                ON CONFLICT DO NOTHING""",  # noqa: S608 constant
-            [after, window],
-        )
+        cursor.execute(QUEUE_STRAY, [after, window])
     return reached if count == window else None
 
 

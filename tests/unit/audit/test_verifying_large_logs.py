@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from audit import notes, removal
+from audit import integrate, notes, removal
 from audit.filters import id_prefix
 from audit.queries import LOG_SHIFT
 from audit.verify.faults import Bad
@@ -182,3 +182,11 @@ def test_a_batch_of_a_pruning_reads_no_more_for_the_log_being_large(owner: ledge
     plan = told[0]["Plan"]
     assert plan["Actual Rows"] == removal.BATCH
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20 * removal.BATCH
+
+
+def test_looking_for_stray_events_reads_no_entries_but_theirs(owner: ledger.Owner) -> None:
+    with psycopg.connect(owner.place) as connection:
+        plan = connection.execute(
+            f"EXPLAIN {integrate.QUEUE_STRAY}".encode(), ("", integrate.STRAY_WINDOW)
+        ).fetchall()
+    assert not [line for (line,) in plan if "Seq Scan on audit_entry" in line]

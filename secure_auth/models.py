@@ -75,7 +75,10 @@ class User(AbstractBaseUser):
     EMAIL_FIELD = "email"
 
     class Meta:
-        indexes = (models.Index("created_at", name="user_created"),)
+        indexes = (
+            models.Index("created_at", name="user_created"),
+            models.Index("role", name="user_role"),
+        )
 
     def __str__(self) -> str:
         return self.id

@@ -174,7 +174,7 @@ def list_unsent() -> list[OutboxMessage]:
 
 
 def _dead() -> QuerySet[OutboxMessage]:
-    return OutboxMessage.objects.filter(sent_at=None).exclude(failed_at=None)
+    return OutboxMessage.objects.filter(sent_at=None, failed_at__isnull=False)
 
 
 def retry(message_id: str, *, note: str) -> int:

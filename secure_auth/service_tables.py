@@ -51,6 +51,9 @@ class OutboxMessage(models.Model):
             models.Index(
                 fields=["next_attempt_at"], condition=Q(sent_at=None, failed_at=None), name="outbox_due"
             ),
+            models.Index(
+                fields=["failed_at"], condition=Q(sent_at=None, failed_at__isnull=False), name="outbox_dead"
+            ),
         )
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """What the holder of a token may do with it: authenticate a request, log out, see and end sessions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -85,6 +85,36 @@ def is_open(session: Session, subject: str, now: datetime) -> bool:
     return is_own and sessions.is_live(session, now) and session.user.disabled_at is None
 
 
+def judge_signed(signed: Signed, *, role: str = "", source: Source) -> Problem | None:
+    """Lock the account and judge again, in the transaction that acts, what was judged when the request came: it may
+    have waited behind the one that shut its sender out, and would undo that.
+    """
+    pending.lock_account(signed.user.pk)
+    return judge_again(signed.session.id, signed.user.pk, role=role, source=source)
+
+
+def judge_again(session_id: str, user_id: str, *, role: str, source: Source) -> Problem | None:
+    """The same under the lock of all admins, which the caller holds. Who fell is none of them, and is not locked: two
+    requests of theirs would wait for each other.
+    """
+    session = Session.objects.select_related("user").filter(pk=session_id).first()
+    if session is None:
+        return forgotten()
+    if not is_open(session, user_id, timezone.now()):
+        return session_ended(session, source)
+    denied = replace(
+        refused(Reason.ROLE_MISSING, source=source, user=user_id, session=session_id),
+        type=EventType.PERMISSION_DENIED,
+    )
+    if session.user.must_change_password:
+        refusals.record_collapsed(replace(denied, reason=Reason.PASSWORD_CHANGE_REQUIRED), key=session_id)
+        return Problem(Code.PASSWORD_CHANGE_REQUIRED)
+    if role and role not in session.user.roles:
+        refusals.record_collapsed(replace(denied, details={"role": role}), key=session_id)
+        return Problem(Code.PERMISSION_DENIED)
+    return None
+
+
 def refused(reason: Reason, *, source: Source, user: str = "", session: str = "") -> NewEvent:
     """The event of a token that opens nothing."""
     return NewEvent(
@@ -118,60 +148,84 @@ def end_own_session(*, signed: Signed, session_id: str, source: Source) -> None:
     """End one of one's own sessions.
 
     Raises:
-        Problem: not_found, also for somebody else's, which is recorded.
+        Problem: not_found, also for somebody else's, which is recorded; invalid_token when the own ended meanwhile.
     """
-    now = timezone.now()
     with transaction.atomic():
-        session = sessions.live_sessions(signed.user.pk, now).filter(pk=session_id).first()
-        if session and sessions.end_session(session, reason="by_user", now=now):
-            append(_ended(EventType.SESSION_REVOKE, signed, session_id, source, Reason.BY_USER))
-        else:
-            session = None
-            failed = NewEvent(
-                type=EventType.SESSION_REVOKE,
-                outcome=Outcome.FAILURE,
-                reason=Reason.NOT_FOUND,
-                source=source,
-                user=signed.user.pk,
-                session=signed.session.id,
-            )
-            append(failed)
-    if session is None:
-        raise Problem(Code.NOT_FOUND)
+        problem = judge_signed(signed, source=source)
+        if problem is None and not _end_own(signed, session_id, source):
+            problem = Problem(Code.NOT_FOUND)
+    if problem:
+        raise problem
+
+
+def _end_own(signed: Signed, session_id: str, source: Source) -> bool:
+    now = timezone.now()
+    session = sessions.live_sessions(signed.user.pk, now).filter(pk=session_id).first()
+    if session and sessions.end_session(session, reason="by_user", now=now):
+        append(_ended(EventType.SESSION_REVOKE, signed, session_id, source, Reason.BY_USER))
+        return True
+    failed = NewEvent(
+        type=EventType.SESSION_REVOKE,
+        outcome=Outcome.FAILURE,
+        reason=Reason.NOT_FOUND,
+        source=source,
+        user=signed.user.pk,
+        session=signed.session.id,
+    )
+    append(failed)
+    return False
 
 
 def end_other_sessions(*, signed: Signed, source: Source) -> None:
-    """End all sessions of the account but this one, and every login under way."""
+    """End all sessions of the account but this one, and every login under way.
+
+    Raises:
+        Problem: invalid_token when this one ended meanwhile: a thief who was shut out takes no owner along.
+    """
     with transaction.atomic():
-        pending.lock_account(signed.user.pk)
-        pending.bump_credentials(signed.user.pk)
-        ended = sessions.end_sessions(
-            signed.user.pk, reason="by_user", now=timezone.now(), keep=signed.session.id
-        )
-        events = [
-            _ended(EventType.SESSION_REVOKE, signed, ended_id, source, Reason.BY_USER) for ended_id in ended
-        ]
-        append(*(events or [_ended(EventType.SESSION_REVOKE, signed, "", source, Reason.BY_USER)]))
+        problem = judge_signed(signed, source=source)
+        if problem is None:
+            _end_others(signed, source)
+    if problem:
+        raise problem
+
+
+def _end_others(signed: Signed, source: Source) -> None:
+    pending.bump_credentials(signed.user.pk)
+    ended = sessions.end_sessions(
+        signed.user.pk, reason="by_user", now=timezone.now(), keep=signed.session.id
+    )
+    events = [
+        _ended(EventType.SESSION_REVOKE, signed, ended_id, source, Reason.BY_USER) for ended_id in ended
+    ]
+    append(*(events or [_ended(EventType.SESSION_REVOKE, signed, "", source, Reason.BY_USER)]))
 
 
 def forget_device(*, signed: Signed, device_id: str, source: Source) -> None:
     """Forget a known device of one's own.
 
     Raises:
-        Problem: not_found, also for somebody else's, which is recorded.
+        Problem: not_found, also for somebody else's, which is recorded; invalid_token when the session ended meanwhile.
     """
     with transaction.atomic():
-        found = devices.forget_devices(signed.user.pk, device_id=device_id, now=timezone.now())
-        append(
-            NewEvent(
-                type=EventType.DEVICE_FORGET,
-                outcome=Outcome.SUCCESS if found else Outcome.FAILURE,
-                reason=Reason.BY_USER if found else Reason.NOT_FOUND,
-                source=source,
-                user=signed.user.pk,
-                session=signed.session.id,
-                details={"device": device_id} if found else {},
-            )
+        problem = judge_signed(signed, source=source)
+        if problem is None and not _forget_own(signed, device_id, source):
+            problem = Problem(Code.NOT_FOUND)
+    if problem:
+        raise problem
+
+
+def _forget_own(signed: Signed, device_id: str, source: Source) -> bool:
+    found = devices.forget_devices(signed.user.pk, device_id=device_id, now=timezone.now())
+    append(
+        NewEvent(
+            type=EventType.DEVICE_FORGET,
+            outcome=Outcome.SUCCESS if found else Outcome.FAILURE,
+            reason=Reason.BY_USER if found else Reason.NOT_FOUND,
+            source=source,
+            user=signed.user.pk,
+            session=signed.session.id,
+            details={"device": device_id} if found else {},
         )
-    if not found:
-        raise Problem(Code.NOT_FOUND)
+    )
+    return bool(found)

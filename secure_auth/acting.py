@@ -5,7 +5,7 @@ from datetime import datetime
 
 from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import accounts, devices, links, sessions
+from secure_auth import accounts, devices, links, pending, sessions
 from secure_auth.models import MailToken, User
 
 
@@ -30,6 +30,18 @@ class Actor:
     def details(self) -> dict[str, str]:
         """What every event of the action says of who acted: in clear, so that no erasure of the target hides it."""
         return {"actor": self.user_id} if self.user_id else {}
+
+
+def lock_target(user: User) -> User:
+    """The account as it is by now, locked: what is told of it goes to no mailbox that it has left since it was read.
+
+    Raises:
+        Refused: it was deleted meanwhile.
+    """
+    locked = pending.lock_account(user.pk)
+    if locked is None or locked.is_gone:
+        raise Refused("the account was deleted meanwhile", Reason.NOT_FOUND)
+    return locked
 
 
 def action_event(

@@ -19,7 +19,7 @@ from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
 from audit.vocabulary import MailboxEnd
 from secure_auth import accounts, addresses, devices, links, outbox, password_checks, pending, sessions
-from secure_auth.acting import Actor, Refused, action_event, refusal_event
+from secure_auth.acting import Actor, Refused, action_event, lock_target, refusal_event
 from secure_auth.addresses import Address
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
 from secure_auth.models import AddressChange, MailToken, Registration, Session, User
@@ -224,7 +224,7 @@ def change_by_operator(*, user: User, new_email: str, actor: Actor) -> None:
     """Change an address whose mailbox is lost; all sessions are over, and both addresses are told.
 
     Raises:
-        Refused: the new address is malformed, taken or the account's own.
+        Refused: the new address is malformed, taken or the account's own; the account was deleted meanwhile.
     """
     try:
         new = addresses.parse_address(new_email)
@@ -233,8 +233,7 @@ def change_by_operator(*, user: User, new_email: str, actor: Actor) -> None:
     if new.key == user.email_key:
         raise Refused("this is the address of the account already")
     with transaction.atomic():
-        locked = pending.lock_account(user.pk)
-        ended = _move(locked, new, keep="", now=timezone.now(), by_operator="yes") if locked else None
+        ended = _move(lock_target(user), new, keep="", now=timezone.now(), by_operator="yes")
         if ended is None:
             append(refusal_event(EventType.ADDRESS_CHANGE, user.pk, actor, Reason.KNOWN_ADDRESS))
         else:

@@ -10,8 +10,8 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from audit.append import NewEvent, append
-from audit.events import EventType, Outcome, Reason
+from audit.append import append
+from audit.events import EventType, Reason
 from secure_auth import (
     access,
     addresses,
@@ -23,12 +23,11 @@ from secure_auth import (
     passwords,
     pending,
     recovery,
-    refusals,
     sessions,
 )
-from secure_auth.acting import Actor, Refused, action_event, end_everything, refusal_event
+from secure_auth.acting import Actor, Refused, action_event, end_everything, lock_target, refusal_event
 from secure_auth.errors import Code, FieldError, Problem
-from secure_auth.models import MailToken, Registration, Role, Session, User
+from secure_auth.models import MailToken, Registration, Role, User
 from throttling import lockout
 
 
@@ -133,8 +132,13 @@ def enable(*, user: User, actor: Actor) -> None:
 
 
 def unlock(*, user: User, actor: Actor) -> None:
-    """Lift every lock of an account, of both steps, on its known devices too; its owner is told."""
+    """Lift every lock of an account, of both steps, on its known devices too; its owner is told.
+
+    Raises:
+        Refused: it was deleted meanwhile.
+    """
     with transaction.atomic():
+        user = lock_target(user)
         account = addresses.account_id(user.email_key)
         lockout.unlock(account, user.pk, devices=devices.ids_of(user))
         outbox.queue_mail("unlocked", to=user.email)
@@ -163,8 +167,8 @@ def require_password_change(*, user: User, actor: Actor) -> None:
     """
     flag = {"must_change_password": forced_changes.BY_OPERATOR, "must_change_since": timezone.now()}
     with transaction.atomic():
-        locked = pending.lock_account(user.pk)
-        flagged = locked is None or bool(locked.must_change_password)
+        user = lock_target(user)
+        flagged = bool(user.must_change_password)
         if flagged:
             append(refusal_event(EventType.PASSWORD_REQUIRE_CHANGE, user.pk, actor, Reason.NOT_ALLOWED))
         else:
@@ -223,7 +227,7 @@ def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
         raise Problem(Code.NOT_FOUND)
     done, why = None, None
     with transaction.atomic():  # nothing is raised in here: what was refused has its event
-        problem = _judge_again(actor)
+        problem = judge_again(actor)
         user = None if problem else User.present().filter(pk=user_id).first()
         problem = _keep_factor(action, user, actor) if user else problem or Problem(Code.NOT_FOUND)
         if problem is None:
@@ -237,29 +241,14 @@ def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
     return done if isinstance(done, datetime) else None
 
 
-def _judge_again(actor: Actor) -> Problem | None:
-    """Why nobody acts who was an admin when the request came. It may have waited behind the one that shut them out, and
-    would undo that.
+def judge_again(actor: Actor) -> Problem | None:
+    """Why somebody acts no more who was an admin when the request came, under the lock of all admins; None for who is
+    one still, and for a command.
     """
-    admins = _lock_admins()
-    session = Session.objects.select_related("user").filter(pk=actor.session_id).first()
-    if session is None:
-        return access.forgotten()
-    if not access.is_open(session, actor.user_id, timezone.now()):
-        return access.session_ended(session, actor.source)
-    if actor.user_id in admins:
+    if not actor.user_id:
         return None
-    demoted = NewEvent(
-        type=EventType.PERMISSION_DENIED,
-        outcome=Outcome.FAILURE,
-        reason=Reason.ROLE_MISSING,
-        source=actor.source,
-        user=actor.user_id,
-        session=actor.session_id,
-        details={"role": Role.ADMIN},
-    )
-    refusals.record_collapsed(demoted, key=actor.session_id)
-    return Problem(Code.PERMISSION_DENIED)
+    _lock_admins()
+    return access.judge_again(actor.session_id, actor.user_id, role=Role.ADMIN, source=actor.source)
 
 
 def _keep_factor(action: str, user: User, actor: Actor) -> Problem | None:

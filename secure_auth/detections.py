@@ -10,9 +10,10 @@ from audit.append import NewEvent, append
 from audit.detections import engine, reading
 from audit.events import EventType, Outcome, Reason, Source
 from audit.filters import BadFilter
-from secure_auth import digest_ring, refusals, webhooks
+from secure_auth import access, digest_ring, refusals, webhooks
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, validation_failed
+from secure_auth.models import Role
 from secure_auth.review import PAGE, PAGING, Page, record_reading, told_as
 
 
@@ -65,13 +66,16 @@ def acknowledge(*, signed: Signed, detection_id: str, note: str, source: Source)
     """Note that somebody looked into a detection, and what they found. Again: beside those before.
 
     Raises:
-        Problem: not_found.
+        Problem: not_found; invalid_token, permission_denied where the auditor was shut out meanwhile.
     """
     with transaction.atomic():
-        found = reading.lock_detection(detection_id)
+        problem = access.judge_signed(signed, role=Role.AUDITOR, source=source)
+        found = None if problem else reading.lock_detection(detection_id)
         if found:
             (event,) = append(_acknowledgement(signed, note, source, detection=found.id, rule=found.rule))
             reading.acknowledge(found, event=event, now=timezone.now())
+    if problem:
+        raise problem
     shown = reading.find_detection(detection_id) if found else None
     if shown is None:
         refusals.record_collapsed(

@@ -53,6 +53,7 @@ def judge_right(grant: Grant) -> Problem | None:
     locked = pending.lock_account(grant.user.pk)
     if locked is None or locked.disabled_at is not None:
         return invalid_token()
+    grant.user.email = locked.email  # the owner is told where the account is by now
     if grant.login:
         fresh = PendingLogin.objects.filter(pk=grant.login.pk).first()
         closed = pending.has_second_factor(locked) or fresh is None
@@ -62,6 +63,8 @@ def judge_right(grant: Grant) -> Problem | None:
     session = Session.objects.filter(pk=grant.session_id, revoked_at=None).first()
     if session is None:
         return invalid_token()
+    if locked.must_change_password:
+        return Problem(Code.PASSWORD_CHANGE_REQUIRED)
     own = session.amr.split()
     bound = own if set(grant.amr) <= set(own) else ()  # binding adds to what was proved; a proof replaces it
     if pending.has_passkey(locked) and HIGHEST.isdisjoint((*grant.amr, *bound)):
@@ -77,9 +80,11 @@ def lacks_highest(user_id: str, amr: tuple[str, ...]) -> bool:
 
 def why(refusal: Problem, otherwise: Reason) -> Reason:
     """What the event of a refused grant says."""
-    if refusal.code is Code.REAUTHENTICATION_REQUIRED:
-        return Reason.REAUTHENTICATION_REQUIRED
-    return otherwise
+    told = {
+        Code.REAUTHENTICATION_REQUIRED: Reason.REAUTHENTICATION_REQUIRED,
+        Code.PASSWORD_CHANGE_REQUIRED: Reason.PASSWORD_CHANGE_REQUIRED,
+    }
+    return told.get(refusal.code, otherwise)
 
 
 def demand_open_second_step(grant: Grant, source: Source) -> None:

@@ -14,8 +14,19 @@ from django.utils import timezone
 
 from audit.append import NewEvent, append
 from audit.events import EventType, Outcome, Reason, Source
-from secure_auth import accounts, addresses, links, outbox, passwords, pending, refusals, registration
+from secure_auth import (
+    accounts,
+    addresses,
+    administration,
+    links,
+    outbox,
+    passwords,
+    pending,
+    refusals,
+    registration,
+)
 from secure_auth.acting import Actor, Refused
+from secure_auth.errors import Code, Problem
 from secure_auth.factors import plain_event
 from secure_auth.models import Invitation, MailToken, Role, User
 from secure_auth.pending import PasswordProved
@@ -29,7 +40,8 @@ def invite(*, email: str, role: str, actor: Actor) -> Invitation:
     An address that has an account, or that got too many mails, is answered alike and gets none.
 
     Raises:
-        Refused: registration is closed; Problem: validation_failed, service_unavailable.
+        Refused: registration is closed; Problem: validation_failed, service_unavailable; invalid_token,
+            permission_denied where the admin was shut out meanwhile.
     """
     address = accounts.demand_address(email)
     if settings.REGISTRATION == "closed":
@@ -41,19 +53,16 @@ def invite(*, email: str, role: str, actor: Actor) -> Invitation:
         lockout.reserve_mail_address(address.account)
         may_mail = True
     with transaction.atomic():
-        known = User.objects.filter(email_key=address.key).exists()
-        invitation = _create(address, role, actor)
-        template = "invitation" if may_mail and not known else outbox.DECOY
-        outbox.queue_mail(template, to=address.email, token=invitation.token)
-        unsent = Reason.KNOWN_ADDRESS if known else Reason.RATE_LIMITED
-        reason = Reason.NONE if template != outbox.DECOY else unsent
-        append(_event(EventType.INVITATION_CREATE, address, actor, reason, invitation))
-    return invitation
+        problem = administration.judge_again(actor)
+        made = None if problem else _create(address, role, actor, may_mail=may_mail)
+    if made is None:
+        raise problem or Problem(Code.PERMISSION_DENIED)
+    return made
 
 
-def _create(address: addresses.Address, role: str, actor: Actor) -> Invitation:
+def _create(address: addresses.Address, role: str, actor: Actor, *, may_mail: bool) -> Invitation:
     token = links.create_link(MailToken.Purpose.INVITE)
-    return Invitation.objects.create(
+    invitation = Invitation.objects.create(
         email=address.email,
         email_key=address.key,
         role=Role(role),
@@ -61,6 +70,13 @@ def _create(address: addresses.Address, role: str, actor: Actor) -> Invitation:
         invited_by=actor.user_id,
         expires_at=token.expires_at,
     )
+    known = User.objects.filter(email_key=address.key).exists()
+    template = "invitation" if may_mail and not known else outbox.DECOY
+    outbox.queue_mail(template, to=address.email, token=token)
+    unsent = Reason.KNOWN_ADDRESS if known else Reason.RATE_LIMITED
+    reason = Reason.NONE if template != outbox.DECOY else unsent
+    append(_event(EventType.INVITATION_CREATE, address, actor, reason, invitation))
+    return invitation
 
 
 def _event(
@@ -103,20 +119,29 @@ def revoke(*, invitation_id: str, actor: Actor) -> Invitation:
     """Take an invitation back.
 
     Raises:
-        Refused: no open invitation has this id; recorded.
+        Refused: no open invitation has this id; recorded. Problem: invalid_token, permission_denied where the admin was
+            shut out meanwhile.
     """
-    now = timezone.now()
     with transaction.atomic():
-        found = Invitation.objects.select_related("token").filter(pk=invitation_id).first()
-        address = addresses.Address(found.email, found.email_key) if found else None
-        revoked = found if found and links.spend_link(found.token, now=now) else None
-        if revoked:
-            Invitation.objects.filter(pk=revoked.pk).update(revoked_at=now)
-            append(_event(EventType.INVITATION_REVOKE, address, actor, Reason.NONE, revoked))
-        else:
-            append(_event(EventType.INVITATION_REVOKE, address, actor, Reason.NOT_FOUND, found, failed=True))
+        problem = administration.judge_again(actor)
+        revoked = None if problem else _revoke(invitation_id, actor)
+    if problem:
+        raise problem
     if revoked is None:
         raise Refused("no open invitation has this id", Reason.NOT_FOUND)
+    return revoked
+
+
+def _revoke(invitation_id: str, actor: Actor) -> Invitation | None:
+    now = timezone.now()
+    found = Invitation.objects.select_related("token").filter(pk=invitation_id).first()
+    address = addresses.Address(found.email, found.email_key) if found else None
+    revoked = found if found and links.spend_link(found.token, now=now) else None
+    if revoked:
+        Invitation.objects.filter(pk=revoked.pk).update(revoked_at=now)
+        append(_event(EventType.INVITATION_REVOKE, address, actor, Reason.NONE, revoked))
+    else:
+        append(_event(EventType.INVITATION_REVOKE, address, actor, Reason.NOT_FOUND, found, failed=True))
     return revoked
 
 

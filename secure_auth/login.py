@@ -220,6 +220,7 @@ def reauthenticate(
         locked = pending.lock_account(user.pk)
         fresh = Session.objects.filter(pk=session.pk, revoked_at=None).first()
         live = locked is not None and locked.disabled_at is None and fresh is not None
+        user = locked or user  # the owner is told where the account is by now
         verdict = second_factor.accept(user, factor, response, now=now) if live else Verdict()
         if not live:
             lockout.release(reservation)  # the session ended meanwhile: no code was judged

@@ -116,7 +116,8 @@ def prove_current_password(
             if not spent_devices.forget_refused(refusal, source=source, user=user):
                 raise
             reservation = lockout.reserve_password_attempt(replace(attempt, device=None))
-    checked, proof = _compare(reservation, email_key=user.email_key, password=password)
+    # of this account, whoever has its address by now
+    checked, proof = _compare(reservation, email_key=user.email_key, password=password, known=user)
     with transaction.atomic():
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
         guilty = "" if proof.matches else session.id

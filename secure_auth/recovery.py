@@ -19,7 +19,7 @@ from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from mfa.models import FACTORS
 from secure_auth import accounts, letters, links, outbox, pending
-from secure_auth.acting import Actor, Refused, action_event, end_everything, refusal_event
+from secure_auth.acting import Actor, Refused, action_event, end_everything, lock_target, refusal_event
 from secure_auth.models import FactorReset, MailToken, Role, User
 
 LEAD = timedelta(days=1)  # from the second mail to the effect, or half the delay where that is shorter
@@ -35,11 +35,11 @@ def reset_mfa(*, user: User, actor: Actor) -> datetime | None:
     Returns when it will take effect, if there is a delay; None when it has.
 
     Raises:
-        Refused: one is waiting already; a second one does not shorten it.
+        Refused: one is waiting already, and a second one does not shorten it; the account was deleted meanwhile.
     """
     now, refusal, effective_at = timezone.now(), None, None
     with transaction.atomic():
-        pending.lock_account(user.pk)
+        user = lock_target(user)
         waiting = open_reset(user.pk)
         if not settings.RESET_MFA_DELAY_SECONDS:
             if waiting:
@@ -123,10 +123,10 @@ def cancel_by_link(*, token: str, source: Source) -> None:
     if link is None or link.reset is None or link.user is None:
         raise accounts.refuse_link(EventType.MFA_RESET_CANCEL, source=source)
     with transaction.atomic():
-        pending.lock_account(link.user.pk)
-        cancelled = links.spend_link(link, now=now) and _settle(link.reset, now)
-        if cancelled:
-            outbox.queue_mail("mfa_reset_cancelled", to=link.user.email)
+        user = pending.lock_account(link.user.pk)
+        cancelled = user and links.spend_link(link, now=now) and _settle(link.reset, now)
+        if user and cancelled:
+            outbox.queue_mail("mfa_reset_cancelled", to=user.email)
             append(_cancelled(link.reset, Reason.BY_USER, source))
     if not cancelled:
         raise accounts.refuse_link(EventType.MFA_RESET_CANCEL, source=source)
@@ -151,7 +151,7 @@ def cancel_reset_mfa(*, user: User, actor: Actor) -> None:
     """
     now = timezone.now()
     with transaction.atomic():
-        pending.lock_account(user.pk)
+        user = lock_target(user)
         waiting = open_reset(user.pk)
         if waiting and _settle(waiting, now):
             outbox.queue_mail("mfa_reset_cancelled", to=user.email)

@@ -8,9 +8,9 @@ from tests.server import Server
 SCRIPT = """
 from django.utils import timezone
 from audit.events import Source
-from secure_auth import accounts, address_change, administration, authenticators, invitations
-from secure_auth import login, outbox, pending, personal, recovery, sessions
-from secure_auth.acting import Actor
+from secure_auth import access, accounts, address_change, administration, authenticators, detections, invitations
+from secure_auth import login, outbox, pending, personal, recovery, recovery_sheet, sessions
+from secure_auth.acting import Actor, Refused
 from secure_auth.errors import Problem
 from secure_auth.grants import Grant
 from secure_auth.models import PendingLogin, Role, Session, User
@@ -30,6 +30,8 @@ try:
     answer = "done"
 except Problem as problem:
     answer = problem.code.slug
+except Refused as refused:
+    answer = str(refused)
 print(answer if where.{function} is go_on else "nothing came between")
 """
 

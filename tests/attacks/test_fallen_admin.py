@@ -13,7 +13,7 @@ import pytest
 from tests.attacks.evidence import claims, events
 from tests.attacks.test_admin_power import Admin, act, id_of
 from tests.attacks.volley import fire
-from tests.client import Client, code_of, expect
+from tests.client import PASSWORD, Client, code_of, expect, new_email
 from tests.conftest import new_address, scaled
 from tests.meanwhile import outcome
 from tests.server import Server
@@ -69,3 +69,45 @@ def test_request_of_an_admin_who_fell_meanwhile_does_nothing(
     kind = "permission.denied" if end == "demoted" else "token.refused"
     assert [event.session for event in events(server, user=rogue_id, type=kind)] == [rogue.session_id]
     expect(client.login(victim), 200)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_who_fell_meanwhile_invites_nobody_and_takes_no_invitation_back(
+    server: Server, client: Client, end: str
+) -> None:
+    server.create_user(new_email("other-admin"), PASSWORD, role="admin")
+    rogue, email = client.create_person(role="admin"), new_email("accomplice")
+    body = {"email": new_email(), "reason": "a test"}
+    made = expect(client.post("admin/invitations/", body, rogue.access), 201)
+    who = f"Actor(source, user_id={id_of(client, rogue)!r}, session_id={rogue.session_id!r}, reason='spite')"
+    fall, refusal = ENDS[end]
+    for call in (
+        f"invitations.invite(email={email!r}, role='auditor', actor={who})",
+        f"invitations.revoke(invitation_id={made['id']!r}, actor={who})",
+    ):
+        answer = outcome(
+            server,
+            call,
+            before="django.db.transaction.atomic",
+            meanwhile=fall.format(email=rogue.email) if "invite(" in call else "pass",
+            address=new_address(),
+        )
+        assert answer == refusal
+    assert server.rows("SELECT 1 FROM secure_auth_invitation WHERE email = %s", [email]) == []
+    revoked = "SELECT revoked_at FROM secure_auth_invitation WHERE id = %s"
+    assert server.rows(revoked, [made["id"]]) == [(None,)]
+
+
+def test_who_is_no_auditor_any_more_acknowledges_nothing(server: Server, client: Client) -> None:
+    auditor = client.create_person(role="auditor")
+    user = claims(auditor.access)["sub"]
+    signed = f"User.objects.get(pk={user!r}), Session.objects.get(pk={auditor.session_id!r}), 0, '', ()"
+    call = f"access.Signed({signed}), detection_id='x', note='harmless', source=source"
+    answer = outcome(
+        server,
+        f"detections.acknowledge(signed={call})",
+        before="django.db.transaction.atomic",
+        meanwhile=f"User.objects.filter(pk={user!r}).update(role=Role.NONE)",
+        address=new_address(),
+    )
+    assert answer == "permission_denied"

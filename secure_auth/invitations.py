@@ -170,7 +170,7 @@ def accept(*, token: str, email: str, password: str, source: Source) -> Password
     encoded = passwords.hash_password(password)
     answer = None
     with transaction.atomic():
-        usable = _stands(invitation) and links.spend_link(link, now=now)
+        usable = _stands(invitation, locked=True) and links.spend_link(link, now=now)
         role = invitation.role
         user = registration.create_account(address, password=encoded, role=role, now=now) if usable else None
         if user:
@@ -185,10 +185,13 @@ def accept(*, token: str, email: str, password: str, source: Source) -> Password
     return answer
 
 
-def _stands(invitation: Invitation) -> bool:
-    """Whether the admin who invited is one still; a command's invitations stand by themselves."""
-    admins = User.objects.filter(pk=invitation.invited_by, role=Role.ADMIN, disabled_at=None)
-    return not invitation.invited_by or admins.exists()
+def _stands(invitation: Invitation, *, locked: bool = False) -> bool:
+    """Whether the admin who invited is one still, and, locked, stays so until the transaction ends; a command's
+    invitations stand by themselves.
+    """
+    users = User.objects.select_for_update() if locked else User.objects
+    admins = users.filter(pk=invitation.invited_by, role=Role.ADMIN, disabled_at=None)
+    return not invitation.invited_by or admins.first() is not None
 
 
 def _is_for(invitation: Invitation, email: str) -> bool:

@@ -11,9 +11,10 @@ from functools import partial
 import pytest
 
 from tests.attacks.evidence import claims, events
+from tests.attacks.mails import wait_for_link
 from tests.attacks.test_admin_power import Admin, act, id_of
 from tests.attacks.volley import fire
-from tests.client import PASSWORD, Client, code_of, expect, new_email
+from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
 from tests.conftest import new_address, scaled
 from tests.meanwhile import outcome
 from tests.server import Server
@@ -111,3 +112,24 @@ def test_who_is_no_auditor_any_more_acknowledges_nothing(server: Server, client:
         address=new_address(),
     )
     assert answer == "permission_denied"
+
+
+def test_who_is_shut_out_lets_nobody_in_afterwards(server: Server, client: Client) -> None:
+    server.create_user(new_email("other-admin"), PASSWORD, role="admin")
+    rogue, guest = client.create_person(role="admin"), Person(new_email("accomplice"))
+    expect(client.post("admin/invitations/", {"email": guest.email, "reason": "a test"}, rogue.access), 201)
+    token = wait_for_link(client, guest, "invited")
+    rogue_id, fall = id_of(client, rogue), ENDS["disabled"][0].format(email=rogue.email)
+    begin = f"global fall; fall = threading.Thread(target=lambda: {fall}); fall.start(); time.sleep(1.5)"
+    answer = outcome(
+        server,
+        f"invitations.accept(token={token!r}, email='', password={PASSWORD!r}, source=source); fall.join()",
+        before="secure_auth.links.spend_link",
+        meanwhile=f"import threading, time; {begin}",
+        address=new_address(),
+    )
+    assert answer == "done"
+    (accepted,) = server.rows("SELECT id FROM secure_auth_user WHERE email = %s", [guest.email])
+    (confirmed,) = events(server, user=accepted[0], type="account.confirm")
+    (disabled,) = events(server, user=rogue_id, type="account.disable")
+    assert confirmed.id < disabled.id

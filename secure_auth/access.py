@@ -1,5 +1,6 @@
 """What the holder of a token may do with it: authenticate a request, log out, see and end sessions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -150,9 +151,14 @@ def end_own_session(*, signed: Signed, session_id: str, source: Source) -> None:
     Raises:
         Problem: not_found, also for somebody else's, which is recorded; invalid_token when the own ended meanwhile.
     """
+    _act(signed, source, lambda: _end_own(signed, session_id, source))
+
+
+def _act(signed: Signed, source: Source, do: Callable[[], bool]) -> None:
+    """Do it if its sender still may; what was not there is not_found. Nothing is raised before the events are kept."""
     with transaction.atomic():
         problem = judge_signed(signed, source=source)
-        if problem is None and not _end_own(signed, session_id, source):
+        if problem is None and not do():
             problem = Problem(Code.NOT_FOUND)
     if problem:
         raise problem
@@ -182,15 +188,10 @@ def end_other_sessions(*, signed: Signed, source: Source) -> None:
     Raises:
         Problem: invalid_token when this one ended meanwhile: a thief who was shut out takes no owner along.
     """
-    with transaction.atomic():
-        problem = judge_signed(signed, source=source)
-        if problem is None:
-            _end_others(signed, source)
-    if problem:
-        raise problem
+    _act(signed, source, lambda: _end_others(signed, source))
 
 
-def _end_others(signed: Signed, source: Source) -> None:
+def _end_others(signed: Signed, source: Source) -> bool:
     pending.bump_credentials(signed.user.pk)
     ended = sessions.end_sessions(
         signed.user.pk, reason="by_user", now=timezone.now(), keep=signed.session.id
@@ -199,6 +200,7 @@ def _end_others(signed: Signed, source: Source) -> None:
         _ended(EventType.SESSION_REVOKE, signed, ended_id, source, Reason.BY_USER) for ended_id in ended
     ]
     append(*(events or [_ended(EventType.SESSION_REVOKE, signed, "", source, Reason.BY_USER)]))
+    return True
 
 
 def forget_device(*, signed: Signed, device_id: str, source: Source) -> None:
@@ -207,12 +209,7 @@ def forget_device(*, signed: Signed, device_id: str, source: Source) -> None:
     Raises:
         Problem: not_found, also for somebody else's, which is recorded; invalid_token when the session ended meanwhile.
     """
-    with transaction.atomic():
-        problem = judge_signed(signed, source=source)
-        if problem is None and not _forget_own(signed, device_id, source):
-            problem = Problem(Code.NOT_FOUND)
-    if problem:
-        raise problem
+    _act(signed, source, lambda: _forget_own(signed, device_id, source))
 
 
 def _forget_own(signed: Signed, device_id: str, source: Source) -> bool:

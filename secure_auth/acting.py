@@ -40,7 +40,7 @@ def lock_target(user: User) -> User:
     """
     locked = pending.lock_account(user.pk)
     if locked is None or locked.is_gone:
-        raise Refused("the account was deleted meanwhile", Reason.NOT_FOUND)
+        raise Refused("the account was deleted meanwhile", Reason.ACCOUNT_DELETED)
     return locked
 
 

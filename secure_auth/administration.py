@@ -226,7 +226,7 @@ def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
     if action not in ACTIONS:
         raise Problem(Code.NOT_FOUND)
     done, why = None, None
-    with transaction.atomic():  # nothing is raised in here: what was refused has its event
+    with transaction.atomic():  # nothing is raised in here: the event of a refusal stays
         problem = judge_again(actor)
         user = None if problem else User.present().filter(pk=user_id).first()
         problem = _keep_factor(action, user, actor) if user else problem or Problem(Code.NOT_FOUND)

@@ -148,6 +148,7 @@ NOT_DONE: Final[dict[Reason, Promise]] = {
     Reason.LAST_ADMIN: gettext_lazy("Nothing was done: this is the last admin."),
     Reason.PENDING: gettext_lazy("Nothing was done: a reset is waiting already."),
     Reason.NOT_FOUND: gettext_lazy("Nothing was done: no reset is waiting."),
+    Reason.ACCOUNT_DELETED: gettext_lazy("Nothing was done: the account was deleted meanwhile."),
 }
 
 

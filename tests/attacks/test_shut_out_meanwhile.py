@@ -93,6 +93,24 @@ def test_account_deleted_meanwhile_gets_no_address_anew(server: Server, client: 
     assert server.rows("SELECT 1 FROM secure_auth_user WHERE email = %s", [moved]) == []
 
 
+@pytest.mark.parametrize("action", ["unlock", "reset_mfa", "require_password_change"])
+def test_account_deleted_meanwhile_is_told_as_such(server: Server, client: Client, action: str) -> None:
+    """And not by the cause of another refusal, such as that no reset is waiting."""
+    person = client.sign_up()
+    user = f"User.objects.get(pk={claims(person.access)['sub']!r})"
+    module = "recovery" if action == "reset_mfa" else "administration"
+    tell = "from secure_auth.web import words; raise Refused(str(words.NOT_DONE[refused.reason])) from None"
+    answer = outcome(
+        server,
+        f"try: {module}.{action}(user={user}, actor=command)\n    except Refused as refused: {tell}",
+        before=ATOMIC,
+        meanwhile=f"with go_on(): personal._end({user}, address_change.Address({person.email!r}, ''), source, "
+        "timezone.now())",
+        address=new_address(),
+    )
+    assert answer == "Nothing was done: the account was deleted meanwhile."
+
+
 def test_password_of_who_took_an_address_over_is_no_password_of_who_left_it(
     server: Server, client: Client
 ) -> None:

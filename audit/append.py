@@ -41,18 +41,21 @@ CASTS: Final = {
     "time": "timestamptz",
     **dict.fromkeys(("details", "commitments", "text", "salts"), "jsonb"),
 }
+Change = tuple[str, Sequence[Any]]  # a statement and its values
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-def append(*events: NewEvent) -> tuple[str, ...]:
+def append(*events: NewEvent, change: Change | None = None) -> tuple[str, ...]:
     """Insert events in the caller's transaction and return their ids, in order.
+
+    `change` is an INSERT, UPDATE or DELETE that belongs to them: on PostgreSQL they are one statement.
 
     Raises:
         TransactionManagementError: outside `transaction.atomic`: an event must commit with what it reports.
         UnknownDetail: the vocabulary does not know what an event says.
     """
     _require_transaction()
-    return _insert([prepare(event) for event in events])
+    return _insert([prepare(event) for event in events], change)
 
 
 def append_with(change: str, values: Sequence[Any], event: NewEvent) -> Sequence[Any] | None:
@@ -139,18 +142,21 @@ def _require_transaction() -> None:
         )
 
 
-def _insert(records: Sequence[Record]) -> tuple[str, ...]:
+def _insert(records: Sequence[Record], change: Change | None = None) -> tuple[str, ...]:
     if not records:
         return ()
     personal = [record for record in records if record.salts]
+    first, first_values = change or ("", ())
     if connection.vendor == "postgresql":
-        values = [value for record in records for value in _event_values(record)]
+        values = [*first_values, *(value for record in records for value in _event_values(record))]
         values += [record.id for record in records]
         values += [value for record in personal for value in _personal_values(record)]
         with _prepared_cursor() if len(records) <= PREPARED_RECORDS else connection.cursor() as cursor:
-            cursor.execute(_statement(len(records), len(personal)), values)
+            cursor.execute(_statement(len(records), len(personal), first), values)
     else:
         with connection.cursor() as cursor:
+            if first:
+                cursor.execute(first, first_values)
             event = [_event_values(record) for record in records]
             cursor.executemany(_insert_sql("audit_event", EVENT_COLUMNS, 1), event)
             pending = [(record.id,) for record in records]
@@ -214,14 +220,17 @@ def _insert_sql(table: str, columns: tuple[str, ...], rows: int) -> str:
 
 
 @cache
-def _statement(events: int, personal: int) -> str:
-    """PostgreSQL: the events, their places in the integrator's queue and their personal data in one statement."""
+def _statement(events: int, personal: int, change: str) -> str:
+    """PostgreSQL: a change if any, the events, their places in the integrator's queue and their personal data in one
+    statement.
+    """
+    changed = f"changed AS ({change}), " if change else ""
     insert = _insert_sql("audit_event", EVENT_COLUMNS, events)
     queue = _insert_sql("audit_pending", ("event",), events)
     if not personal:
-        return f"WITH event AS ({insert}) {queue}"
+        return f"WITH {changed}event AS ({insert}) {queue}"
     own = _insert_sql("audit_personaldata", PERSONAL_COLUMNS, personal)
-    return f"WITH event AS ({insert}), pending AS ({queue}) {own}"
+    return f"WITH {changed}event AS ({insert}), pending AS ({queue}) {own}"
 
 
 @cache

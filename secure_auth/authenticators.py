@@ -212,13 +212,13 @@ def _bind(
     events = [grants.success(EventType.MFA_TOTP_CONFIRM, grant, row.id, source)]
     if codes:
         events.append(grants.success(EventType.MFA_RECOVERY_CODES_GENERATE, grant, row.id, source))
-    completed = None
+    completed = opening = None
     if grant.login:
         pending.close_pending(grant.login, now=now)
-        completed, opened = pending.complete_login(
+        completed, opened, opening = pending.complete_login(
             grant.login, factors.AMR["totp"], remember=False, source=source, now=now
         )
         events += opened
     outbox.queue_mail("authenticator_bound", to=grant.user.email, name=row.name or "Authenticator app")
-    append(*events, *locks)
+    append(*events, *locks, change=opening)
     return TotpConfirmed(codes, completed)

@@ -176,9 +176,9 @@ def accept(*, token: str, email: str, password: str, source: Source) -> Password
         if user:
             Invitation.objects.filter(pk=invitation.pk).update(accepted_at=now)
             locked = pending.lock_account(user.pk)
-            answer = pending.open_pending(locked or user, device_id="", ip=source.ip, now=now)
+            answer, opening = pending.open_pending(locked or user, device_id="", ip=source.ip, now=now)
             told = {"invitation": invitation.id, "role": role or "none", "login": answer.login_id}
-            append(plain_event(EventType.ACCOUNT_CONFIRM, user.pk, source=source, **told))
+            append(plain_event(EventType.ACCOUNT_CONFIRM, user.pk, source=source, **told), change=opening)
     if answer is None:
         raise accounts.refuse_link(EventType.ACCOUNT_CONFIRM, source=source)
     registration.open_password(address)

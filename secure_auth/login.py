@@ -71,12 +71,12 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
         )
         who = {"user": user.pk} if user else {"subject": address.account}
         events = refusals.begin_locks(settlement, source=source, **who)
-        answer = None
+        answer = opening = None
         if locked and not refusal:
             password_checks.upgrade_hash(locked, proof)
-            answer = pending.open_pending(locked, device_id=device_id, ip=source.ip, now=now)
+            answer, opening = pending.open_pending(locked, device_id=device_id, ip=source.ip, now=now)
             events += forced_changes.flag_breached(locked, source=source, now=now) if breached else []
-        append(_password_event(refusal, source, answer, **who), *events)
+        append(_password_event(refusal, source, answer, **who), *events, change=opening)
     if answer is None:
         spent_devices.forget_exhausted(settlement, source=source, user=user)
         raise Problem(Code.INVALID_CREDENTIALS)
@@ -179,12 +179,12 @@ def _complete(
         return None
     if not pending.close_pending(locked, now=now):
         raise _Ended
-    completed, events = pending.complete_login(
+    completed, events, opening = pending.complete_login(
         locked, verdict.amr, remember=remember_device, source=source, now=now
     )
     events += second_step.settle_completed_login(reservation, locked, totp=is_totp, source=source)
     spent = factors.note_spent(locked.user, factor.method, source=source)
-    append(_factor_event(found, factor, source, verdict), *spent.events, *events)
+    append(_factor_event(found, factor, source, verdict), *spent.events, *events, change=opening)
     return replace(completed, recovery_codes_left=spent.left)
 
 

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Exists, F
 from django.utils import timezone
 
-from audit.append import NewEvent
+from audit.append import Change, NewEvent
 from audit.events import EventType, Outcome, Reason, Severity, Source
 from secure_auth import (
     agents,
@@ -93,8 +93,11 @@ def has_passkey(user: User) -> bool:
     return bool(user.has_passkey)  # type: ignore[attr-defined]
 
 
-def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> PasswordProved:
-    """Open the second step for an account read by lock_account(); mails the enrolment token where one is needed."""
+def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> tuple[PasswordProved, Change]:
+    """Open the second step for an account read by lock_account(); mails the enrolment token where one is needed.
+
+    Its row is for the caller to insert, with the event that says so.
+    """
     verify = has_second_factor(user)
     needs_token = not verify and enrolment_needs_token(user, now)
     pending = PendingLogin(
@@ -106,16 +109,16 @@ def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> Passw
         needs_mailed_token=needs_token,
         expires_at=now + timedelta(seconds=settings.PARTIAL_TOKEN_SECONDS),
     )
-    rows.insert_row(pending)
     if needs_token and links.may_mail_again(user, MailToken.Purpose.ENROL, now=now):
         outbox.queue_mail("enrol", to=user.email, token=links.create_link(MailToken.Purpose.ENROL, user=user))
-    return PasswordProved(
+    answer = PasswordProved(
         tokens.issue_partial(pending),
         settings.PARTIAL_TOKEN_SECONDS,
         pending.next,
         tuple(method for held, method in HELD.items() if verify and getattr(user, held)),
         pending.id,
     )
+    return answer, rows.insertion(pending)
 
 
 def enrolment_needs_token(user: User, now: datetime) -> bool:
@@ -189,9 +192,10 @@ def lock_pending(pending: PendingLogin, *, source: Source) -> PendingLogin | Non
 
 def complete_login(
     login: PendingLogin, proved: tuple[str, ...], *, remember: bool, source: Source, now: datetime
-) -> tuple[LoginCompleted, list[NewEvent]]:
-    """Open the session of a login whose second step was proved, by the amr values `proved`; the events that say so are
-    for the caller to append.
+) -> tuple[LoginCompleted, list[NewEvent], Change]:
+    """Open the session of a login whose second step was proved, by the amr values `proved`.
+
+    Its row, and the events that say so, are for the caller to insert together.
     """
     user, device_id, device_token = login.user, login.device_id, ""
     events: list[NewEvent] = []
@@ -225,7 +229,7 @@ def complete_login(
     if new_device:
         opened = replace(opened, severity=Severity.LOW)  # so that charts can count them
     pair = tokens.issue_pair(session, user, digest_key=digest_key, now=now)
-    return LoginCompleted(pair, device_token), [*events, opened]
+    return LoginCompleted(pair, device_token), [*events, opened], rows.insertion(session)
 
 
 def _remembered(known: devices.Remembered, user: User, source: Source) -> list[NewEvent]:

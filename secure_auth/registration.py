@@ -117,9 +117,9 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
             append(refused, *locks)
         elif links.spend_link(link, now=now) and (user := _create_user(registration, now)):
             locked = pending.lock_account(user.pk)
-            answer = pending.open_pending(locked or user, device_id="", ip=source.ip, now=now)
+            answer, opening = pending.open_pending(locked or user, device_id="", ip=source.ip, now=now)
             confirmed = accounts.event(EventType.ACCOUNT_CONFIRM, source=source, user=user.pk)
-            append(replace(confirmed, details={"login": answer.login_id}), *locks)
+            append(replace(confirmed, details={"login": answer.login_id}), *locks, change=opening)
         else:
             append(*locks)
     if not proof.matches:

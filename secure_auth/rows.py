@@ -92,16 +92,21 @@ def _plan(model: type[Model], _vendor: str) -> tuple[list[str], list[tuple[int, 
     return [field.attname for field in fields], [plan for plan in plans if plan[2]]
 
 
-def insert_row(instance: Model, *, returning: str = "") -> Any:
-    """Insert a new instance whose primary key is known; the value of the constant expression `returning`, if any."""
+def insert_row(instance: Model, *, returning: str) -> Any:
+    """Insert a new instance whose primary key is known; the value of the constant expression `returning`."""
+    statement, values = insertion(instance)
+    with prepared_cursor() as cursor:
+        cursor.execute(f"{statement} RETURNING {returning}", values)
+        return cursor.fetchone()[0]
+
+
+def insertion(instance: Model) -> tuple[str, list[Any]]:
+    """The statement that inserts a new instance whose primary key is known, and its values; the caller executes it."""
     fields: Sequence[Field[Any, Any]] = instance._meta.concrete_fields
     database = connections[DEFAULT_DB_ALIAS]
     values = [field.get_db_prep_save(field.pre_save(instance, True), database) for field in fields]
-    with prepared_cursor() as cursor:
-        cursor.execute(_insert(type(instance)) + (f" RETURNING {returning}" if returning else ""), values)
-        returned = cursor.fetchone()[0] if returning else None
     instance._state.adding, instance._state.db = False, DEFAULT_DB_ALIAS
-    return returned
+    return _insert(type(instance)), values
 
 
 @cache

@@ -77,7 +77,7 @@ def open_session(
     digest_key: OpenKey,
     now: datetime,
 ) -> Session:
-    """A session for a login completed now, at generation 0; its refresh tokens keep the digest key."""
+    """A session for a login completed now, at generation 0, not stored yet; its refresh tokens keep the digest key."""
     session = Session(
         user=user,
         created_at=now,
@@ -92,7 +92,6 @@ def open_session(
         device_id=device_id,
     )
     session.refresh_digest = _jti_digest(session.id, 0, digest_key)
-    session.save(force_insert=True)
     return session
 
 

@@ -72,13 +72,13 @@ def assert_cost(cost: Cost, own: int, limiter: int) -> None:
     assert len(cost.limiter) <= limiter, show_all(cost)
 
 
-def test_password_step_costs_four_statements(meter: Meter) -> None:
-    assert_cost(meter.count(lambda: meter.client.login(meter.person)), own=4, limiter=2)
+def test_password_step_costs_three_statements(meter: Meter) -> None:
+    assert_cost(meter.count(lambda: meter.client.login(meter.person)), own=3, limiter=2)
 
 
 def test_wrong_password_costs_no_more_than_a_right_one(meter: Meter) -> None:
     cost = meter.count(lambda: meter.client.login(meter.person, "not the password"), 401)
-    assert_cost(cost, own=4, limiter=2)
+    assert_cost(cost, own=3, limiter=2)
 
 
 def test_unknown_account_costs_the_statements_of_a_wrong_password(meter: Meter) -> None:
@@ -89,24 +89,24 @@ def test_unknown_account_costs_the_statements_of_a_wrong_password(meter: Meter) 
     assert shapes[0] == shapes[1]
 
 
-def test_second_step_costs_seven_statements(meter: Meter) -> None:
+def test_second_step_costs_six_statements(meter: Meter) -> None:
     partial = expect(meter.client.login(meter.person), 200)["partial_token"]
     code = meter.person.code()
-    assert_cost(meter.count(lambda: meter.client.verify(partial, code)), own=7, limiter=2)
+    assert_cost(meter.count(lambda: meter.client.verify(partial, code)), own=6, limiter=2)
 
 
 def test_recovery_code_costs_one_more(meter: Meter) -> None:
     partial = expect(meter.client.login(meter.person), 200)["partial_token"]
     code = meter.person.recovery_codes.pop()
     cost = meter.count(lambda: meter.client.verify(partial, code, "recovery_code"))
-    assert_cost(cost, own=7 + RECOVERED, limiter=2)
+    assert_cost(cost, own=6 + RECOVERED, limiter=2)
 
 
 def test_second_step_from_a_new_device_costs_two_more_once(meter: Meter) -> None:
     """The source that is familiar from now on, and the mail."""
     stranger = Client(meter.client.server, meter.client.address)
     stranger.http.headers["User-Agent"] = "curl/8.5.0"
-    for own in (9 + RECOVERED, 7 + RECOVERED):
+    for own in (8 + RECOVERED, 6 + RECOVERED):
         partial = expect(stranger.login(meter.person), 200)["partial_token"]
         code = meter.person.recovery_codes.pop()
         assert_cost(meter.count(lambda: stranger.verify(partial, code, "recovery_code")), own, limiter=2)  # noqa: B023
@@ -121,14 +121,14 @@ def test_remembering_a_device_costs_one_more_once_and_its_logins_nothing(meter: 
         answers.append(meter.client.verify(partial, meter.person.code(), remember_device=True))
         return answers[0]
 
-    assert_cost(meter.count(remember), own=8, limiter=2)
+    assert_cost(meter.count(remember), own=7, limiter=2)
     device = {"X-Device-Token": answers[0].json()["device_token"]}
     cost = meter.count(lambda: meter.client.login(meter.person, headers=device))
-    assert_cost(cost, own=4, limiter=2)
+    assert_cost(cost, own=3, limiter=2)
     partial = expect(meter.client.login(meter.person, headers=device), 200)["partial_token"]
     code = meter.person.recovery_codes.pop()
     cost = meter.count(lambda: meter.client.verify(partial, code, "recovery_code"))
-    assert_cost(cost, own=7 + RECOVERED, limiter=2)
+    assert_cost(cost, own=6 + RECOVERED, limiter=2)
 
 
 def test_remembering_a_known_device_again_costs_one_more(meter: Meter) -> None:
@@ -139,7 +139,7 @@ def test_remembering_a_known_device_again_costs_one_more(meter: Meter) -> None:
     partial = expect(meter.client.login(meter.person, headers=device), 200)["partial_token"]
     code = meter.person.recovery_codes.pop()
     cost = meter.count(lambda: meter.client.verify(partial, code, "recovery_code", remember_device=True))
-    assert_cost(cost, own=8 + RECOVERED, limiter=2)
+    assert_cost(cost, own=7 + RECOVERED, limiter=2)
 
 
 def test_refresh_costs_one_statement(meter: Meter) -> None:

@@ -145,6 +145,7 @@ class Family:
             digest_key=self.digest_key,
             now=self.now,
         )
+        session.save(force_insert=True)
         self.user_id, self.row_id = user.id, session.id
         self.first = tokens.issue_refresh(session, digest_key=self.digest_key, now=self.now)[0]
 

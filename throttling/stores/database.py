@@ -81,7 +81,7 @@ def settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]
         if connection.vendor == "postgresql":
             answer: list[dict[str, Any]] = _call("throttling_settle", operations, id_, at_ms)
             return answer
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):  # as on PostgreSQL, an error ends the caller's transaction
             return _settle(_expand(operations), id_, at_ms)
 
 

@@ -159,7 +159,7 @@ def test_a_failure_while_closing_keeps_the_tally(monkeypatch: pytest.MonkeyPatch
     collapsed(limit_hit())
     end_windows()
     with monkeypatch.context() as broken:
-        broken.setattr("audit.append._insert", lambda _records: 1 / 0)
+        broken.setattr("audit.append._insert", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             close_tallies()
     assert close_tallies() == 1

@@ -122,7 +122,7 @@ def _usage_of_grant(claim: Claim, verdict: dict[str, int], at_ms: int) -> Usage:
     limit = claim.limit
     free = limit.allowed - verdict["used"] - verdict["pending"] - verdict["need"]
     reset = kept_ms(limit, at_ms) if limit.counts is Counts.ATTEMPTS else verdict["reset"]
-    return Usage(limit, free, _seconds(reset))
+    return Usage(limit, free, -(-reset // 1000))
 
 
 def _usage(claim: Claim, verdict: dict[str, int]) -> Usage:

@@ -42,7 +42,9 @@ class Counts(StrEnum):
     DISTINCT_FAILURES = "distinct_failures"
 
 
-@dataclass(frozen=True)
+@dataclass(
+    frozen=True, eq=False
+)  # what is remembered of a limit is looked up ten times a decision: by identity
 class Limit:
     """One limit: ``allowed`` counts in any rolling ``window_seconds``.
 
@@ -59,10 +61,6 @@ class Limit:
     lock_seconds: int = 0
     lock_max_seconds: int = 0
     forget_seconds: int = 0
-
-    def __hash__(self) -> int:
-        """What is remembered of a limit is looked up ten times a decision: all of its fields would take longer."""
-        return hash(self.purpose)
 
 
 _ALL = (

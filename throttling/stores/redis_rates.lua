@@ -11,20 +11,22 @@ local PLAIN = 'R'
 local RULE = '>sI4I6I4'  -- name, slot (ms), span (ms), allowed
 local HEAD = '>sI4I4I4I2'  -- name, expires (s), slot size (ms), sum of n, number of slots
 local SLOT, SLOT_BYTES = '>I6I4', 10  -- slot, n
+local HEAD_AND_SLOT = HEAD .. 'I6I4'
 local pack, unpack, sub, floor, ceil = struct.pack, struct.unpack, string.sub, math.floor, math.ceil
 
 local call, identity = ARGV[1], ARGV[#ARGV]
-local clock, mark = redis.call('TIME'), redis.call('GET', KEYS[1])
+local clock, found = redis.call('TIME'), redis.call('MGET', KEYS[1], KEYS[2])
+local mark, stored = found[1], found[2] or PLAIN
 local now = clock[1] * 1000 + floor(clock[2] / 1000)
 
 -- A server is believed once it has counted for the longest window without losing anything. The mark names the server
 -- and says from when on: it is missing after a loss, and names another server after a restart or a promotion.
-local server, since = string.match(mark or '', '^(%S+) (%d+)$')
-if server ~= identity then
-  since = now + tonumber(ARGV[2])
+local since = mark and string.find(mark, identity, 1, true) == 1 and tonumber(sub(mark, #identity + 2))
+if not since then
+  since = now + ARGV[2]
   redis.call('SET', KEYS[1], string.format('%s %.0f', identity, since))
 end
-if now < tonumber(since) then return 'wait,' .. string.format('%.0f', since - now) end
+if now < since then return 'wait,' .. string.format('%.0f', since - now) end
 
 -- What nearly every call asks for, in a third of the time: rates, all granted, in a plain state. The buckets that stand
 -- and the rules are merged by name; of a bucket only its dead slots and its last one are looked at. It says what the
@@ -73,8 +75,15 @@ local function grant_rates(text, rules)
     end
     if used >= allowed then return nil end
     local ends = ceil(((slot + 1) * rule_slot + span) / 1000)
-    parts[n + 1], parts[n + 2] = pack(HEAD, rule, ends, rule_slot, used + 1, kept + 1), sub(text, first, stop - 1)
-    parts[n + 3], n, latest = pack(SLOT, slot, marks), n + 3, math.max(latest, ends)
+    if kept == 0 then
+      n = n + 1
+      parts[n] = pack(HEAD_AND_SLOT, rule, ends, rule_slot, used + 1, 1, slot, marks)
+    else
+      parts[n + 1], parts[n + 2] = pack(HEAD, rule, ends, rule_slot, used + 1, kept + 1), sub(text, first, stop - 1)
+      n = n + 3
+      parts[n] = pack(SLOT, slot, marks)
+    end
+    if ends > latest then latest = ends end
     answer[#answer + 1] = pack('>I4', used)
   end
   while name do copy() end

@@ -12,7 +12,7 @@ from audit.append import NewEvent
 from audit.events import EventType, Outcome, Reason, Severity, Source
 from mfa import recovery_codes, totp
 from mfa.models import TotpAuthenticator
-from secure_auth import digest_ring, keys, outbox
+from secure_auth import digest_ring, keys, outbox, rows
 from secure_auth.errors import Code, Problem
 from secure_auth.keys import OpenKey
 from secure_auth.models import Key, User
@@ -24,6 +24,9 @@ REASONS = {
     totp.Judgement.REPLAYED: Reason.REPLAYED_CODE,
     totp.Judgement.WRONG: Reason.WRONG_CODE,
 }
+CONFIRMED = """
+SELECT {columns} FROM mfa_totpauthenticator WHERE user_id = %s AND confirmed_at IS NOT NULL ORDER BY created_at
+"""
 AMR = {"totp": ("otp",), "recovery_code": ("recovery",)}  # what each method is in amr (RFC 8176 names otp)
 
 
@@ -94,8 +97,8 @@ def _digests_of_code(user_id: str) -> recovery_codes.Digests:
 
 def confirmed_totp(user_id: str) -> list[TotpAuthenticator]:
     """The authenticator apps that count."""
-    return list(
-        TotpAuthenticator.objects.filter(user_id=user_id, confirmed_at__isnull=False).order_by("created_at")
+    return rows.fetch_rows(
+        TotpAuthenticator, CONFIRMED.format(columns=rows.columns(TotpAuthenticator)), [user_id]
     )
 
 

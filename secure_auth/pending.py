@@ -10,7 +10,7 @@ from functools import cache
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, F
+from django.db.models import F
 from django.utils import timezone
 
 from audit.append import Change, NewEvent
@@ -21,7 +21,6 @@ from secure_auth import (
     digest_ring,
     factors,
     familiar,
-    keys,
     letters,
     links,
     outbox,
@@ -43,6 +42,14 @@ SELECT {columns},
        EXISTS (SELECT 1 FROM mfa_recoverycode WHERE user_id = account.id AND used_at IS NULL) AS has_codes
   FROM secure_auth_user AS account WHERE account.id = %s
 """
+FIND = """
+SELECT {login}, {user}{more} FROM secure_auth_pendinglogin AS login
+  JOIN secure_auth_user AS account ON account.id = login.user_id WHERE login.id = %s
+"""
+LIVE_KEY = "EXISTS (SELECT 1 FROM secure_auth_key WHERE kid = %s AND state <> 'gone')"
+CLOSE = (
+    "UPDATE secure_auth_pendinglogin SET ended_at = %s WHERE id = %s AND ended_at IS NULL AND expires_at > %s"
+)
 
 
 @dataclass(frozen=True)
@@ -137,8 +144,8 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
         claims = PartialToken.read(partial_token)
     except InvalidToken as error:
         raise invalid_token() from error
-    found = PendingLogin.objects.select_related("user").filter(pk=claims["jti"], user_id=claims["sub"])
-    pending = found.filter(Exists(keys.live_key(claims["kid"]))).first()
+    statement = f"{_find()} AND login.user_id = %s AND {LIVE_KEY}"
+    pending = _fetch(statement, [claims["jti"], claims["sub"], claims["kid"]])
     if pending is None and not is_account(claims["sub"]):
         raise invalid_token()
     if pending is None or not is_live(pending, pending.user, timezone.now()):
@@ -185,9 +192,25 @@ def lock_pending(pending: PendingLogin, *, source: Source) -> PendingLogin | Non
     Only the account's row is locked: everything that ends pending logins holds that lock, or is a conditional UPDATE
     like close_pending(), which decides in the end.
     """
-    locked = PendingLogin.objects.select_related("user").select_for_update(of=("user",))
-    read = locked.annotate(familiar_at=familiar.last_seen(pending.user_id, source))
-    return read.filter(pk=pending.pk).first()
+    lock = "FOR UPDATE OF account" if connection.features.has_select_for_update else ""
+    seen, digests = familiar.last_seen(pending.user_id, source)
+    return _fetch(f"{_find(f', ({seen})')} {lock}", [*digests, pending.pk], moment="familiar_at")
+
+
+def _fetch(statement: str, values: list[str], *, moment: str = "") -> PendingLogin | None:
+    found = rows.fetch_pair(PendingLogin, User, statement, values, moment=moment)
+    if found is None:
+        return None
+    login, user = found
+    login.user = user
+    return login
+
+
+@cache
+def _find(more: str = "") -> str:
+    return FIND.format(
+        login=rows.columns(PendingLogin, "login"), user=rows.columns(User, "account"), more=more
+    )
 
 
 def complete_login(
@@ -251,9 +274,7 @@ def _tell_owner(user: User, source: Source, now: datetime) -> None:
 
 def close_pending(pending: PendingLogin, *, now: datetime) -> bool:
     """Use up a pending login: one conditional UPDATE; False when it is over."""
-    return bool(
-        PendingLogin.objects.filter(pk=pending.pk, ended_at=None, expires_at__gt=now).update(ended_at=now)
-    )
+    return bool(rows.change_rows(CLOSE, [now, pending.pk, now]))
 
 
 def has_ended(pending: PendingLogin) -> bool:

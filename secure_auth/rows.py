@@ -6,6 +6,7 @@ Values are converted as the ORM converts them, so that a row read here equals on
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -59,15 +60,42 @@ def as_instance(model: type[Row], values: Sequence[Any], *, extra: Sequence[str]
     return instance
 
 
+def fetch_rows(model: type[Row], statement: str, values: Sequence[Any]) -> list[Row]:
+    """All rows of a statement that answers columns(model)."""
+    with prepared_cursor() as cursor:
+        cursor.execute(statement, values)
+        return [_instance(model, found)[0] for found in cursor.fetchall()]
+
+
 def fetch_pair(
-    first: type[Row], second: type[Related], statement: str, values: Sequence[Any]
+    first: type[Row], second: type[Related], statement: str, values: Sequence[Any], *, moment: str = ""
 ) -> tuple[Row, Related] | None:
-    """The first row of a statement that answers the columns of two models, one behind the other."""
+    """The first row of a statement that answers the columns of two models, one behind the other.
+
+    Then may come a time, which the first gets as its attribute `moment`.
+    """
     found = fetch_values(statement, values)
     if found is None:
         return None
     one, rest = _instance(first, found)
-    return one, _instance(second, rest)[0]
+    other, rest = _instance(second, rest)
+    if moment:
+        setattr(one, moment, _as_moment(rest[0]))
+    return one, other
+
+
+def _as_moment(value: Any) -> datetime | None:
+    """A time as the ORM reads it; SQLite answers text."""
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
+
+
+def change_rows(statement: str, values: Sequence[Any]) -> int:
+    """How many rows a constant statement changed."""
+    database = connections[DEFAULT_DB_ALIAS]
+    adapt = database.ops.adapt_datetimefield_value
+    with prepared_cursor() as cursor:
+        cursor.execute(statement, [adapt(one) if isinstance(one, datetime) else one for one in values])
+        return int(cursor.rowcount)
 
 
 def _instance(model: type[Row], values: Sequence[Any]) -> tuple[Row, Sequence[Any]]:

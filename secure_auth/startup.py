@@ -44,6 +44,9 @@ def prepare() -> None:
         raise CommandError(
             "DATABASES: ATOMIC_REQUESTS must be off: use cases decide in transactions of their own"
         )
+    if any(name.startswith("django.middleware.cache.") for name in settings.MIDDLEWARE):
+        # It answers before any token is judged: one's data to whoever asks next, with no token or a dead one.
+        raise CommandError("MIDDLEWARE: Django's cache of the whole site must be off: cache single views")
     try:
         letters.check_templates()
         _make_directories()

@@ -5,6 +5,7 @@ For synchronous view functions; for a method of a class by Django's `method_deco
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 from django.http import HttpRequest, HttpResponseBase
@@ -16,6 +17,7 @@ from secure_auth.adopting.requests import (
     demand_fresh_login,
     demand_role,
     refusal,
+    told_apart,
 )
 
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
@@ -47,10 +49,13 @@ def role_required(role: str) -> Callable[[View], View]:
 
 def _demanding(demand: Demand) -> Callable[[View], View]:
     def decorate(view: View) -> View:
+        if iscoroutinefunction(view):
+            raise TypeError("the decorators are for synchronous views")
+
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             refused = refusal(request, demand)
-            return view(request, *args, **kwargs) if refused is None else refused
+            return told_apart(request, view(request, *args, **kwargs)) if refused is None else refused
 
         return guarded
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponseBase
 
-from secure_auth.adopting.requests import View, authenticate_request, is_public, refusal
+from secure_auth.adopting.requests import View, authenticate_request, is_public, refusal, told_apart
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 NEEDED = ("secure_auth.middleware.RequestMiddleware", "secure_auth.middleware.SourceLimitMiddleware")
@@ -30,7 +30,7 @@ class AccessTokenMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Nobody, until a token says who."""
         request.user = AnonymousUser()
-        return self.get_response(request)
+        return told_apart(request, self.get_response(request))
 
     def process_view(
         self, request: HttpRequest, view: View, _args: object, _kwargs: object

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import patch_vary_headers
 
 from audit.events import Source
 from secure_auth import access, demands
@@ -76,6 +77,13 @@ def refusal(request: HttpRequest, demand: Demand) -> HttpResponseBase | None:
             raise
         return problem_response(problem, request)
     return None
+
+
+def told_apart(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """The answer, which no cache gives to another token than the one that opened the view."""
+    if hasattr(request, "signed"):
+        patch_vary_headers(response, ("Authorization", "Cookie"))
+    return response
 
 
 def is_public(view: View) -> bool:

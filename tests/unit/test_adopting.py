@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection
@@ -12,6 +13,7 @@ from django.urls import ResolverMatch
 
 import tests.ready  # noqa: F401
 from secure_auth import startup
+from secure_auth.adopting.decorators import token_required
 from secure_auth.adopting.middleware import AccessTokenMiddleware
 from secure_auth.adopting.requests import refusal
 from secure_auth.plain_views import route_of
@@ -57,3 +59,18 @@ def test_service_does_not_start_within_a_projects_transaction_of_each_request(
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     with pytest.raises(CommandError, match="ATOMIC_REQUESTS must be off"):
         startup.prepare()
+
+
+@pytest.mark.parametrize("half", ["UpdateCacheMiddleware", "FetchFromCacheMiddleware"])
+def test_service_does_not_start_behind_a_cache_that_answers_before_it(half: str) -> None:
+    cached = override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, f"django.middleware.cache.{half}"])
+    with cached, pytest.raises(CommandError, match="MIDDLEWARE: Django's cache of the whole site"):
+        startup.prepare()
+
+
+def test_asynchronous_view_is_refused_where_it_is_decorated() -> None:
+    async def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    with pytest.raises(TypeError, match="synchronous"):
+        token_required(view)

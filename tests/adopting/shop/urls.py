@@ -12,6 +12,8 @@ urlpatterns = [
     path("payout/", views.payout),
     path("vault/", views.vault),
     path("books/", views.books),
+    path("receipt/", views.receipt),
+    path("kept-receipt/", views.kept_receipt),
     path("catalogue/", views.Catalogue.as_view()),
     path("prices/", views.Prices.as_view()),
     path("rest/orders/", views.Orders.as_view()),

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
+from django.views.decorators.cache import cache_page
 from rest_framework.exceptions import APIException, NotFound, PermissionDenied, Throttled
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -54,6 +55,17 @@ def vault(request: HttpRequest) -> JsonResponse:
 
 @role_required("auditor")
 def books(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(who(request))
+
+
+def receipt(request: HttpRequest) -> JsonResponse:
+    """May be kept, by the word of the project."""
+    return JsonResponse(who(request), headers={"Cache-Control": "max-age=60"})
+
+
+@cache_page(60)
+@token_required
+def kept_receipt(request: HttpRequest) -> JsonResponse:
     return JsonResponse(who(request))
 
 

@@ -110,7 +110,7 @@ class IntrospectView(OAuthView):
                 clients.authenticate_client("", "", source=self.source)
             raise
         if self.client and (
-            body.get("client_secret") or body.get("client_id", self.client.id) != self.client.id
+            body.get("client_secret") or (body.get("client_id") or self.client.id) != self.client.id
         ):
             raise OAuthError("invalid_request", "The client shows itself in more than one way.")
         client = self.client or clients.authenticate_client(

@@ -56,6 +56,8 @@ def test_form_and_json_and_both_kinds_of_credentials_are_taken(
     pair = b64encode(f"{credentials['client_id']}:{credentials['client_secret']}".encode()).decode()
     blanks = {"Authorization": f"Basic   {pair}"}
     assert expect(client.post("token/introspect/", data=form, headers=blanks), 200)["active"]
+    empty = form | {"client_id": "", "client_secret": ""}  # as if left out (RFC 6749 section 3.1)
+    assert expect(client.post("token/introspect/", data=empty, auth=basic), 200)["active"]
     bodies: list[dict[str, Any]] = [
         {"data": form | credentials},
         {"json": {"token": person.access} | credentials},

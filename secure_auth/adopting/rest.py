@@ -49,7 +49,7 @@ class FreshLogin(BasePermission):
     def has_permission(self, request: Request, view: object) -> bool:
         """Refuse what is too old."""
         demand_fresh_login(request._request, self.max_age, self.acr_values)
-        return True
+        return _tell_whose(request)
 
 
 class HasRole(BasePermission):
@@ -65,4 +65,11 @@ class HasRole(BasePermission):
     def has_permission(self, request: Request, view: object) -> bool:
         """Refuse who lacks it."""
         demand_role(request._request, self.role)
-        return True
+        return _tell_whose(request)
+
+
+def _tell_whose(request: Request) -> bool:
+    """On a public view nobody did."""
+    signed = authenticate_request(request._request)
+    request.user, request.auth = signed.user, signed
+    return True

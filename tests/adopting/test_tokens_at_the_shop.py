@@ -12,7 +12,7 @@ from tests.server import Server
 
 pytestmark = pytest.mark.xdist_group("shop")
 # Undecorated, exempt but decorated, a class without its parent's exemption, and Django REST framework's.
-TAKE_A_TOKEN = ["/shop/basket/", "/shop/account/", "/shop/prices/", "/shop/rest/orders/"]
+TAKE_A_TOKEN = ["/shop/basket/", "/shop/account/", "/shop/prices/", "/shop/rest/orders/", "/shop/rest/gifts/"]
 OWNER = "WHERE id = (SELECT user_id FROM secure_auth_session WHERE id = %s)"
 PUBLIC = ["/shop/window/", "/shop/catalogue/", "/shop/rest/offers/"]
 

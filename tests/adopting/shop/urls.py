@@ -22,6 +22,7 @@ urlpatterns = [
     path("rest/ledger/", views.Ledger.as_view()),
     path("rest/offers/", views.Offers.as_view()),
     path("rest/wishes/", views.Wishes.as_view()),
+    path("rest/gifts/", views.Gifts.as_view()),
     path("rest/last-pieces/", views.LastPieces.as_view()),
     path("rest/busy/", views.Busy.as_view()),
     path("rest/odd/<str:what>/", views.Odd.as_view()),

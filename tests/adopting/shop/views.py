@@ -128,6 +128,17 @@ class Wishes(APIView):
         return Response(who(request))
 
 
+@public
+class Gifts(APIView):
+    """Exempt, and yet for who proved it lately."""
+
+    permission_classes = [FreshLogin]
+
+    def get(self, request: Request) -> Response:
+        signed: Any = request.auth
+        return Response({**who(request), "session": signed.session.id})
+
+
 class SoldOut(APIException):
     status_code = 409
     default_detail = "Somebody else was faster."

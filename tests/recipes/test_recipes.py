@@ -102,9 +102,14 @@ def test_nginx_tells_the_service_who_asks(serve: Serve, service: Server, visitor
     expect(recipe.request("POST", "/", leaving.access), 200)
     expect(visitor.post("logout/", None, leaving.access), 204)
     lie = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+    trace = secrets.token_hex(16)
+    lie["traceparent"] = f"00-{trace}-{trace[:16]}-01"
     assert recipe.request("GET", "/", leaving.access, address="127.0.0.2", **lie).status_code == 401
     (refused,) = events(service, type="token.refused", session=leaving.session_id)
     assert refused.ip == "127.0.0.2"
+    written = service.logs()
+    assert refused.id in written
+    assert trace not in written
 
 
 def test_nginx_takes_no_cookie(serve: Serve, visitor: Client, person: Person) -> None:

@@ -43,6 +43,7 @@ from webauthn.helpers.structs import (
 
 from mfa.ceremonies import CEREMONY_SECONDS
 from mfa.models import Passkey
+from mfa.plain_cbor import demand_plain_attestation, demand_plain_authenticator_data
 
 HANDLE_BYTES = 64
 MOST_CREDENTIAL_ID_BYTES = 1023  # section 7.1: longer ones are refused
@@ -171,6 +172,7 @@ def verify_registration(
         Refused.
     """
     try:
+        demand_plain_attestation(base64url_to_bytes(credential["response"]["attestationObject"]))
         verified = verify_registration_response(
             credential=dict(credential),
             expected_challenge=base64url_to_bytes(challenge),
@@ -224,6 +226,7 @@ def verify_assertion(
     if credential["response"].get("userHandle") not in (None, passkey.user_handle):
         raise Refused("another account's user handle")
     try:
+        demand_plain_authenticator_data(base64url_to_bytes(credential["response"]["authenticatorData"]))
         verified = verify_authentication_response(
             credential=dict(credential),
             expected_challenge=base64url_to_bytes(challenge),

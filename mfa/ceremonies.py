@@ -50,6 +50,12 @@ def find_ceremony(holder: Holder, challenge: str, *, now: datetime) -> Ceremony 
     return _of(holder).filter(challenge=challenge, expires_at__gt=now).first()
 
 
+def handle_under_way(user_id: str, *, now: datetime) -> str:
+    """The user handle of passkeys that an account is making now, in whatever session; empty where it makes none."""
+    making = Ceremony.objects.filter(user_id=user_id, purpose=Ceremony.Purpose.BIND, expires_at__gt=now)
+    return making.values_list("user_handle", flat=True).first() or ""
+
+
 def spend_ceremony(ceremony: Ceremony) -> bool:
     """Use up a challenge: one conditional DELETE; False when it was shown before."""
     return bool(Ceremony.objects.filter(pk=ceremony.pk).delete()[0])

@@ -91,9 +91,14 @@ def new_passkey(user: User, name: str, ceremony: Ceremony, made: webauthn.NewCre
 
 
 def offer_creation(user: User, *, session_id: str, now: datetime) -> webauthn.Json:
-    """Options for a new passkey, under a challenge of this session. All of an account share one user handle."""
+    """Options for a new passkey, under a challenge of this session and the account's lock.
+
+    All passkeys of an account share one user handle, those that are under way too: an authenticator whose answer was
+    lost then replaces what it made instead of keeping a second account for the same person.
+    """
     present = passkeys_of(user.pk)
-    handle = present[0].user_handle if present else webauthn.create_handle()
+    handle = present[0].user_handle if present else ceremonies.handle_under_way(user.pk, now=now)
+    handle = handle or webauthn.create_handle()
     holder = Holder(user.pk, Ceremony.Purpose.BIND, session_id)
     ceremony = ceremonies.open_ceremony(holder, now=now, user_handle=handle)
     return webauthn.creation_options(

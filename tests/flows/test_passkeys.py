@@ -56,6 +56,20 @@ def test_options_of_a_new_passkey(client: Client) -> None:
     assert again["challenge"] != options["challenge"]
 
 
+def test_first_passkeys_that_are_made_at_once_share_a_user_handle(client: Client) -> None:
+    person = client.sign_up()
+    elsewhere = client.sign_in(Person(person.email, authenticator=person.authenticator))
+    begun = [passkeys.creation_options(client, one) for one in (person, elsewhere, person)]
+    for options in begun[::2]:
+        passkey = Passkey(client.server.origin)
+        expect(passkeys.bind(client, person, passkey.make(options)), 201)
+        passkeys.step_up(client, person, passkey)
+    begun.append(passkeys.creation_options(client, person))
+    assert len({options["user"]["id"] for options in begun}) == 1
+    stranger = client.sign_up()
+    assert passkeys.creation_options(client, stranger)["user"]["id"] != begun[0]["user"]["id"]
+
+
 @pytest.mark.parametrize("algorithm", [ES256, EDDSA, RS256])
 def test_each_algorithm_and_a_counter(client: Client, algorithm: int) -> None:
     person = client.sign_up()

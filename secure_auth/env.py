@@ -21,6 +21,7 @@ from throttling.stores.location import parse_location
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 MASTER_KEY_BYTES = 32
 PORTS = {"http": 80, "https": 443}
+WRITTEN_ORIGIN = re.compile(r"[a-zA-Z]+://[a-zA-Z0-9._:\[\]-]*(?<!:)")
 MOST_LETTERS = 64
 MOST_DIGITS = 20  # of thousands of them Python makes no number
 
@@ -150,8 +151,9 @@ def _parse_origin(name: str, given: str) -> str:
         bare = bare and not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
     except ValueError:
         bare = False
-    is_plain = value.isascii() and value.isprintable() and " " not in value and not value.endswith(":")
-    if not bare or not is_plain:
+    if not bare or not WRITTEN_ORIGIN.fullmatch(
+        value
+    ):  # no pattern: origins are compared, nothing is matched
         raise refuse(name, "must be an origin such as https://auth.example.com")
     return value
 

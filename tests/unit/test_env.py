@@ -75,6 +75,18 @@ def test_origin_is_a_bare_origin(given: Given) -> None:
 
 
 @pytest.mark.parametrize(
+    "host", ["*.example.com", "exa%6dple.com", 'a"b.example', "a<b>.example", "a,b.example"]
+)
+def test_origin_is_no_pattern_and_has_a_hosts_characters(given: Given, host: str) -> None:
+    """One that no browser sends is taken for a promise: it would never match."""
+    given(f"https://{host}")
+    refused(env.origin, "")
+    for plain in ("https://app_1.example.com", "https://[2001:db8::1]:8443", "HTTPS://A.example", "http://a"):
+        given(plain)
+        assert env.origin(NAME, "") == plain
+
+
+@pytest.mark.parametrize(
     ("url", "is_ours"),
     [
         ("http://localhost:8000", True),

@@ -13,7 +13,6 @@ Grams are of ASCII letters without regard to case. Left out are those that ids a
 """
 
 import re
-import time
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -21,6 +20,7 @@ from typing import Final
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from audit import clocks
 from audit.filters import id_prefix
 from audit.queries import LOG_SHIFT, WITH_PERSONAL
 from audit.words import searched
@@ -114,7 +114,7 @@ def _doubt_late() -> int:
 
 def _add_blocks() -> int:
     """Blocks, still without grams, over events that are old enough."""
-    settled = id_prefix(int((time.time() - SETTLE_SECONDS) * 1000))
+    settled = id_prefix(int((clocks.earlier_now().timestamp() - SETTLE_SECONDS) * 1000))
     begin = frontier()
     with connection.cursor() as cursor:
         cursor.execute(

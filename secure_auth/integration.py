@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
-from audit import checkpoints, cosignatures, notes, tree
+from audit import checkpoints, clocks, cosignatures, notes, tree
 from audit.append import NewEvent, append_collapsed
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.integrate import Integrator, start_log
@@ -264,5 +263,6 @@ def _public(key: OpenKey) -> bytes:
 
 def thin_out() -> None:
     """Drop checkpoints that newer ones vouch for."""
-    cosignatures.thin_out(timezone.now())
-    checkpoints.thin_out(timezone.now())
+    now = clocks.earlier_now()
+    cosignatures.thin_out(now)
+    checkpoints.thin_out(now)

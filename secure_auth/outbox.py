@@ -19,6 +19,7 @@ from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from audit import clocks
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason
 from secure_auth import letters, metrics
@@ -203,7 +204,7 @@ def _act_on_dead(message_id: str, kind: EventType, note: str) -> int:
 def prune_sent(*, older_than_seconds: int = 7 * 86400) -> int:
     """Drop rows of mails sent long ago."""
     with transaction.atomic():
-        cutoff = timezone.now() - timedelta(seconds=older_than_seconds)
+        cutoff = clocks.earlier_now() - timedelta(seconds=older_than_seconds)
         return OutboxMessage.objects.filter(sent_at__lt=cutoff).delete()[0]
 
 

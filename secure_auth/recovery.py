@@ -6,7 +6,7 @@ signs in, cancels nothing: a thief who has the factor must not keep its owner fr
 
 Whoever settles a waiting reset holds the account's lock and wins one conditional UPDATE: of a link, an admin and the
 worker that come at once, one does. It never takes effect before the second mail was written and its lead has passed,
-however long no worker ran (OWASP ASVS 6.4.4; NIST SP 800-63B-4 section 4.2).
+however long no worker ran and whichever clock is wrong (OWASP ASVS 6.4.4; NIST SP 800-63B-4 section 4.2).
 """
 
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from audit import clocks
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from mfa.models import FACTORS
@@ -50,7 +51,7 @@ def reset_mfa(*, user: User, actor: Actor) -> datetime | None:
             refusal = Refused(f"a reset is waiting already and takes effect at {when} UTC", Reason.PENDING)
             append(refusal_event(EventType.MFA_RESET_REQUEST, user.pk, actor, refusal.reason))
         else:
-            effective_at = _begin_waiting(user, actor, now)
+            effective_at = _begin_waiting(user, actor, clocks.later_now())
     if refusal:
         raise refusal
     return effective_at
@@ -173,7 +174,7 @@ def cancel_because_disabled(user: User, actor: Actor, now: datetime) -> list[New
 
 def act_due() -> int:
     """Send the second mails that are due and let what has waited take effect; how many. For the worker."""
-    now = timezone.now()
+    now = clocks.earlier_now()
     waiting = FactorReset.objects.filter(settled_at=None)
     silent = waiting.filter(reminded_at=None, remind_at__lte=now).values_list("pk", flat=True)
     done = sum(_remind(pk, now) for pk in silent[:BATCH])

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
-from audit import removal
+from audit import clocks, removal
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason
 from audit.removal import EPOCH, Bodies, Promise
@@ -31,13 +30,8 @@ class Pruned:
 
 
 def moment_ago(age: timedelta) -> datetime:
-    """By the earlier of this machine's clock and PostgreSQL's: one that is ahead would take what is young, for good."""
-    now = timezone.now()
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT clock_timestamp()")
-            now = min(now, cursor.fetchone()[0])
-    return now - age
+    """By the clock that is behind: one that is ahead would take what is young, for good."""
+    return clocks.earlier_now() - age
 
 
 def count(before: datetime) -> int:

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from audit import clocks
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Severity, Source
 from secure_auth import digest_bearers, factors, keys
@@ -43,7 +44,7 @@ def rotate(*, purpose: str, source: Source) -> Rotated:
     Raises:
         Refused: somebody may still hold a JWKS without the next key.
     """
-    now = timezone.now()
+    now = clocks.earlier_now()
     with transaction.atomic():
         ring = _lock(purpose)
         wait = settings.JWKS_MAX_AGE_SECONDS - (now - ring[Key.State.NEXT].created_at).total_seconds()
@@ -84,7 +85,7 @@ def compromise(*, kid: str, source: Source) -> tuple[Rotated, int]:
 
 def destroy_outlived() -> int:
     """Destroy retired signing keys whose last token is dead; how many. For the worker."""
-    now = timezone.now()
+    now = clocks.earlier_now()
     keys.note_token_seconds()
     retired = Key.objects.filter(
         purpose=Key.Purpose.SIGNING, state=Key.State.RETIRED, retired_at__isnull=False
@@ -98,7 +99,7 @@ def destroy_outlived() -> int:
 
 def destroy_unborne() -> int:
     """Destroy retired digest keys that nothing bears any more; how many. For the worker."""
-    now = timezone.now()
+    now = clocks.earlier_now()
     retired = Key.objects.filter(purpose=Key.Purpose.DIGEST, state=Key.State.RETIRED)
     unborne = [key.kid for key in retired if not digest_bearers.is_borne(key, now)]
     if not unborne:
@@ -128,7 +129,7 @@ def _lock(purpose: str) -> Keys:
 
 def _promote(ring: Keys, *, reason: Reason, now: datetime, source: Source) -> Rotated:
     old, new = ring[Key.State.ACTIVE], ring[Key.State.NEXT]
-    old.state, old.retired_at = Key.State.RETIRED, now
+    old.state, old.retired_at = Key.State.RETIRED, clocks.later_now()
     old.save(update_fields=["state", "retired_at"])
     new.state, new.activated_at = Key.State.ACTIVE, now
     new.save(update_fields=["state", "activated_at"])

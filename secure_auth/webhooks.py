@@ -26,6 +26,7 @@ from django.db import close_old_connections, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from audit import clocks
 from audit.append import NewEvent, append
 from audit.detections.reading import summarize
 from audit.detections.tables import Detection, WebhookMessage
@@ -250,4 +251,4 @@ def retry(message_id: str, *, note: str) -> bool:
 
 def prune_sent() -> int:
     """Drop rows of messages taken long ago."""
-    return WebhookMessage.objects.filter(sent_at__lt=timezone.now() - KEEP_SENT).delete()[0]
+    return WebhookMessage.objects.filter(sent_at__lt=clocks.earlier_now() - KEEP_SENT).delete()[0]

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import Error, close_old_connections, connection
 from django.utils import timezone
 
-from audit import tallies, textindex
+from audit import clocks, tallies, textindex
 from audit.append import close_tallies
 from audit.summary import advance as advance_summary
 from mfa import ceremonies
@@ -183,7 +183,7 @@ def prune() -> None:
     """Delete what is over: limits, windows of floods, tokens, pending logins, challenges, registrations, sessions,
     devices, sent mail, checkpoints. A fault of one step keeps no other from its work.
     """
-    now = timezone.now()
+    now = clocks.earlier_now()
     ended, unanswered = now - KEEP_ENDED, now - KEEP_ENDED - timedelta(seconds=settings.CONFIRM_LINK_SECONDS)
     steps: dict[str, Callable[[], object]] = {
         "limits": limiter.prune,

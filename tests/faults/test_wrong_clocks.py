@@ -1,0 +1,97 @@
+"""One node's clock is wrong by months: nothing ends, is destroyed or takes effect for all by that clock alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.resets import id_of, is_waiting, told
+from tests.client import Client, Person, expect
+from tests.conftest import new_address
+from tests.server import Server, running_server
+
+LONG_AGO = "2020-01-01 00:00:00+00:00"
+DAYS = 100
+BY_A_WRONG_CLOCK = """
+import time
+from datetime import timedelta
+from django.core.management import call_command
+from django.utils import timezone
+from secure_auth import recovery, worker
+timezone.now = lambda now=timezone.now: now() + timedelta(days={days})
+time.time = lambda now=time.time: now() + {days} * 86400
+{call}
+"""
+WORK = "recovery.act_due(); worker.prune()"
+SOON = "UPDATE secure_auth_factorreset SET reminded_at = created_at, effective_at = now() + interval '1 hour'"
+AGE = "SELECT extract(epoch FROM now() - {column}) FROM {table} WHERE {which}"
+
+
+@pytest.fixture(scope="module")
+def unled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service whose worker the tests play: beside the embedded database there is one clock."""
+    directory: Path = tmp_path_factory.mktemp("clocks")
+    environment = {"RESET_MFA_DELAY_SECONDS": "7200"}
+    with running_server("postgres", directory, worker=False, environment=environment) as server:
+        yield server
+
+
+@pytest.fixture
+def visitor(unled: Server) -> Iterator[Client]:
+    client = Client(unled, new_address())
+    yield client
+    client.close()
+
+
+def act(server: Server, call: str, *, days: int) -> str:
+    script = BY_A_WRONG_CLOCK.format(days=days, call=call)
+    done = server.manage("shell", "--no-imports", "-c", script, check=False)
+    return done.stdout + done.stderr
+
+
+def reset(person: Person) -> str:
+    return f"call_command('reset_mfa', {person.email!r}, reason='phone lost')"
+
+
+def age_seconds(server: Server, column: str, table: str, which: str) -> float:
+    return float(server.rows(AGE.format(column=column, table=table, which=which))[0][0])
+
+
+def test_worker_that_is_ahead_destroys_no_key_and_deletes_no_session(unled: Server, visitor: Client) -> None:
+    person = visitor.create_person()
+    unled.rows("UPDATE secure_auth_key SET created_at = %s WHERE state = 'next'", [LONG_AGO])
+    unled.manage("rotate_keys")
+    act(unled, WORK, days=DAYS)
+    assert unled.rows("SELECT 1 FROM secure_auth_key WHERE state = 'retired' AND purpose = 'signing'")
+    person.keep(expect(visitor.refresh(person.refresh), 200))
+
+
+def test_worker_that_is_ahead_hastens_no_reset(unled: Server, visitor: Client) -> None:
+    person = visitor.create_person()
+    user = id_of(visitor, person)
+    unled.manage("reset_mfa", person.email, "--reason", "phone lost")
+    unled.rows(f"{SOON} WHERE user_id = %s", [user])
+    act(unled, WORK, days=DAYS)
+    assert is_waiting(unled, user)
+    assert told(unled, user) == [("reset_request", "by_command")]
+
+
+def test_reset_asked_for_by_a_clock_that_is_behind_waits_as_long(unled: Server, visitor: Client) -> None:
+    person = visitor.create_person()
+    user = id_of(visitor, person)
+    assert "unless cancelled" in act(unled, reset(person), days=-DAYS)
+    assert (
+        -7200 <= age_seconds(unled, "effective_at", "secure_auth_factorreset", f"user_id = '{user}'") < -7000
+    )
+
+
+def test_key_that_others_may_not_know_is_not_used_sooner_by_a_clock_that_is_ahead(unled: Server) -> None:
+    unled.rows("UPDATE secure_auth_key SET created_at = now() WHERE state = 'next'")
+    assert "too young" in act(unled, "call_command('rotate_keys')", days=DAYS)
+
+
+def test_key_retired_by_a_clock_that_is_behind_lives_as_long(unled: Server) -> None:
+    unled.rows("UPDATE secure_auth_key SET created_at = %s WHERE state = 'next'", [LONG_AGO])
+    assert "active" in act(unled, "call_command('rotate_keys')", days=-1)
+    newest = "purpose = 'signing' ORDER BY retired_at DESC NULLS LAST LIMIT 1"
+    assert age_seconds(unled, "retired_at", "secure_auth_key", newest) < 60

@@ -26,7 +26,7 @@ from audit.append import NewEvent, append
 from audit.checks import missing_triggers
 from audit.events import SYSTEM, EventType, Outcome, Reason
 from audit.owned import open_owned
-from secure_auth import integration, keys, letters
+from secure_auth import clock_watch, integration, keys, letters
 from secure_auth.errors import first_line
 from secure_auth.models import Key
 
@@ -58,6 +58,7 @@ def prepare() -> None:
             keys.note_token_seconds()
             integration.ensure_log()
         keys.read_rings()
+        clock_watch.tell()
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     except Error as error:

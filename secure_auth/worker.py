@@ -23,6 +23,7 @@ from audit.append import close_tallies
 from audit.summary import advance as advance_summary
 from mfa import ceremonies
 from secure_auth import (
+    clock_watch,
     detections,
     erasure,
     familiar,
@@ -126,7 +127,7 @@ def run(stop: Stop) -> None:
     """Work until told to stop."""
     publisher = Publisher()
     attempt(Duty("confirm", publisher.confirm))
-    lead = Lead()
+    lead, clock = Lead(), Duty("clock", clock_watch.Watch().look)
     lead.renew()
     threads = [
         threading.Thread(target=_repeat, args=(duty, lead, stop), name=duty.name, daemon=True)
@@ -137,6 +138,7 @@ def run(stop: Stop) -> None:
     try:
         while not stop.wait(RENEW_SECONDS):
             lead.renew()
+            attempt(clock)
             close_old_connections()
     finally:
         stop.set()

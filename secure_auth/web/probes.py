@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
-from secure_auth import integration
+from secure_auth import clock_watch, integration
 from secure_auth import metrics as counters
 from secure_auth.errors import invalid_token, missing_token
 from secure_auth.plain_views import safe_methods
@@ -89,7 +89,7 @@ def note_untrusted_forwarding() -> None:
 
 
 def _warnings() -> list[str]:
-    return [*_forwarding_warnings(), *_log_warnings()]
+    return [*_forwarding_warnings(), *_log_warnings(), *clock_watch.warnings()]
 
 
 def _log_warnings() -> list[str]:

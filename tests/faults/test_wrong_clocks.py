@@ -1,5 +1,6 @@
 """One node's clock is wrong by months: nothing ends, is destroyed or takes effect for all by that clock alone."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,15 @@ time.time = lambda now=time.time: now() + {days} * 86400
 {call}
 """
 WORK = "recovery.act_due(); worker.prune()"
+TELL = """
+import json
+from django.test import RequestFactory
+from secure_auth import metrics, startup
+from secure_auth.web.probes import readyz
+startup.prepare()
+print(json.loads(readyz(RequestFactory().get("/readyz")).content)["warnings"])
+print([line for line in metrics.expose().decode().splitlines() if line.startswith("secure_auth_clock_ahead_seconds ")])
+"""
 SOON = "UPDATE secure_auth_factorreset SET reminded_at = created_at, effective_at = now() + interval '1 hour'"
 AGE = "SELECT extract(epoch FROM now() - {column}) FROM {table} WHERE {which}"
 
@@ -95,3 +105,16 @@ def test_key_retired_by_a_clock_that_is_behind_lives_as_long(unled: Server) -> N
     assert "active" in act(unled, "call_command('rotate_keys')", days=-1)
     newest = "purpose = 'signing' ORDER BY retired_at DESC NULLS LAST LIMIT 1"
     assert age_seconds(unled, "retired_at", "secure_auth_key", newest) < 60
+
+
+def test_node_tells_that_its_clock_differs(unled: Server) -> None:
+    for days, side in ((DAYS, "ahead of"), (-DAYS, "behind")):
+        told = act(unled, TELL, days=days)
+        assert "clock.differs" in told
+        assert f"this node's clock is {DAYS * 86400} seconds {side} the database's" in told
+        (seconds,) = re.findall(r"secure_auth_clock_ahead_seconds (\S+?)'", told)
+        assert round(float(seconds)) == days * 86400
+
+
+def test_node_whose_clock_is_in_step_warns_of_nothing(unled: Server) -> None:
+    assert act(unled, TELL, days=0).splitlines() == ["[]", "['secure_auth_clock_ahead_seconds 0.0']"]

@@ -2,7 +2,8 @@
 
 On PostgreSQL a lease that its holder renews, so that one that was stopped or cut off loses it after LEASE_SECONDS;
 beside the embedded database a flock, which the kernel frees when its holder dies. The lead only saves work: what a
-former leader still does when it wakes must be harmless by itself.
+former leader still does when it wakes must be harmless by itself. A lease that ends later than one taken now was
+written before the database's clock was set back: it is none, for its holder may be gone and would lead until that time.
 """
 
 import fcntl
@@ -25,7 +26,8 @@ _TAKE = """
 INSERT INTO secure_auth_lease (name, holder, expires_at)
 VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s))
 ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, expires_at = EXCLUDED.expires_at
- WHERE secure_auth_lease.holder = EXCLUDED.holder OR secure_auth_lease.expires_at < clock_timestamp()"""
+ WHERE secure_auth_lease.holder = EXCLUDED.holder
+    OR secure_auth_lease.expires_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => %s)"""
 
 
 class Lead:
@@ -57,7 +59,7 @@ class Lead:
 
     def _take_lease(self) -> bool:
         with connection.cursor() as cursor:
-            cursor.execute(_TAKE, [NAME, self._holder, LEASE_SECONDS])
+            cursor.execute(_TAKE, [NAME, self._holder, LEASE_SECONDS, LEASE_SECONDS])
             return bool(cursor.rowcount)
 
     def _take_file(self) -> bool:

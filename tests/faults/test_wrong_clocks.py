@@ -107,6 +107,16 @@ def test_key_retired_by_a_clock_that_is_behind_lives_as_long(unled: Server) -> N
     assert age_seconds(unled, "retired_at", "secure_auth_key", newest) < 60
 
 
+def test_lead_of_a_worker_that_died_before_the_database_clock_was_set_back_ends(unled: Server) -> None:
+    """As by a fail-over to a standby whose clock is behind."""
+    lease = "INSERT INTO secure_auth_lease VALUES ('worker', 'dead', clock_timestamp() + interval %s)"
+    for ends, led in (("1 hour", True), ("4 seconds", False), ("-1 second", True)):
+        unled.rows("DELETE FROM secure_auth_lease")
+        unled.rows(lease.replace("%s", f"'{ends}'"))
+        script = "from secure_auth.lead import Lead; print(Lead().renew())"
+        assert unled.manage("shell", "--no-imports", "-c", script).stdout.split() == [str(led)]
+
+
 def test_node_tells_that_its_clock_differs(unled: Server) -> None:
     for days, side in ((DAYS, "ahead of"), (-DAYS, "behind")):
         told = act(unled, TELL, days=days)

@@ -252,11 +252,12 @@ def end_session(session: Session, *, reason: str, now: datetime) -> bool:
 
 
 def end_sessions(user_id: str, *, reason: str, now: datetime, keep: str = "") -> list[str]:
-    """End all live sessions of an account but `keep`; their ids."""
-    # Idle ones too: a refresh whose clock is behind might keep one alive.
-    own = Session.objects.filter(user_id=user_id, revoked_at=None, expires_at__gt=now)
-    locked = own.exclude(pk=keep).order_by("pk").select_for_update()
-    ids = [session.id for session in locked]
-    if ids:
-        Session.objects.filter(pk__in=ids).update(revoked_at=now, revoke_reason=reason)
-    return ids
+    """End all sessions of an account but `keep`; the ids of those that were live until now.
+
+    Idle and old ones too: to a node whose clock is behind they are live, and a refresh might keep one alive.
+    """
+    own = Session.objects.filter(user_id=user_id, revoked_at=None).exclude(pk=keep)
+    found = {session.id: session.expires_at for session in own.order_by("pk").select_for_update()}
+    if found:
+        Session.objects.filter(pk__in=found).update(revoked_at=now, revoke_reason=reason)
+    return [id_ for id_, expires_at in found.items() if expires_at > now]

@@ -95,6 +95,13 @@ def test_reset_asked_for_by_a_clock_that_is_behind_waits_as_long(unled: Server, 
     )
 
 
+def test_sessions_ended_by_a_clock_that_is_ahead_are_ended_for_all(unled: Server, visitor: Client) -> None:
+    person = visitor.create_person()
+    act(unled, f"call_command('revoke_sessions', {person.email!r}, reason='stolen')", days=DAYS)
+    assert visitor.me(person.access).status_code == 401
+    assert visitor.refresh(person.refresh).status_code == 401
+
+
 def test_key_that_others_may_not_know_is_not_used_sooner_by_a_clock_that_is_ahead(unled: Server) -> None:
     unled.rows("UPDATE secure_auth_key SET created_at = now() WHERE state = 'next'")
     assert "too young" in act(unled, "call_command('rotate_keys')", days=DAYS)

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from audit import removal
+from audit import clocks, removal
 from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason, Source
 from audit.validation import MAX_IDS
@@ -106,7 +106,7 @@ def finish_deletions() -> bool:
 
     It waits until requests that read the account before are over. A run that was interrupted is finished by the next.
     """
-    settled = timezone.now() - timedelta(seconds=SETTLE_SECONDS)
+    settled = clocks.earlier_now() - timedelta(seconds=SETTLE_SECONDS)
     is_settled = Q(disabled_at=None) | Q(disabled_at__lt=settled)
     row = User.objects.filter(is_settled, email_key__startswith=DELETED).order_by("pk").first()
     if row is None:

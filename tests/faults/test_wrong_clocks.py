@@ -102,6 +102,18 @@ def test_sessions_ended_by_a_clock_that_is_ahead_are_ended_for_all(unled: Server
     assert visitor.refresh(person.refresh).status_code == 401
 
 
+def test_worker_that_is_ahead_erases_nobody_whose_requests_may_be_under_way(
+    unled: Server, visitor: Client
+) -> None:
+    """What such a request appends afterwards would name its account for good."""
+    person = visitor.create_person()
+    user = id_of(visitor, person)
+    expect(visitor.delete("me/", person.access, json={"current_password": person.password}), 204)
+    unled.rows("UPDATE secure_auth_user SET disabled_at = now() + interval '1 minute' WHERE id = %s", [user])
+    act(unled, "from secure_auth import erasure; erasure.finish_deletions()", days=DAYS)
+    assert unled.rows("SELECT 1 FROM secure_auth_user WHERE id = %s", [user])
+
+
 def test_key_that_others_may_not_know_is_not_used_sooner_by_a_clock_that_is_ahead(unled: Server) -> None:
     unled.rows("UPDATE secure_auth_key SET created_at = now() WHERE state = 'next'")
     assert "too young" in act(unled, "call_command('rotate_keys')", days=DAYS)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -31,6 +32,7 @@ from secure_auth.errors import first_line
 from secure_auth.models import Key
 
 START_LOCK = 0x5EC0_57A7
+OWN_APPS = ("audit", "mfa", "secure_auth", "throttling")
 
 
 def prepare() -> None:
@@ -53,6 +55,7 @@ def prepare() -> None:
         reach_database()
         with _start_lock():
             _migrate()
+            _ensure_rights()
             _ensure_master_key()
             _ensure_rings()
             keys.note_token_seconds()
@@ -130,8 +133,41 @@ def _start_lock() -> Iterator[None]:
 
 def _migrate() -> None:
     executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return
+    try:
         call_command("migrate", interactive=False, verbosity=0)
+    except Error as error:
+        if isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
+            raise CommandError(
+                f"migrations are to be run, and this role may not ({first_line(error)}): "
+                "run `migrate` as the owner of the tables"
+            ) from error
+        raise
+
+
+def _ensure_rights() -> None:
+    """What a migration made is its role's: one closed to us would fail duty by duty beside a node that is ready.
+
+    Raises:
+        CommandError: the serving role has no right to some; one line names them.
+    """
+    if connection.vendor != "postgresql":
+        return
+    tables = sorted(
+        {model._meta.db_table for label in OWN_APPS for model in apps.get_app_config(label).get_models()}
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name FROM unnest(%s::text[]) name "
+            "WHERE NOT has_table_privilege(quote_ident(name), 'SELECT') ORDER BY name",
+            [tables],
+        )
+        closed = [name for (name,) in cursor]
+    if closed:
+        raise CommandError(
+            f"this database role may not read {', '.join(closed)}: grant it its rights again, as after each migration"
+        )
 
 
 def _ensure_master_key() -> None:

@@ -38,7 +38,7 @@ def as_user(url: str, user: str, password: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, psycopg.Connection]]:
     """Two nodes: one of the owner of the tables, without a worker, and then one that has no such rights."""
     name, password = f"sa_test_{secrets.token_hex(6)}", secrets.token_hex(16)
     with running_server("postgres+redis", tmp_path_factory.mktemp("rights"), worker=False) as server:
@@ -54,11 +54,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                     "REDIS_URL": as_user(counts, name, password),
                 }
                 server.start_node()
-                yield server
+                yield server, connection
             finally:
                 server.stop()
                 admin.execute_command("ACL", "DELUSER", name)
                 connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}".encode())
+
+
+@pytest.fixture(scope="module")
+def service(stage: tuple[Server, psycopg.Connection]) -> Server:
+    return stage[0]
+
+
+@pytest.fixture(scope="module")
+def owner(stage: tuple[Server, psycopg.Connection]) -> psycopg.Connection:
+    return stage[1]
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +143,37 @@ def test_prune_refuses_before_it_has_done_anything(service: Server) -> None:
     assert "may not delete from audit_event: nothing was done" in done.stderr
     assert service.rows("SELECT count(*) FROM audit_event WHERE type = 'audit.prune'") == before
     assert service.rows("SELECT count(*) FROM audit_retention") == [(0,)]
+
+
+def said_at_start(service: Server) -> str:
+    done = service.manage("create_client", "never", check=False)
+    assert done.returncode
+    (line,) = [one for one in done.stderr.splitlines() if not one.startswith("{")]
+    return line
+
+
+def test_table_that_was_not_granted_is_named_instead_of_a_start(
+    service: Server, owner: psycopg.Connection
+) -> None:
+    role, table = urlsplit(service.environment["DATABASE_URL"]).username, "secure_auth_invitation"
+    owner.execute(f"REVOKE ALL ON {table} FROM {role}".encode())
+    try:
+        line = said_at_start(service)
+    finally:
+        owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role}".encode())
+    assert line.startswith(f"CommandError: this database role may not read {table}: grant it")
+
+
+def test_migration_that_the_role_may_not_run_is_told_with_what_to_do(
+    service: Server, owner: psycopg.Connection
+) -> None:
+    newest = "SELECT max(id) FROM django_migrations WHERE app = 'secure_auth'"
+    (row,) = owner.execute(
+        f"DELETE FROM django_migrations WHERE id = ({newest}) RETURNING app, name, applied".encode()
+    ).fetchall()
+    try:
+        line = said_at_start(service)
+    finally:
+        owner.execute("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, %s)", row)
+    assert line.startswith("CommandError: migrations are to be run, and this role may not (")
+    assert line.endswith("): run `migrate` as the owner of the tables")

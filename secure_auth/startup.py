@@ -35,8 +35,8 @@ START_LOCK = 0x5EC0_57A7
 OWN_APPS = ("audit", "mfa", "secure_auth", "throttling")
 
 
-def prepare() -> None:
-    """Make this installation ready to serve, whatever its state.
+def prepare(*, begins: bool = True) -> None:
+    """Make this installation ready to serve, whatever its state. Where none is, make one only if that `begins` it.
 
     Raises:
         CommandError: it cannot be; one line says why.
@@ -51,8 +51,10 @@ def prepare() -> None:
         raise CommandError("MIDDLEWARE: Django's cache of the whole site must be off: cache single views")
     try:
         letters.check_templates()
-        _make_directories()
         reach_database()
+        if not begins and not _is_begun():
+            raise CommandError("no installation is here; give the service's environment")
+        _make_directories()
         with _start_lock():
             _migrate()
             _ensure_rights()
@@ -100,6 +102,13 @@ def reach_database() -> None:
         psycopg.connect(**connection.get_connection_params()).close()
     except psycopg.Error as error:
         raise CommandError(f"DATABASE_URL: the database is not usable: {first_line(error)}") from error
+
+
+def _is_begun() -> bool:
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite" and not Path(str(name)).exists():  # to look inside would make it
+        return False
+    return Key._meta.db_table in connection.introspection.table_names()
 
 
 def _make_directories() -> None:

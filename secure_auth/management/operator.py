@@ -1,6 +1,6 @@
 """What the operators' commands share: a ready service, one clear line instead of a traceback, who acts."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
@@ -21,11 +21,16 @@ def count_sessions(number: int) -> str:
 
 
 class OperatorCommand(LineCommand):
-    """A command that acts on the service. Subclasses implement act()."""
+    """A command that acts on the service. Subclasses implement act().
+
+    With another environment than the service's it would act on an empty installation of its own, and tell of success.
+    """
+
+    begins: ClassVar[bool] = False  # an installation, where none is
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare the installation and act; a refusal is one line and a non-zero status."""
-        startup.prepare()
+        startup.prepare(begins=self.begins)
         try:
             self.act(**options)
         except Refused as error:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +105,26 @@ def test_log_beside_a_disk_that_takes_no_writing_is_judged(installation: Server)
         assert installation.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")
     finally:
         kept.rmdir()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rotate_keys --master",
+        "prune --older-than 400d --yes",
+        "outbox",
+        "export_users",
+        "unlock ada@example.org",
+        "revoke_client 1",
+        "new_log --reason restored",
+        "axes_reset",
+    ],
+)
+def test_other_environment_than_the_services_is_told_and_makes_no_installation(
+    installation: Server, tmp_path: Path, line: str
+) -> None:
+    """Else an operator who forgets DATA_DIR is told that all is done, in an installation that nobody has."""
+    directory = tmp_path / "none"
+    told = said(installation, f"manage {line}", DATA_DIR=str(directory))
+    assert told == "CommandError: no installation is here; give the service's environment"
+    assert not directory.exists()

@@ -15,6 +15,7 @@ from secure_auth.management.operator import OperatorCommand
 class Command(OperatorCommand):
     """A client of introspection."""
 
+    begins = True
     help = (
         "Make a client that may introspect tokens and print its id and secret as one JSON object, this once."
     )

@@ -15,6 +15,7 @@ from secure_auth.management.operator import OperatorCommand
 class Command(OperatorCommand):
     """Make an account."""
 
+    begins = True
     help = "Make an account. The password is one line of standard input, or asked for at a terminal."
 
     def add_arguments(self, parser: CommandParser) -> None:

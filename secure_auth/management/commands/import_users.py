@@ -32,6 +32,7 @@ UNWRAPPED = (
 class Command(OperatorCommand):
     """Take accounts over from another system."""
 
+    begins = True
     help = (
         "Import accounts with their password hashes, TOTP secrets and roles: from CSV or JSON lines, from Django's "
         "'dumpdata auth.user', or from a Django project's database. Hashes are verified as they are and replaced at "

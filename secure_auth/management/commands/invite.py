@@ -13,6 +13,7 @@ from secure_auth.management.operator import OperatorCommand
 class Command(OperatorCommand):
     """Invite somebody."""
 
+    begins = True
     help = (
         "Mail somebody the right to make an account of this address. The link is in the mail only; an address that has "
         "an account gets none."

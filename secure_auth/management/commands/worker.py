@@ -10,6 +10,7 @@ class Command(OperatorCommand):
     """The background work."""
 
     answers = False
+    begins = True
     help = "Send mail, close tallies, prune what is over. May run on every node; one leads at a time."
 
     def act(self, **options: Any) -> None:

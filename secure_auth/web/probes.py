@@ -5,10 +5,11 @@ import hmac
 import time
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
-from secure_auth import clock_watch, integration
+from secure_auth import clock_watch, integration, keys
 from secure_auth import metrics as counters
 from secure_auth.errors import invalid_token, missing_token
 from secure_auth.plain_views import safe_methods
@@ -29,11 +30,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @safe_methods
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when the database answers, 503 when not. Without Redis the limits go on in the database."""
+    """200 when the database answers and the key rings open. Without Redis the limits go on in the database."""
     checks = {"database": "ok" if _database_answers() else "away"}
     if settings.REDIS_URL:
         checks["redis"] = "ok" if inspection.is_redis_up() else "away"
-    ready = checks["database"] == "ok"
+    if checks["database"] == "ok" and not _rings_open():
+        checks["keys"] = "closed"
+    ready = checks["database"] == "ok" and "keys" not in checks
     body = {"status": "ready" if ready else "unavailable", "checks": checks, "warnings": _warnings()}
     return JsonResponse(body, status=200 if ready else 503)
 
@@ -76,6 +79,17 @@ def _database_answers() -> bool:
     if not is_open:
         getattr(connection, "takes_no_writing", lambda: None)()  # a project may use Django's own backend
     return bool(is_open)
+
+
+def _rings_open() -> bool:
+    """Whether this node's master key is still theirs: where another sealed them meanwhile, it can judge no token."""
+    try:
+        keys.read_rings()
+    except ImproperlyConfigured:
+        return False
+    except Error:  # the database's trouble, and told as that
+        return True
+    return True
 
 
 def note_untrusted_forwarding() -> None:

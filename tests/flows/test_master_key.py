@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -60,6 +61,20 @@ def test_rings_are_sealed_anew_and_nobody_is_signed_out(backend: str, tmp_path: 
         use(server, person)
         with pytest.raises(ServerFailed, match="does not open the key rings"):
             start_with(server, MASTER_KEY=old)
+
+
+def test_node_that_was_left_with_the_old_key_is_not_ready(tmp_path: Path) -> None:
+    """Whoever balances load must not go on sending people to it: it can judge no token and sign none."""
+    old, new = new_key(), new_key()
+    environment = {"MASTER_KEY": old, "KEY_CACHE_SECONDS": "1"}
+    with running_server("sqlite", tmp_path, worker=False, environment=environment) as server:
+        with closing(Client(server, new_address())) as client:
+            assert seal_anew(server, new, old).endswith("sealed anew")
+            time.sleep(1.5)
+            answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["checks"] == {"database": "ok", "keys": "closed"}
+        start_with(server, MASTER_KEY=new)  # waits until it is ready
 
 
 def test_a_ring_of_neither_key_is_left_as_it_is(tmp_path: Path) -> None:

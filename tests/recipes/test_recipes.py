@@ -10,7 +10,7 @@ from tests.attacks.evidence import events
 from tests.client import Client, Person, expect
 from tests.recipes.conftest import REQUESTS_A_MINUTE
 from tests.recipes.kitchen import NEEDS, Recipe
-from tests.server import Server
+from tests.server import ROOT, Server
 
 pytestmark = pytest.mark.xdist_group("recipes")
 OWNER = "WHERE id = (SELECT user_id FROM secure_auth_session WHERE id = %s)"
@@ -110,6 +110,12 @@ def test_nginx_tells_the_service_who_asks(serve: Serve, service: Server, visitor
     written = service.logs()
     assert refused.id in written
     assert trace not in written
+
+
+def test_nginx_that_is_documented_passes_no_trace_of_a_stranger_on() -> None:
+    """What a trusted proxy names as a trace stands in the log lines: anybody could write into the operator's."""
+    for path in ("docs/running.md", "docs/recipes/nginx/secure-auth.conf"):
+        assert 'proxy_set_header traceparent "";' in (ROOT / path).read_text(), path
 
 
 def test_nginx_takes_no_cookie(serve: Serve, visitor: Client, person: Person) -> None:

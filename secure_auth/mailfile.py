@@ -19,9 +19,10 @@ class EmailBackend(BaseEmailBackend):
         """Write each message to a file of its own, readable by the owner alone."""
         directory = settings.DATA_DIR / "outbox"
         for message in email_messages:
-            stem = message.extra_headers["Message-ID"].strip("<>").partition("@")[0]
+            whole = message.message()
+            stem = str(whole["Message-ID"]).strip("<>").partition("@")[0]
             name = f"{timezone.now():%Y%m%dT%H%M%S.%f}-{stem}.eml"
-            content = message.message().as_bytes()
+            content = whole.as_bytes()
             draft = (
                 settings.DATA_DIR / f".{stem}.draft"
             )  # not in the outbox: nobody takes half a message for one

@@ -64,6 +64,11 @@ def test_wrong_arguments_are_one_line(installation: Server, arguments: tuple[str
         (r"printf '\377\376 nine green lamps\n' | manage create_user ada@example.org", "UTF-8"),
         (r"manage unlock $'ada\377@example.org'", "UTF-8"),
         ("manage create_client unheard >&-", "standard output is closed"),
+        ("EMAIL_URL=smtp://127.0.0.1:1 manage sendtestemail ada@example.org", "Connection refused"),
+        (
+            "EMAIL_URL='postmark://key@?api_url=http://127.0.0.1:1/' manage sendtestemail ada@example.org",
+            "the mail was not taken: AnymailRequestsAPIError",
+        ),
         ("manage outbox --retry ''", "not among the given up mails"),
         ("manage outbox --drop ''", "not among the given up mails"),
         ("manage create_client ' billing'", "no blank"),
@@ -128,3 +133,10 @@ def test_other_environment_than_the_services_is_told_and_makes_no_installation(
     told = said(installation, f"manage {line}", DATA_DIR=str(directory))
     assert told == "CommandError: no installation is here; give the service's environment"
     assert not directory.exists()
+
+
+def test_mail_that_is_sent_to_try_it_is_a_file_where_no_server_is(installation: Server) -> None:
+    before = set(installation.data_dir.glob("outbox/*"))
+    installation.manage("sendtestemail", "ada@example.org")
+    (file,) = set(installation.data_dir.glob("outbox/*")) - before
+    assert "To: ada@example.org" in file.read_text()

@@ -67,7 +67,8 @@ def prepare(*, begins: bool = True) -> None:
     except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     except Error as error:
-        raise CommandError(f"DATABASE_URL: the database is not usable: {first_line(error)}") from error
+        where = "DATABASE_URL" if settings.DATABASE_URL else "DATA_DIR"
+        raise CommandError(f"{where}: the database is not usable: {first_line(error)}") from error
     except OSError as error:
         raise CommandError(f"DATA_DIR is not usable: {error.strerror}: {error.filename}") from error
     missing = missing_triggers()

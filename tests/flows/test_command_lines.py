@@ -101,6 +101,14 @@ def test_database_that_fails_meanwhile_is_one_line(installation: Server) -> None
     assert told == "CommandError: the database is not usable: database or disk is full"
 
 
+def test_embedded_database_that_is_none_is_told_by_its_directory(
+    installation: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "secure_auth.sqlite3").write_bytes(b"no database" * 100)
+    told = said(installation, "manage create_client unheard", DATA_DIR=str(tmp_path))
+    assert told == "CommandError: DATA_DIR: the database is not usable: file is not a database"
+
+
 def test_log_beside_a_disk_that_takes_no_writing_is_judged(installation: Server) -> None:
     """A copy of evidence is mounted read-only: to judge it changes nothing."""
     installation.manage("create_client", "before")

@@ -60,6 +60,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
             return moved.now.astimezone(tz)
 
     monkeypatch.setattr("django.utils.timezone.now", lambda: moved.now)
+    monkeypatch.setattr("audit.clocks._now", lambda: [moved.now])
     monkeypatch.setattr(tokens, "time", SimpleNamespace(time=lambda: moved.now.timestamp()))
     monkeypatch.setattr(jwt.api_jwt, "datetime", Stopped)
     monkeypatch.setattr(rest_framework_simplejwt.utils, "datetime", Stopped)

@@ -1,6 +1,6 @@
 -- The algorithm of throttling/stores/bucket.py in Lua, name by name: whatever redis_rates.lua, with which this is one
 -- script, did not grant at once.
-local text, rules = stored, ARGV[3]
+local text, rules = redis.call('GET', KEYS[2]) or PLAIN, ARGV[3]
 local is_plain = string.byte(text) == string.byte(PLAIN)
 if call == 'rates' then
   local granted = is_plain and grant_rates(text, rules)

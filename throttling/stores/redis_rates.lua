@@ -15,8 +15,7 @@ local HEAD_AND_SLOT = HEAD .. 'I6I4'
 local pack, unpack, sub, floor, ceil = struct.pack, struct.unpack, string.sub, math.floor, math.ceil
 
 local call, identity = ARGV[1], ARGV[#ARGV]
-local clock, found = redis.call('TIME'), redis.call('MGET', KEYS[1], KEYS[2])
-local mark, stored = found[1], found[2] or PLAIN
+local clock, mark = redis.call('TIME'), redis.call('GET', KEYS[1])
 local now = clock[1] * 1000 + floor(clock[2] / 1000)
 
 -- A server is believed once it has counted for the longest window without losing anything. The mark names the server

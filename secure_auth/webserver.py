@@ -16,7 +16,6 @@ import time
 from typing import Any
 
 from django.conf import settings
-from django.core.wsgi import get_wsgi_application
 from django.db import Error, connection
 from django.urls import get_resolver
 from gunicorn.app.base import BaseApplication
@@ -28,6 +27,7 @@ from waitress import wasyncore
 from secure_auth import agents, connections, keys, metrics, passwords
 from secure_auth.balance import Balance
 from secure_auth.connections import Server
+from secure_auth.handler import make_application
 from secure_auth.stopping import release_signals, signals_held
 from secure_auth.supervisor import end_with_parent
 from secure_auth.threads import PATIENCE_SECONDS, Threads
@@ -125,7 +125,7 @@ class WebServer(BaseApplication):
 
     def load(self) -> Any:
         """The application, loaded once before the workers are forked: no first request pays for it."""
-        application = get_wsgi_application()
+        application = make_application()
         get_resolver().url_patterns  # noqa: B018 imports every view: a broken one stops the start
         passwords.dummy_hash()
         agents.describe_agent("")  # compiles the rules, once for all workers

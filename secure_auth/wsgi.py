@@ -2,12 +2,11 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
-
+from secure_auth.handler import make_application
 from secure_auth.logging_config import write_to_standard_output
 
 os.umask(0o077)  # of what this process writes nobody else reads anything
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
 
 write_to_standard_output()
-application = get_wsgi_application()
+application = make_application()

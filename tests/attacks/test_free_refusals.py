@@ -1,7 +1,8 @@
 """A source sends what is refused before any endpoint sees it, as often as it likes.
 
-Attacker: one source. Move: bodies of up to 1 MiB, which is too large, and a foreign `Host`. Refusal: each counts for
-the requests of the source like everything else, and beyond these the answer is 429.
+Attacker: one source. Move: bodies of up to 1 MiB, which is too large, a foreign `Host`, a Content-Type that Django
+cannot read. Refusal: each counts for the requests of the source like everything else, and beyond these the answer is
+429.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,6 +23,10 @@ MOVES: dict[str, tuple[Move, str]] = {
     "foreign host": (
         lambda client: client.get("me/", headers={"Host": "evil.example"}),
         "validation_failed",
+    ),
+    "charset that is none": (
+        lambda client: client.get("me/?a=1", headers={"Content-Type": "text/plain; charset=zlib"}),
+        "invalid_token",
     ),
 }
 

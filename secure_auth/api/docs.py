@@ -40,7 +40,10 @@ def _media_type(request: HttpRequest) -> str:
     wanted = request.GET.get("format")
     if wanted in ("json", "yaml"):
         return "application/json" if wanted == "json" else YAML_TYPES[0]
-    return request.get_preferred_type([*YAML_TYPES, *JSON_TYPES]) or YAML_TYPES[0]
+    try:
+        return request.get_preferred_type([*YAML_TYPES, *JSON_TYPES]) or YAML_TYPES[0]
+    except ValueError:  # an Accept that cannot be read (RFC 2231 parameters in a charset that is none)
+        return YAML_TYPES[0]
 
 
 @safe_methods

@@ -146,3 +146,10 @@ def test_malformed_token_is_invalid_everywhere(client: Client, bearer: str) -> N
     device = {"X-Device-Token": (bearer or "a" * 36 + ".x").encode("latin-1")}
     response = client.post("login/", {"email": new_email(), "password": SECRET}, headers=device)
     problem(response, "invalid_credentials")
+
+
+@parsing
+@pytest.mark.parametrize("accepted", ["text/html; q*=nothing''%41", "application/json; x*=nothing''%41, */*"])
+def test_unreadable_accept_of_the_schema_is_none(client: Client, accepted: str) -> None:
+    answer = client.get("/api/schema/", headers={"Accept": accepted})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/vnd.oai.openapi")

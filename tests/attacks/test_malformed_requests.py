@@ -153,3 +153,11 @@ def test_malformed_token_is_invalid_everywhere(client: Client, bearer: str) -> N
 def test_unreadable_accept_of_the_schema_is_none(client: Client, accepted: str) -> None:
     answer = client.get("/api/schema/", headers={"Accept": accepted})
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/vnd.oai.openapi")
+
+
+@parsing
+def test_too_many_fields_are_refused_without_a_line(client: Client) -> None:
+    fields = "&".join(f"a{number}=1" for number in range(60))
+    problem(client.get(f"/sign-in/?{fields}"), "validation_failed")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    problem(client.post("/sign-in/", content=fields.encode(), headers=headers), "validation_failed")

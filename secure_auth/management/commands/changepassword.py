@@ -1,22 +1,9 @@
 """Stands in for Django's command of the same name, which would act without an event."""
 
-from typing import Any
-
-from django.core.management.base import BaseCommand, CommandError
+from secure_auth.management.refused import RefusedCommand
 
 
-class Command(BaseCommand):
-    """Refuses."""
+class Command(RefusedCommand):
+    """See above."""
 
     help = "Not here: Secure Auth changes passwords at password/change/ and by mailed reset, each with its event."
-    requires_system_checks: list[str] = []
-
-    def add_arguments(self, parser: Any) -> None:
-        """Whatever Django's own would take."""
-        parser.add_argument("arguments", nargs="*")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Say where to go instead."""
-        raise CommandError(
-            "Secure Auth changes passwords at password/change/ and by mailed reset, each with its event."
-        )

@@ -86,6 +86,20 @@ def flag(name: str, default: bool = False) -> bool:
     return value == "true" if value else default
 
 
+def demand_usable_proxies() -> None:
+    """Refuse a proxy of the environment that our HTTP client would fail to speak to, at each use, with an error.
+
+    It reads the same variables. One without a scheme is http to it.
+    """
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        for written in (name, name.upper()):
+            scheme, is_url, _ = text(written).partition("://")
+            if is_url and scheme.lower() not in ("http", "https"):
+                raise refuse(
+                    written, "must begin with http:// or https:// where a range API or witnesses are asked"
+                )
+
+
 def words(name: str) -> tuple[str, ...]:
     """A list divided by commas or blanks."""
     return tuple(text(name).replace(",", " ").split())

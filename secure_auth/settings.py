@@ -139,6 +139,9 @@ WEBAUTHN_USER_VERIFICATION = webauthn_settings.choice(
 )
 WEBAUTHN_ATTESTATION = webauthn_settings.choice("WEBAUTHN_ATTESTATION", webauthn_settings.ATTESTATION, "none")
 
+if BREACHED_PASSWORDS.url or WITNESSES:
+    env.demand_usable_proxies()
+
 # Detections
 WEBHOOKS = read_webhooks("WEBHOOK_URL", "WEBHOOK_SECRET", plain=not PRODUCTION)
 

@@ -169,3 +169,17 @@ def test_webhooks_are_https_urls_and_one_or_two_secrets(
         told = refusal("https://a.example", secret)
         assert told.startswith(secrets)
         assert not secret or secret not in told
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "https_proxy", "http_proxy"])
+def test_proxy_that_no_client_of_ours_speaks_to_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for usable in ("", "http://proxy:3128", "https://user:secret@proxy", "proxy:3128", "HTTP://proxy"):
+        monkeypatch.setenv(name, usable)
+        env.demand_usable_proxies()
+    for unusable in ("socks5://user:secret@proxy:1080", "socks4://proxy", "ftp://proxy"):
+        monkeypatch.setenv(name, unusable)
+        with pytest.raises(ImproperlyConfigured, match=name) as error:
+            env.demand_usable_proxies()
+        assert "secret" not in str(error.value)

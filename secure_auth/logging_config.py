@@ -138,6 +138,8 @@ def configure(config: Mapping[str, str]) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
+    # Django's own would mail each error to ADMINS, with the form, passwords among it, and the cookies of its request.
+    logging.getLogger("django").handlers.clear()
     # Libraries tell at INFO whom they ask, by whole URLs: a password's prefix, a receiver's secret path.
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     # Refusals are events and metrics; a warning line for each would let a flood fill the disk.

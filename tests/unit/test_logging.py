@@ -1,9 +1,13 @@
 """What a log line shows of an event, and hides of everything else."""
 
+import logging
 from dataclasses import fields
 
 import pytest
+from django.core import mail
+from django.test import RequestFactory, override_settings
 
+import tests.ready  # noqa: F401
 from audit.details_of import DETAILS
 from secure_auth.logging_config import HIDDEN, redact
 from throttling.limits import KEY_KINDS
@@ -47,3 +51,19 @@ def test_what_has_the_form_of_a_secret_is_hidden_wherever_it_stands(text: str, s
     line = {"event": text, "source": {"user_agent": text}, "details": {"names": [text]}}
     expected = {"event": shown, "source": {"user_agent": shown}, "details": {"names": [shown]}}
     assert redact(None, "info", line) == expected
+
+
+@override_settings(
+    ADMINS=[("Ada", "ada@example.org")], EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend"
+)
+def test_no_error_is_mailed_with_the_form_that_met_it(capfd: pytest.CaptureFixture[str]) -> None:
+    mail.outbox = []
+    request = RequestFactory().post("/sign-in/", {"password": "correct horse battery 9"})
+    logging.getLogger("django.request").error(
+        "Internal Server Error", extra={"request": request, "status_code": 500}
+    )
+    assert mail.outbox == []
+    told = "".join(capfd.readouterr())
+    assert told.count("\n") == 1, "one line, by one handler"
+    assert "Internal Server Error" in told
+    assert "horse" not in told

@@ -4,11 +4,13 @@ A general decoder builds whatever a tag names: regular expressions, half a minut
 name one another, whose copies outgrow the machine. No passkey writes a tag. Inside authenticator data nothing is of
 open length or a float, and each number is as short as it can be: the library finds an item's end there by writing it
 again, and one that came out longer or shorter would let it read on amid a string that was passed over here.
+Lists and maps are few: as keys of a map they can be hashed alike, and are then compared each with each.
 """
 
 from webauthn.helpers import parse_cbor
 
-BYTES, TEXT, TAG, SIMPLE = 2, 3, 6, 7
+BYTES, TEXT, LIST, MAP, TAG, SIMPLE = 2, 3, 4, 5, 6, 7
+MOST_CONTAINERS = 64  # a TPM's statement and every registered extension take a dozen
 ARGUMENT_BYTES = {24: 1, 25: 2, 26: 4, 27: 8}
 LEAST_OF_SIZE = {1: 24, 2: 1 << 8, 4: 1 << 16, 8: 1 << 32}
 OPEN = 31
@@ -24,14 +26,16 @@ def _demand_plain(encoded: bytes, *, exact: bool) -> None:
     Raises:
         ValueError: some item has another form. That one is cut off is left to the decoder to say.
     """
-    at = 0
+    at = containers = 0
     while at < len(encoded):
         kind, short = encoded[at] >> 5, encoded[at] & 0x1F
         size = ARGUMENT_BYTES.get(short, 0)
         argument = int.from_bytes(encoded[at + 1 : at + 1 + size]) if size else short % OPEN
         is_open_or_float = short > (24 if kind == SIMPLE else 27)
         is_too_long = argument < LEAST_OF_SIZE.get(size, 0)
-        if kind == TAG or (exact and (is_open_or_float or is_too_long)):
+        containers += kind in (LIST, MAP)
+        is_general = kind == TAG or containers > MOST_CONTAINERS
+        if is_general or (exact and (is_open_or_float or is_too_long)):
             raise ValueError("not what an authenticator writes")
         at += 1 + size + (argument if kind in (BYTES, TEXT) else 0)
 

@@ -3,10 +3,12 @@
 Attacker: has an account, or a login under way and the password alone. Move: puts tags of general CBOR where a passkey
 writes its key and its extensions: values that name one another, whose copy is a thousand million items, regular
 expressions that take half a minute to compile, and encodings longer than they need be, so that what is read next begins
-inside a string. Refusal: passkeys write CTAP2 canonical CBOR, which has no tags and one spelling of each value;
+inside a string, and keys that are maps and lists, whose hashes he makes alike, so that each is compared with all before
+it. Refusal: passkeys write CTAP2 canonical CBOR, which has no tags, one spelling of each value and few lists and maps;
 what has another form is refused unread, at the cost of its length.
 """
 
+import itertools
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +38,13 @@ def expression(pattern: str) -> bytes:
     return REGULAR_EXPRESSION + cbor2.dumps(pattern)
 
 
+def alike(count: int, levels: int) -> bytes:
+    """A map whose keys are maps in maps, at whose end stand -1 and -2 in all orders: Python hashes both to -2."""
+    ends = itertools.product(b"\x20\x21", repeat=11)
+    keys = [b"\xa1" * levels + b"\x8b" + bytes(end) + bytes(levels) for end in itertools.islice(ends, count)]
+    return b"\xb9" + count.to_bytes(2) + b"".join(key + b"\0" for key in keys)
+
+
 BOMBS: dict[str, bytes] = {
     "shared values": laughs(3),
     "a regular expression": expression("a"),
@@ -44,6 +53,7 @@ BOMBS: dict[str, bytes] = {
     "a length that is written too long": b"\x59\x00\x01a",
     "a float": cbor2.dumps(1.5),
     "an endless list": b"\x9f\x00\xff",
+    "keys that are hashed alike": alike(100, 6),
 }
 
 
@@ -69,9 +79,17 @@ def test_extensions_in_general_cbor_open_nothing(client: Client, bomb: bytes) ->
         assert ("" if answer.is_success else code_of(answer)) == code
 
 
+COSTLY = {
+    "an expression to compile": expression("(?i)" + "[\u0100-\U0010ffff]" * 2000),
+    "keys to compare": alike(1400, 6),
+}
+
+
 @pytest.mark.parametrize("where", ["statement", "key", "extensions"])
-def test_costly_expression_is_not_compiled_at_binding(client: Client, where: str) -> None:
-    bomb = expression("(?i)" + "[\u0100-\U0010ffff]" * 2000)
+@pytest.mark.parametrize("bomb", COSTLY.values(), ids=COSTLY)
+def test_what_costs_a_decoder_dearly_is_not_decoded_at_binding(
+    client: Client, where: str, bomb: bytes
+) -> None:
     person = client.sign_up()
     passkey = Passkey(client.server.origin)
     made = passkey.make(passkeys.creation_options(client, person))

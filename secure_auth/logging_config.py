@@ -145,9 +145,8 @@ def configure(config: Mapping[str, str]) -> None:
     # Refusals are events and metrics; a warning line for each would let a flood fill the disk.
     logging.getLogger("django.request").setLevel(logging.ERROR)
     logging.getLogger("django.request").addFilter(_is_fault)
-    logging.getLogger("django.security").setLevel(
-        logging.CRITICAL
-    )  # its errors are refusals, with tracebacks
+    # Django tells these, too many fields among them, as errors with a traceback.
+    logging.getLogger("django.security").setLevel(logging.CRITICAL)
     logging.getLogger("axes").setLevel(logging.ERROR)
     logging.getLogger("psycopg.pool").setLevel(
         logging.ERROR

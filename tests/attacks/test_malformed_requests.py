@@ -8,6 +8,7 @@ import pytest
 from tests.attacks.insider import ENDPOINTS, SECRET, Insider, parsing
 from tests.client import Client, new_email
 from tests.problems import problem
+from tests.server import Server
 
 pytestmark = pytest.mark.usefixtures("no_traceback")
 
@@ -107,6 +108,24 @@ def test_bad_query_is_refused(insider: Insider, query: str) -> None:
             assert response.status_code in (200, 400)
         else:
             problem(response, "validation_failed")
+
+
+@parsing
+@pytest.mark.parametrize("path", ["/sign-in/", "/language/", "/api/schema/"])
+def test_too_many_fields_are_refused_without_a_word_in_the_log(
+    client: Client, server: Server, path: str
+) -> None:
+    """A hundred bytes wrote three thousand, of level error, as often as the limit of requests lets anybody in."""
+    before = len(server.logs())
+    fields = "&".join(["a="] * 51)
+    for answer in (
+        client.request("GET", f"{path}?{fields}"),
+        client.request(
+            "POST", path, content=fields, headers={"Content-Type": "application/x-www-form-urlencoded"}
+        ),
+    ):
+        assert answer.status_code in (400, 405)
+    assert "TooManyFields" not in server.logs()[before:]
 
 
 EDGE_OF_TIME = ("until=0001-01-01T00:00:00%2B23:59", "since=9999-12-31T23:59:59-23:59")

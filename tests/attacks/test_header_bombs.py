@@ -1,10 +1,12 @@
 """Headers and chunk heads that grow without end cost nothing, before any limit has seen who sends them.
 
-Attacker: one program behind a trusted proxy, or none at all, that sends quotes which never close, and a chunk's head
-byte by byte. Expected: what is not whole is believed by nobody, and what is too long is refused where it is read.
+Attacker: one program behind a trusted proxy, or none at all, that sends quotes which never close, blanks without end
+before a value, in one line or folded, and a chunk's head byte by byte. Expected: what is not whole
+is believed by nobody, and what is too long is refused where it is read.
 """
 
 import socket
+import time
 from contextlib import closing
 from ipaddress import ip_network
 
@@ -64,3 +66,19 @@ def test_a_chunk_head_that_never_ends_is_refused_early(server: Server, growing: 
         answer = wire.recv(65536)
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"application/problem+json" in answer
+
+
+@pytest.mark.parametrize("blanks", [b" \t" * 7700, b"\r\n " * 5000], ids=["one line", "folded"])
+def test_blanks_before_a_value_are_not_read_again_and_again(server: Server, blanks: bytes) -> None:
+    """In the loop that reads for all connections of a process, where each took a second, or a tenth if folded."""
+    head = f"GET /healthz HTTP/1.1\r\nHost: {server.origin.partition('://')[2]}\r\n".encode()
+    begun = time.monotonic()
+    for _ in range(30):
+        with closing(socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=20)) as wire:
+            wire.sendall(head + b"X:" + blanks + b"x\r\n\r\n")
+            answer = wire.recv(65536)
+        assert answer.partition(b" ")[2].startswith(b"400 ")
+    assert time.monotonic() - begun < 2
+    with closing(socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=20)) as wire:
+        wire.sendall(head + b"X:" + b" \t" * 20 + b"x\r\n y\r\n\r\n")
+        assert wire.recv(65536).startswith(b"HTTP/1.1 200")

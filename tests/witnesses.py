@@ -101,8 +101,8 @@ class RunningWitness:
             return self.get("/").status_code == 200
         return False
 
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=10, trust_env=False, verify=TLS)
+    def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", headers=headers, timeout=10, trust_env=False, verify=TLS)
 
     def add(self, body: bytes) -> httpx.Response:
         return httpx.post(f"{self.url}/add-checkpoint", content=body, timeout=10, trust_env=False, verify=TLS)

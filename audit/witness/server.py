@@ -22,6 +22,7 @@ READ_SECONDS: Final = 15
 IDLE_SECONDS: Final = 60  # the posting log keeps its connection
 CONNECTIONS: Final = 200
 THREADS: Final = 8
+HEAD_BYTES: Final = 2048  # a log sends some hundred; waitress reads blanks in the square of their number
 ADD, CHECKPOINT = "/add-checkpoint", "/checkpoint/"
 
 
@@ -107,7 +108,7 @@ def serve(witness: Witness, listener: socket.socket) -> None:
         connection_limit=CONNECTIONS,
         channel_timeout=IDLE_SECONDS,
         cleanup_interval=5,
-        max_request_header_size=16 * 1024,
+        max_request_header_size=HEAD_BYTES,
         max_request_body_size=MAX_BODY_BYTES,
         clear_untrusted_proxy_headers=True,
         log_socket_errors=False,

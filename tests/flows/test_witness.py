@@ -59,6 +59,12 @@ def test_the_empty_tree_can_be_cosigned(tmp_path: Path) -> None:
         assert witness.add(log.grow(3).submission(0)).status_code == 200
 
 
+def test_a_head_of_blanks_is_refused_by_its_length(shared: RunningWitness) -> None:
+    """Read on, each would hold the loop for a second."""
+    assert shared.get("/", headers={"X-Odd": "a" + " " * 1000 + "b"}).status_code == 200
+    assert shared.get("/", headers={"X-Odd": "a" + " " * 3000 + "b"}).status_code == 431
+
+
 @pytest.mark.parametrize("old", [0, 1, 99, 101])
 def test_a_stale_size_is_answered_with_the_size_that_counts(
     shared: RunningWitness, log: MemoryLog, old: int

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Final
 
 from audit.verify import layout
@@ -27,6 +28,7 @@ class Export(Store):
 
     Raises:
         Bad: it is none, or a file is missing or malformed.
+        OSError: a file cannot be read, which says nothing of the log.
     """
 
     spelling: Spelling = EXPORT
@@ -86,9 +88,9 @@ class Export(Store):
         head = self._heads[log]
         notes = [self._text(log, "checkpoint")] if above < head.size <= upto else []
         for number in range(above // RANGE, (upto - 1) // RANGE + 1):
-            path = layout.log_directory(self._root, log) / layout.checkpoints_path(number)
-            if path.exists():
-                notes += [parse(line) for line in path.read_text("utf-8").split("\n") if line]
+            name = layout.checkpoints_path(number)
+            if self._path(log, name).exists():
+                notes += self._lines(log, name)
         found = [_stored(note) for note in notes]
         return sorted((each for each in found if above < each.size <= upto), key=lambda each: each.size)
 
@@ -109,16 +111,23 @@ class Export(Store):
                     if columns is not None and not isinstance(columns, Altered):
                         yield Covering(leaf_hash, columns)
 
-    def _manifest(self) -> tuple[list[int], int]:
+    def _lines(self, log: int, name: str) -> list[Any]:
         try:
-            told = json.loads((self._root / layout.MANIFEST).read_bytes())
+            return [parse(line) for line in self._text(log, name).split("\n") if line]
+        except ValueError:
+            raise Bad(f"log {log}: the file {name} has a malformed line") from None
+
+    def _manifest(self) -> tuple[list[int], int]:
+        raw = self._bytes(self._root / layout.MANIFEST)
+        try:
+            told = json.loads(raw)
             logs, pending = list(told["logs"]), told["pending"]
             if (told["format"], told["version"]) != (layout.FORMAT, layout.VERSION):
                 raise ValueError("another format")
             if any(each.__class__ is not int for each in (pending, *logs)) or pending < 0:
                 raise ValueError("no numbers")
             return logs, pending
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise Bad(f"{self._root} is no export of version {layout.VERSION}") from None
 
     def _head(self, log: int) -> Head:
@@ -138,10 +147,16 @@ class Export(Store):
             raise Bad(f"log {log}: the file {name} is no text") from None
 
     def _bytes(self, path: Path) -> bytes:
+        name = path.relative_to(self._root)
         try:
+            found = path.stat()
+            # a pipe that nobody writes to would be read for ever, a device fill all memory
+            if not S_ISREG(found.st_mode) or found.st_size > layout.MAX_FILE_BYTES:
+                raise Bad(f"the file {name} of the export is no file, or longer than one can be")
             return path.read_bytes()
-        except OSError:
-            raise Bad(f"the file {path.relative_to(self._root)} is missing from the export") from None
+        except (FileNotFoundError, NotADirectoryError):
+            self._root.stat()  # without a directory nothing was judged
+            raise Bad(f"the file {name} is missing from the export") from None
 
     def _hashes(self, log: int, level: int, number: int) -> list[bytes]:
         size = self._heads[log].size

@@ -12,6 +12,9 @@ FORMAT: Final = "secure-auth-log-export"
 VERSION: Final = 1
 MANIFEST: Final = "export.json"
 VKEYS: Final = "vkey"
+MAX_FILE_BYTES: Final = (
+    256 * 1024 * 1024
+)  # far more than the longest: 16384 checkpoints, each with cosignatures
 
 
 def log_directory(root: Path, log: int) -> Path:

@@ -1,6 +1,7 @@
 """What export_log never wrote into a file of an export: nothing is planted beside what is judged, and judging ends."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -110,4 +111,64 @@ def test_what_was_never_exported_is_found(genuine: Path, tmp_path: Path, name: s
     (altered / path).write_text(change(before), "utf-8")
     assert (altered / path).read_text("utf-8") != before
     with pytest.raises(Bad, match=r"malformed line|is no export of version 1|is not of its kind"):
+        judged(altered)
+
+
+FILES = [
+    MANIFEST,
+    "log/1/checkpoint",
+    OLDER,
+    OPENINGS,
+    "log/1/tile/0/000",
+    "log/1/tile/1/000.p/2",
+    "log/1/tile/entries/000",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, os.mkdir, partial(os.symlink, "/dev/zero")], ids=["pipe", "dir", "device"]
+)
+def test_what_is_no_file_is_named_and_not_read(
+    genuine: Path, tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    """A pipe would be read for ever, a device fill all memory."""
+    altered = tmp_path / "out"
+    shutil.copytree(genuine, altered)
+    (altered / name).unlink()
+    make(altered / name)
+    with pytest.raises(Bad, match=f"the file {name} of the export is no file"):
+        judged(altered)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_that_the_judge_may_not_read_accuses_nobody(
+    genuine: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    read = Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path == genuine / name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(PermissionError):
+        judged(genuine)
+
+
+def test_directory_that_is_not_there_accuses_nobody(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        judged(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    "line", ['"half', "null,", DEEP, "9" * 5000], ids=["half", "comma", "deep", "number"]
+)
+def test_malformed_line_of_checkpoints_is_told_by_its_file(genuine: Path, tmp_path: Path, line: str) -> None:
+    altered = tmp_path / "out"
+    shutil.copytree(genuine, altered)
+    with (altered / OLDER).open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(Bad, match=rf"log 1: the file {OLDER.removeprefix('log/1/')} has a malformed line"):
         judged(altered)

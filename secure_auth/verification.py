@@ -31,6 +31,7 @@ from secure_auth.models import Key
 
 UNREADABLE: Final = (Error, psycopg.Error, sqlite3.Error)  # no database, no tables, no rights
 STATE: Final = "verify-log.json"
+MAX_GIVEN_BYTES: Final = 8 * 1024 * 1024  # of a checkpoint, a proof or a leaf
 _ENGINE_OPTIONS: Final = ("HOST", "PORT", "USER", "PASSWORD")
 
 
@@ -149,11 +150,7 @@ def check_proof(*, path: Path, vkeys: Sequence[str], leaf_path: Path | None) -> 
         return str(proofs.check_proof(raw, trusted))
     if leaf_path is None:
         raise Refused("a tlog-proof needs --leaf: the file with the leaf that it proves")
-    try:
-        leaf = leaf_path.read_bytes()
-    except OSError as error:
-        raise Refused(f"{leaf_path} cannot be read: {error.strerror}") from error
-    return str(proofs.check_text_proof(raw, leaf, trusted))
+    return str(proofs.check_text_proof(raw, _read_given(leaf_path), trusted))
 
 
 def _record(view: View, source: Source, event_id: str = "", refused: Reason = Reason.NONE) -> None:
@@ -213,6 +210,18 @@ def read_outside(path: Path) -> Outside:
         Refused: the file cannot be read.
     """
     try:
-        return Outside(str(path), path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        return Outside(str(path), _read_given(path).decode().replace("\r\n", "\n"))
+    except UnicodeDecodeError as error:
         raise Refused(f"{path} cannot be read: {error}") from error
+
+
+def _read_given(path: Path) -> bytes:
+    """What an operator names may come from a stranger, by a pipe too: it must not fill all memory."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_GIVEN_BYTES + 1)
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error}") from error
+    if len(raw) > MAX_GIVEN_BYTES:
+        raise Refused(f"{path} is longer than a checkpoint or a proof can be")
+    return raw

@@ -180,10 +180,29 @@ def _details(stored: Any) -> dict[str, Any]:
             ),
             {},
         ),
+        (
+            (
+                "check_proof",
+                "/dev/zero",
+                "--key",
+                "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+            ),
+            {},
+        ),
+        (
+            (
+                "verify_log",
+                "--export",
+                "missing",
+                "--key",
+                "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+            ),
+            {},
+        ),
         (("verify_log",), {"PORT": "none"}),
         (("verify_log",), {"DATABASE_URL": "postgres://nobody@127.0.0.1:9/none"}),
     ],
-    ids=["checkpoint", "proof", "setting", "database"],
+    ids=["checkpoint", "proof", "endless", "export", "setting", "database"],
 )
 def test_what_cannot_be_judged_is_not_called_bad(
     server: Server, command: tuple[str, ...], environment: dict[str, str]

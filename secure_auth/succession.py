@@ -47,13 +47,15 @@ class Claim:
 class Succession:
     """A new log; the one that it follows, the most that is known of that, and what each witness said of it.
 
-    `not_kept` is why DATA_DIR does not hold its checkpoint, empty where it does.
+    `gone` are the last checkpoints of logs that this node kept and that are not here any more: a restore took them away
+    as a whole. `not_kept` is why DATA_DIR does not hold its checkpoint, empty where it does.
     """
 
     head: Head
     before: Head
     last: Claim | None
     memories: Sequence[Memory]
+    gone: Sequence[Checkpoint] = ()
     not_kept: str = ""
 
 
@@ -88,7 +90,8 @@ def new_log(*, reason: str, source: Source) -> Succession:
         )
         # Signed before anybody sees it: a successor without is one that somebody wrote who has the tables alone.
         signed = checkpoints.sign(head, integration.signers())
-    return Succession(head, old, last, memories, not_kept=_keep_first(signed))
+        gone = _gone(files)
+    return Succession(head, old, last, memories, gone, not_kept=_keep_first(signed))
 
 
 def _keep_first(signed: Checkpoint) -> str:
@@ -133,6 +136,12 @@ def _read_files() -> list[Checkpoint]:
         with suppress(ValueError):  # not one of ours
             found += [one for one in [read_kept(path)] if one]
     return found
+
+
+def _gone(files: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """The largest checkpoint of each log that was kept and is not here, by name."""
+    largest = {one.origin: one for one in sorted(files, key=lambda one: one.size)}
+    return [largest[name] for name in sorted(largest) if tree.head_of_origin(name) is None]
 
 
 def _unused_name(number: int, seen: Collection[str]) -> str:

@@ -6,6 +6,7 @@ contradicted; nothing is integrated or signed, the service says so, and only an 
 
 import contextlib
 import json
+import re
 import shutil
 import sqlite3
 import time
@@ -154,6 +155,7 @@ def test_altered_hashes_at_the_edge_are_found_before_signing(service: Server) ->
 def test_a_second_restore_signs_no_second_history_under_one_name(service: Server, tmp_path: Path) -> None:
     """The database has forgotten the first successor too; what this node kept has not."""
     begun: list[tuple[str, int]] = []
+    said: list[str] = []
     service.stop()
     with snapshot(service, tmp_path / "backup") as old, closing(Client(service, new_address())) as client:
         for _ in range(2):
@@ -163,11 +165,15 @@ def test_a_second_restore_signs_no_second_history_under_one_name(service: Server
             wait_until(lambda: service.rows(UNSIGNED) == [(0,)], 30)
             service.stop()
             old.restore(with_data_dir=False)
-            service.manage("new_log", "--reason", "restored from a backup")
+            said.append(service.manage("new_log", "--reason", "restored from a backup").stdout)
             ((name, told),) = service.rows(BEGUN)
             begun.append((name, (json.loads(told) if isinstance(told, str) else told)["known_size"]))
         judged = service.manage("verify_log", check=False).stdout
     assert [name.rpartition("/")[2] for name, _ in begun] == ["2", "2.2"]
+    assert ["is not here" in each for each in said] == [False, True]
+    assert re.search(
+        rf"{re.escape(begun[0][0])} is not here, known are [1-9]\d*: the whole log is lost", said[1]
+    )
     assert begun[0][1] == begun[1][1], "the first log was longer before the first restore"
     assert "there is no log" in judged, "the first successor is lost, and that is told"
 

@@ -34,6 +34,8 @@ class Command(OperatorCommand):
         self.stdout.write(f"log {begun.head.log}: {begun.head.origin}\nverifier key: {key}")
         if begun.last:
             self.stdout.write(f"log {begun.before.log} {_what_is_lost(begun, begun.last)}")
+        for one in begun.gone:
+            self.stdout.write(f"{one.origin} is not here, known are {one.size}: the whole log is lost")
         if begun.not_kept:
             self.stdout.write(f"DATA_DIR took no checkpoint of it ({begun.not_kept}): the worker writes it")
         for memory in begun.memories:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from audit.verify.notes import parse_checkpoint, parse_note
 from audit.witness.keyfile import open_key
+from audit.witness.record import Record
 from tests.client import Client, Person, new_email
 from tests.conftest import new_address
 from tests.redis_processes import wait_until
@@ -56,6 +57,7 @@ def published(backend: str, directory: Path) -> Iterator[Published]:
     """The witness is away when the service starts: it has to learn the log's key first."""
     state = directory / "witness"
     state.mkdir()
+    Record(state / "record.sqlite3")
     key = open_key(state / "key", "witness.test").verifier
     port = free_port()
     environment = {

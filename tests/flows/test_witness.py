@@ -1,11 +1,12 @@
 """`manage.py witness` over HTTP, as C2SP tlog-witness says: every answer, restarts, and submitters who race."""
 
 import itertools
+import os
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -209,6 +210,33 @@ def test_a_wrong_option_is_one_line(tmp_path: Path, arguments: list[str], line: 
     assert "cannot listen on 256.0.0.1:1" in run(options)
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     said = run(options | {name: value.format(tmp_path) for name, value in given.items()})
+    assert line in said.splitlines()[-1]
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (Path.unlink, "is lost: begin with an empty directory"),
+        (lambda record: record.write_bytes(b""), "is lost: begin with an empty directory"),
+        (
+            lambda record: record.write_bytes(b"no database" * 999),
+            "is damaged (file is not a database): begin",
+        ),
+        (lambda record: os.truncate(record, 5000), "is damaged (database disk image is malformed): begin"),
+    ],
+    ids=["gone", "empty", "other", "cut"],
+)
+def test_a_witness_that_lost_its_record_signs_nothing_more(
+    tmp_path: Path, damage: Callable[[Path], object], line: str
+) -> None:
+    """It would cosign what contradicts its own word."""
+    log = MemoryLog().grow(5)
+    with running_witness(tmp_path / "state", log.verifier_key) as witness:
+        assert witness.add(log.submission(0, 5)).status_code == 200
+    damage(tmp_path / "state" / "record.sqlite3")
+    options = {"--listen": "256.0.0.1:1", "--state": str(tmp_path / "state"), "--log": log.verifier_key}
+    said = run(options)
     assert line in said.splitlines()[-1]
     assert "Traceback" not in said
 

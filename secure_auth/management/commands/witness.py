@@ -4,6 +4,7 @@ import argparse
 import logging
 import signal
 import socket
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from audit.witness.judge import Witness
 from audit.witness.keyfile import open_key
 from audit.witness.record import Record
 from secure_auth.management.line import LineCommand
+
+AFTER_LOSS = "begin with an empty directory, and a new key and name"
 
 
 class Command(LineCommand):
@@ -68,13 +71,26 @@ class Command(LineCommand):
 def _open(state: Path, name: str, logs: list[VerifierKey]) -> Witness:
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key = state / "key"
+        key, path = state / "key", state / "record.sqlite3"
+        # a key that forgot what it signed would cosign what contradicts that: so the record is made before the key
+        if key.exists() and not (path.exists() and path.stat().st_size):
+            raise CommandError(f"{path}, what {key} cosigned, is lost: {AFTER_LOSS}")
+        record = _open_record(path)
         cosigner = open_key(key, name if name or key.exists() else f"{socket.gethostname()}/witness")
-        return Witness(cosigner, logs, Record(state / "record.sqlite3"))
+        return Witness(cosigner, logs, record)
     except ValueError as error:
         raise CommandError(str(error)) from error
     except OSError as error:
         raise CommandError(f"--state is not usable: {error.strerror}: {error.filename}") from error
+
+
+def _open_record(path: Path) -> Record:
+    try:
+        return Record(path)
+    except sqlite3.OperationalError as error:  # a disk that is full, a lock, no rights
+        raise CommandError(f"{path} is not usable: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise CommandError(f"{path} is damaged ({error}): {AFTER_LOSS}") from error
 
 
 def _address(text: str) -> tuple[str, int]:

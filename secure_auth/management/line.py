@@ -5,7 +5,10 @@ With --traceback the cause is shown as well.
 
 import argparse
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -74,6 +77,24 @@ class LineCommand(BaseCommand):
             _forget_output()  # what was told before
             raise
         return done
+
+
+@contextmanager
+def tidied_when_stopped() -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a terminal that is closed, end the block as Ctrl-C does: its drafts are taken away."""
+
+    def stop(number: int, _: object) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)  # a second one must not stop the tidying
+        raise SystemExit(128 + number)
+
+    numbers = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) == signal.SIG_DFL]
+    for one in numbers:
+        signal.signal(one, stop)
+    try:
+        yield
+    finally:
+        for one in numbers:
+            signal.signal(one, signal.SIG_DFL)
 
 
 def _parsers_of_actions(parser: CommandParser) -> list[CommandParser]:

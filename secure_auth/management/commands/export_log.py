@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from audit.events import SYSTEM
 from audit.verify.faults import Bad
 from secure_auth import verification
+from secure_auth.management.line import tidied_when_stopped
 from secure_auth.management.operator import OperatorCommand
 from secure_auth.management.verifying import progress_bar
 
@@ -30,7 +31,7 @@ class Command(OperatorCommand):
     def act(self, **options: Any) -> None:
         """Export, and say how much."""
         try:
-            with progress_bar("writing the log") as advance:
+            with tidied_when_stopped(), progress_bar("writing the log") as advance:
                 entries = verification.export_log(
                     directory=options["out"].absolute(), source=SYSTEM, on_progress=advance
                 )

@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 
 from audit.events import SYSTEM
 from secure_auth.acting import Refused
+from secure_auth.management.line import tidied_when_stopped
 from secure_auth.management.operator import OperatorCommand
 from secure_auth.transfer.unloading import Wish, export_users
 
@@ -44,7 +45,8 @@ class Command(OperatorCommand):
             for line in export_users(wish):
                 self.stdout.write(line, ending="")
             return
-        count = _write(path, wish)
+        with tidied_when_stopped():
+            count = _write(path, wish)
         self.stdout.write(f"{path}: {count} accounts")
 
 

@@ -19,7 +19,7 @@ from audit.events import Reason, Source
 from audit.kept import keep, kept_files, read_kept
 from audit.notes import Checkpoint
 from audit.tree import Head
-from audit.verify.notes import ED25519, VerifierKey
+from audit.verify.notes import ED25519, NotSigned, VerifierKey, read_checkpoint
 from audit.vocabulary import Keeper
 from secure_auth import integration, recollection
 from secure_auth.acting import Refused
@@ -160,13 +160,20 @@ def _is_remembered(origin: str) -> bool:
 
 def _claims(head: Head, kept: Checkpoint | None, memories: Sequence[Memory]) -> list[Claim]:
     """Everything that is known of a log, proved or told."""
-    proved = [(Keeper.DATABASE, "", checkpoints.newest(head.log)), (Keeper.FILE, "", kept)]
+    # one that no key of this ring signed proves nothing to who verifies: as the first word of a log it would spoil that
+    is_proof = kept is not None and _is_vouched(kept)
+    proved = [
+        (Keeper.DATABASE, "", checkpoints.newest(head.log)),
+        (Keeper.FILE, "", kept if is_proof else None),
+    ]
     proved += [(Keeper.WITNESS, memory.witness, memory.checkpoint) for memory in memories]
     claims = [
         Claim(checkpoints.contradiction(head, one) is not None, one.size, keeper, witness, one)
         for keeper, witness, one in proved
         if one
     ]
+    if kept and not is_proof:
+        claims.append(Claim(checkpoints.contradiction(head, kept) is not None, kept.size, Keeper.FILE))
     claims += [
         Claim(memory.size > head.size, memory.size, Keeper.WITNESS, memory.witness)
         for memory in memories
@@ -178,6 +185,14 @@ def _claims(head: Head, kept: Checkpoint | None, memories: Sequence[Memory]) -> 
         for held in cosignatures.contradictions(head.log, names)
     ]
     return claims
+
+
+def _is_vouched(checkpoint: Checkpoint) -> bool:
+    try:
+        read_checkpoint(checkpoint.note, _keys_of(checkpoint.origin))
+    except NotSigned:
+        return False
+    return True
 
 
 def _told(

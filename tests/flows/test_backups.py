@@ -77,6 +77,24 @@ def test_successor_whose_checkpoint_cannot_be_kept_has_begun_all_the_same(servic
     wait_until(lambda: kept.exists() and kept.read_text().splitlines()[0].endswith("/2"))
 
 
+def test_successor_of_a_lost_database_can_be_verified(service: Server) -> None:
+    """With the database went the keys: what DATA_DIR kept is signed by none of the ring, and is a word, no proof."""
+    service.create_user(new_email(), PASSWORD)
+    wait_until(lambda: service.rows("SELECT max(size) FROM audit_checkpoint")[0][0] > 3)
+    service.nodes[0].stop()
+    for each in service.data_dir.glob(f"{FILE}*"):
+        each.unlink()
+    service.nodes.clear()
+    service.start_node()
+    said = service.manage("new_log", "--reason", "lost").stdout
+    assert "(the checkpoint in DATA_DIR)" in said
+    assert "are lost" in said
+    wait_until(lambda: (service.data_dir / "checkpoint").read_text().splitlines()[0].endswith("/2"))
+    for aside in service.data_dir.glob("checkpoint.[0-9]*"):
+        aside.rename(service.directory / aside.name)
+    assert service.manage("verify_log", check=False).stdout.splitlines()[-1].startswith("ok: ")
+
+
 def _restore(service: Server, copy: Path) -> None:
     """The two lines of a shell that the documentation tells."""
     told = [

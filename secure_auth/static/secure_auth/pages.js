@@ -13,10 +13,15 @@ for (const form of document.forms) {
     }
   });
 }
-addEventListener("pageshow", (event) => {
+function free() {
   for (const form of document.forms) {
     form.ariaBusy = null;
   }
+}
+// Who stops an answer that takes too long may press again.
+globalThis.navigation?.addEventListener("navigateerror", free);
+addEventListener("pageshow", (event) => {
+  free();
   // A browser may keep a page whole for the Back button; who is signed in may have changed since.
   if (event.persisted) {
     location.reload();

@@ -1,6 +1,6 @@
 """Stopping, reloading, going back and changing the language in the middle of a form."""
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.pages.doing import GO
 
@@ -15,3 +15,11 @@ def test_who_stops_a_slow_answer_may_press_again(page: Page) -> None:
     page.click(GO, no_wait_after=True)
     page.wait_for_timeout(500)
     assert page.evaluate("document.forms[0].ariaBusy") is None
+
+
+def test_another_language_keeps_what_the_mailed_link_brought(page: Page) -> None:
+    page.goto("/reset/#token=from-a-mail")
+    page.click(".languages button[value=de]")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.locator("#id_token")).to_have_value("from-a-mail")
+    assert "from-a-mail" not in page.url

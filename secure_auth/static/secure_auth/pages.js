@@ -70,6 +70,10 @@ function takeToken() {
 takeToken();
 // Another link, opened where such a page is shown already, changes nothing but what stands behind #.
 addEventListener("hashchange", takeToken);
+// Another language is another page: what the link brought goes along as it came.
+document.querySelector(".languages")?.addEventListener("submit", ({ target }) => {
+  if (mailed?.value) target.action += `#${new URLSearchParams({ token: mailed.value })}`;
+});
 
 // Recovery codes: copy, download, print.
 const codes = document.querySelector("[data-codes]");

@@ -28,6 +28,10 @@ addEventListener("pageshow", (event) => {
   }
 });
 
+// A refusal is the answer to what was sent: without this, the history keeps the password in it, which a reload sends
+// again, and so does who comes after, by going back.
+if (document.querySelector("[data-secret]")) history.replaceState(history.state, "", location.href);
+
 // Show what is typed into a password field.
 for (const box of document.querySelectorAll("[data-secret]")) {
   const input = box.querySelector("input");

@@ -10,9 +10,11 @@ from tests.client import new_email
 from tests.server import Server, running_server
 
 STOPPED = """
-import os
+import os, signal
 from django.core.management import call_command
 from pathlib import Path
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # in the background a shell has both ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {patch} = lambda *given: os.kill(os.getpid(), {number})
 call_command({command!r}, out=Path({out!r}))
 """

@@ -11,6 +11,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,6 +102,14 @@ def look_in(server: Server) -> Iterator[LookIn]:
     yield begin
     for watcher in watchers:
         watcher.close()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only what runs alone is wanted, files without any of it are not read: that took longer than some tests."""
+    if not str(config.option.markexpr).endswith(" and alone") or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text()
+    return None if "alone" in text or "fleet" in text else True
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -16,9 +16,9 @@ from argon2.low_level import Type, hash_secret_raw
 
 from tests.bench import load
 from tests.bench.people import Account, create_accounts
-from tests.bench.processes import cpu_seconds, descendants
 from tests.bench.report import bench_server, new_source, show_table
 from tests.client import PASSWORD
+from tests.processes import cpu_seconds, descendants
 from tests.server import BACKENDS, Server
 
 ROUNDS = 5

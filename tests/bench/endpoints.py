@@ -13,10 +13,10 @@ from pathlib import Path
 
 from tests.bench import load
 from tests.bench.people import Account, create_accounts
-from tests.bench.processes import cpu_seconds, descendants
 from tests.bench.report import bench_server, new_source, show_table
 from tests.bench.stock.node import stock_node
 from tests.client import PASSWORD
+from tests.processes import cpu_seconds, descendants
 from tests.server import BACKENDS, stores
 
 RUNS = 3

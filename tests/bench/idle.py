@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.bench.processes import cpu_seconds, descendants
 from tests.bench.report import show_table
+from tests.processes import cpu_seconds, descendants
 from tests.server import BACKENDS, running_server
 
 SETTLE_SECONDS, SECONDS = 10, 30

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator
 from tests.bench import load
 from tests.bench.endpoints import answers, one_shot, password_step, second_step
 from tests.bench.people import Account, create_accounts
-from tests.bench.processes import cpu_seconds, descendants
 from tests.bench.report import bench_server, new_source, show_table
 from tests.bench.stock.node import StockNode, wsgi_process
+from tests.processes import cpu_seconds, descendants
 from tests.server import Server, free_port
 
 RUNS = 3

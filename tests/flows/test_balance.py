@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.processes import descendants
 from tests.conftest import scaled
+from tests.processes import descendants
 from tests.redis_processes import wait_until
 from tests.server import Server, running_server
 

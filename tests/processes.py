@@ -1,5 +1,6 @@
-"""CPU time of processes, read from /proc: it does not depend on what else runs on the machine as wall time does."""
+"""Processes as /proc tells of them. CPU time does not depend on what else runs on the machine as wall time does."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -7,9 +8,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def descendants(pid: int) -> list[int]:
-    """A process and everything below it."""
-    children = Path(f"/proc/{pid}/task").glob("*/children")
-    below = [int(child) for listing in children for child in listing.read_text().split()]
+    """A process and everything below it, each before its children."""
+    below: list[int] = []
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            below += map(int, listing.read_text().split())
     return [pid, *(found for child in below for found in descendants(child))]
 
 

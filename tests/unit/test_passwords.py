@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import make_password, verify_password
 from django.test import override_settings
 
 import tests.ready  # noqa: F401
@@ -105,6 +105,41 @@ def test_current_hash_is_not_replaced_and_an_older_one_is() -> None:
     upgraded = passwords.check_password(GOOD, older).upgraded
     assert upgraded.startswith("argon2$argon2id$")
     assert passwords.check_password(GOOD, upgraded).matches
+
+
+@pytest.mark.parametrize("password", [GOOD, "пароль-длинный-42", ""])
+def test_a_hash_of_today_is_judged_as_django_judges_it(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = passwords.hash_password(password)
+    broken = encoded[:-1] + ("A" if encoded[-1] != "A" else "Q")
+    judged = [(tried, stored) for stored in (encoded, broken) for tried in (password, f"{password}.")]
+    expected = [verify_password(*one) for one in judged]
+    assert expected[0] == (True, False)
+    monkeypatch.setattr(passwords, "verify_password", None)  # not asked
+    for (tried, stored), (matches, outdated) in zip(judged, expected, strict=True):
+        assert passwords.check_password(tried, stored) == passwords.Proof(matches)
+        assert not outdated
+
+
+def test_of_another_form_than_todays_django_is_the_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def judge(_: str, encoded: str) -> tuple[bool, bool]:
+        asked.append(encoded)
+        return False, False
+
+    monkeypatch.setattr(passwords, "verify_password", judge)
+    encoded = passwords.hash_password(GOOD)
+    others = [
+        encoded.replace("t=", "t=1"),
+        encoded.replace("argon2id", "argon2i"),
+        encoded[:-1],
+        f"{encoded}A",
+    ]
+    for other in [*others, encoded.replace("v=19", "v=16"), "!unusable", ""]:
+        passwords.check_password(GOOD, other or "!")
+    assert len(asked) == len(others) + 3
 
 
 def test_no_account_never_matches() -> None:

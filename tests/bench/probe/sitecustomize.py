@@ -8,8 +8,9 @@ import os
 import time
 from typing import Any
 
+low_level: Any = importlib.import_module("argon2.low_level")
 hasher: Any = importlib.import_module("argon2._password_hasher")
-_verify = hasher.verify_secret
+_verify = low_level.verify_secret
 _log = os.open(os.environ["ARGON2_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
@@ -22,4 +23,4 @@ def verify_secret(*values: Any, **named: Any) -> bool:
         os.write(_log, b"%d\n" % (time.thread_time_ns() - began))
 
 
-hasher.verify_secret = verify_secret
+low_level.verify_secret = hasher.verify_secret = verify_secret

@@ -53,8 +53,11 @@ def append(*events: NewEvent, change: Change | None = None) -> tuple[str, ...]:
     Raises:
         TransactionManagementError: outside `transaction.atomic`: an event must commit with what it reports.
         UnknownDetail: the vocabulary does not know what an event says.
+        ValueError: there is a change, and no event of it.
     """
     _require_transaction()
+    if change and not events:
+        raise ValueError("a change without an event")
     return _insert([prepare(event) for event in events], change)
 
 

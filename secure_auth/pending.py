@@ -21,6 +21,7 @@ from secure_auth import (
     digest_ring,
     factors,
     familiar,
+    keys,
     letters,
     links,
     outbox,
@@ -46,7 +47,6 @@ FIND = """
 SELECT {login}, {user}{more} FROM secure_auth_pendinglogin AS login
   JOIN secure_auth_user AS account ON account.id = login.user_id WHERE login.id = %s
 """
-LIVE_KEY = "EXISTS (SELECT 1 FROM secure_auth_key WHERE kid = %s AND state <> 'gone')"
 CLOSE = (
     "UPDATE secure_auth_pendinglogin SET ended_at = %s WHERE id = %s AND ended_at IS NULL AND expires_at > %s"
 )
@@ -144,7 +144,7 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
         claims = PartialToken.read(partial_token)
     except InvalidToken as error:
         raise invalid_token() from error
-    statement = f"{_find()} AND login.user_id = %s AND {LIVE_KEY}"
+    statement = f"{_find()} AND login.user_id = %s AND {keys.LIVE}"
     pending = _fetch(statement, [claims["jti"], claims["sub"], claims["kid"]])
     if pending is None and not is_account(claims["sub"]):
         raise invalid_token()

@@ -37,14 +37,14 @@ UPDATE secure_auth_session
        idle_expires_at = CASE WHEN expires_at < %s THEN expires_at ELSE %s END
  WHERE id = %s AND generation = %s AND refresh_digest = %s
    AND revoked_at IS NULL AND idle_expires_at > %s AND expires_at > %s AND (%s = '' OR key_digest <> %s)
-   AND EXISTS (SELECT 1 FROM secure_auth_key WHERE kid = %s AND state <> 'gone')
+   AND {live_key}
 RETURNING {columns}, (SELECT role FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS role,
        (SELECT must_change_password FROM secure_auth_user WHERE secure_auth_user.id = user_id) AS must_change
 """
 FIND = """
 SELECT {session}, {user} FROM secure_auth_session AS session
   JOIN secure_auth_user AS account ON account.id = session.user_id
- WHERE session.id = %s AND EXISTS (SELECT 1 FROM secure_auth_key WHERE kid = %s AND state <> 'gone')
+ WHERE session.id = %s AND {live_key}
 """
 
 
@@ -167,7 +167,9 @@ def as_rotated(row: Sequence[Any]) -> Rotation:
 @cache
 def _rotate_statement() -> str:
     length = KEYS_REMEMBERED * KEY_MARK
-    return ROTATE.format(columns=rows.columns(Session), no_key=NO_KEY, mark=KEY_MARK, length=length)
+    return ROTATE.format(
+        columns=rows.columns(Session), no_key=NO_KEY, mark=KEY_MARK, length=length, live_key=keys.LIVE
+    )
 
 
 def _judge(session_id: str, *, generation: int, digest_key: OpenKey, key: str, now: datetime) -> Rotation:
@@ -241,7 +243,8 @@ def find_session(session_id: str, *, kid: str) -> Session | None:
 
 @cache
 def _find_statement() -> str:
-    return FIND.format(session=rows.columns(Session, "session"), user=rows.columns(User, "account"))
+    session, user = rows.columns(Session, "session"), rows.columns(User, "account")
+    return FIND.format(session=session, user=user, live_key=keys.LIVE)
 
 
 def end_session(session: Session, *, reason: str, now: datetime) -> bool:

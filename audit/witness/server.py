@@ -1,7 +1,7 @@
 """The witness over HTTP: waitress and a few addresses.
 
 POST /add-checkpoint is C2SP's. GET / tells monitors as JSON who the witness is and what it saw; GET /checkpoint/ORIGIN
-gives the newest cosigned checkpoint. A request has READ_SECONDS to arrive and at most MAX_BODY_BYTES.
+gives the newest cosigned checkpoint. A request has READ_SECONDS to arrive, and HEAD_BYTES and MAX_BODY_BYTES at most.
 """
 
 import json

@@ -37,7 +37,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if checks["database"] == "ok" and not _rings_open():
         checks["keys"] = "closed"
     ready = checks["database"] == "ok" and "keys" not in checks
-    body = {"status": "ready" if ready else "unavailable", "checks": checks, "warnings": _warnings()}
+    body = {"status": "ready" if ready else "unavailable", "checks": checks, "warnings": _warnings(checks)}
     return JsonResponse(body, status=200 if ready else 503)
 
 
@@ -102,8 +102,10 @@ def note_untrusted_forwarding() -> None:
             (settings.DATA_DIR / "untrusted-forwarding").touch(mode=0o600)
 
 
-def _warnings() -> list[str]:
-    return [*_forwarding_warnings(), *_log_warnings(), *clock_watch.warnings()]
+def _warnings(checks: dict[str, str]) -> list[str]:
+    # a database that is away is waited for once, not again for its clock
+    clocks = clock_watch.warnings() if checks["database"] == "ok" else []
+    return [*_forwarding_warnings(), *_log_warnings(), *clocks]
 
 
 def _log_warnings() -> list[str]:

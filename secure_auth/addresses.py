@@ -4,6 +4,7 @@ The key folds case and compatibility forms (NFKC) of the whole address. That is 
 local part may differ by case: two people whose addresses differ only so are far rarer than an attacker who uses it.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from secure_auth import digest_ring
 
 MAX_LENGTH = 254
 ID_LENGTH = 32
+PLAIN = re.compile(r"[\w.+-]+@[\w.-]+", re.ASCII)
+PUNYCODE = "xn--"
 BLANKS = " \t"  # that a keyboard's completion leaves behind an address; ends of lines are no accident
 
 
@@ -71,6 +74,18 @@ def identify(typed: str) -> Address:
         return parse_address(typed)
     except ValueError:
         return Address(typed, fold(typed))
+
+
+def recognise(typed: str) -> Address:
+    """identify() for who asks for the key alone; the address is as typed.
+
+    A plain one's key does not depend on whether it is an address: to judge that is dear beside all else of a login.
+    """
+    if PLAIN.fullmatch(typed):
+        key = typed.lower()
+        if PUNYCODE not in key:
+            return Address(typed, key)
+    return Address(typed, identify(typed).key)
 
 
 def fold(text: str) -> str:

@@ -44,7 +44,7 @@ def prove_password(*, email: str, password: str, device_token: str, source: Sour
         Problem: invalid_credentials, rate_limited, temporarily_locked or service_unavailable.
     """
     now = timezone.now()
-    address = addresses.identify(email)
+    address = addresses.recognise(email)
     device = devices.identify_device(device_token, email_key=address.key, now=now) if device_token else None
     device_id = device.id if device else ""
     attempt = lockout.PasswordAttempt(account=address.account, ip=source.ip, device=device_id or None)

@@ -1,6 +1,8 @@
 """One mailbox, one account, however its address is spelled."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tests.ready  # noqa: F401
 from secure_auth import addresses
@@ -57,3 +59,23 @@ def test_refused_text_is_an_unknown_account_like_any_other() -> None:
 def test_folding_is_stable() -> None:
     for text in ("ẞ@Ω.example", "İstanbul", "ﬁ", "\u1e9b\u0323", "Å"):
         assert addresses.fold(addresses.fold(text)) == addresses.fold(text)
+
+
+PARTS = st.lists(
+    st.sampled_from(["a", "B", "9", ".", "+", "-", "_", "@", "xn--", "mller-kva", "postmaster", "org", " "])
+)
+
+
+@given(
+    st.one_of(
+        PARTS.map("".join),
+        st.text(max_size=20),
+        st.tuples(PARTS, PARTS).map(lambda pair: f"{''.join(pair[0])}@{''.join(pair[1])}.org"),
+    )
+)
+def test_who_asks_for_the_key_alone_gets_the_same_one(typed: str) -> None:
+    assert addresses.recognise(typed).key == addresses.identify(typed).key
+
+
+def test_a_domain_in_punycode_is_judged() -> None:
+    assert addresses.recognise("ada@XN--mller-kva.example.org").key == "ada@müller.example.org"

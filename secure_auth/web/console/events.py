@@ -72,6 +72,7 @@ def events(request: SignedRequest) -> HttpResponseBase:
         "chart": chart,
         "is_narrower": not set(filters) <= {*COUNTED, *BOUNDS},
         "filters": filters,
+        "chosen": {name: filters.get(name, "") for name in COUNTED},
         "has_more": not set(filters) <= {*COUNTED, "q"},
         "query": urlencode(filters),
         "active": [(name, value, urlencode(_without(filters, name))) for name, value in filters.items()],

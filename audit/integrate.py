@@ -24,6 +24,7 @@ from audit.tree import Head, Torn, current_head, reader
 
 BATCH: Final = 2_000
 STRAY_WINDOW: Final = 20_000
+WAITING: Final = "SELECT 1 FROM audit_pending LIMIT 1"
 LOOKED_AT: Final = "SELECT id FROM audit_event WHERE id > %s ORDER BY id LIMIT %s"
 # Of NOT EXISTS PostgreSQL would make a join here too, and read every entry for each window.
 QUEUE_STRAY: Final = f"""

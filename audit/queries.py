@@ -42,6 +42,12 @@ class Window:
     looked_at: int
 
 
+def behind(position: str) -> str:
+    """A statement that answers a row when the current log goes on beyond a position, told by an expression."""
+    last = f"id * {LOG_SHIFT} + size - 1"
+    return f"SELECT 1 FROM audit_log WHERE ended_at IS NULL AND {last} > COALESCE({position}, -1) LIMIT 1"  # noqa: S608 constants
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """An event and its position: LOG_SHIFT times its log, plus its index."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from audit.filters import BadFilter, id_prefix
-from audit.queries import LOG_SHIFT
+from audit.queries import LOG_SHIFT, behind
 
 BUCKETS: Final = {"minute": 60, "hour": 3600, "day": 86_400}
 SPANS: Final = {"minute": 3600, "hour": 86_400, "day": 30 * 86_400}  # seconds, where `since` is not told
@@ -27,6 +27,7 @@ BEYOND: Final = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp() * 1000)
 BATCH: Final = 5_000
 LOOKED_AT: Final = 1_000  # latest failures, for those who caused most of them
 TOP: Final = 10
+BEHIND: Final = behind("(SELECT position FROM audit_rollupmark WHERE id = 1)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from django.db.backends.utils import CursorWrapper
 
 from audit import clocks
 from audit.filters import id_prefix
-from audit.queries import LOG_SHIFT, WITH_PERSONAL
+from audit.queries import LOG_SHIFT, WITH_PERSONAL, behind
 from audit.words import searched
 
 BLOCK: Final = 64
@@ -32,6 +32,11 @@ ENTRIES_AT_ONCE: Final = 5_000
 _ID_LETTERS: Final = frozenset("0123456789abcdef.:-")
 _ID: Final = re.compile("[0-9a-f.:-]*")
 _ASCII: Final = re.compile("[!-~]{3,}")
+# Blocks over what has settled meanwhile are added by and by: a search reads what is in none.
+BEHIND: Final = (
+    f"({behind('(SELECT position FROM audit_rollupmark WHERE id = 2)')})"  # noqa: S608 constants
+    " UNION ALL (SELECT 1 FROM audit_textblock WHERE grams IS NULL LIMIT 1) LIMIT 1"
+)
 Range = tuple[str, str]
 
 

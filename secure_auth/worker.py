@@ -8,8 +8,8 @@ does not answer keeps no event from its place in the log, and a fault of one dut
 import signal
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -18,9 +18,9 @@ from django.conf import settings
 from django.db import Error, close_old_connections, connection
 from django.utils import timezone
 
-from audit import clocks, tallies, textindex
+from audit import clocks, integrate, summary, tallies, textindex
 from audit.append import close_tallies
-from audit.summary import advance as advance_summary
+from audit.detections import store
 from mfa import ceremonies
 from secure_auth import (
     clock_watch,
@@ -59,6 +59,7 @@ log = structlog.get_logger(__name__)
 
 SOON_SECONDS = 0.3  # what somebody waits for
 IDLE_SECONDS = 1
+REST_SECONDS = 10  # then a duty is done, whatever its look says
 PRUNE_SECONDS = 300
 RETENTION_SECONDS = 3600
 TAIL_SECONDS = 5
@@ -70,44 +71,67 @@ KEEP_ENDED = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Duty:
-    """Something to be done again and again, at once as long as there is more of it, else after a pause."""
+    """Something to be done again and again: at once as long as there is more of it, else after a pause.
+
+    With a look, a statement that answers a row where there is something to do, it is done when that says so: one
+    statement for all looks (Lookout) costs a fraction of what each duty's own would, and most find nothing.
+    """
 
     name: str
     act: Callable[[], object]
     pause_seconds: float = IDLE_SECONDS
     led: bool = True  # by the leader; else by everyone who does not lead
-    due: str = ""  # a statement that answers a row, for the present time, where there is something to do
+    look: str = ""  # each of its parameters is the present time
+    wanted: threading.Event = field(default_factory=threading.Event)
 
-    @property
-    def is_due(self) -> bool:
-        """A constant statement says so for a fraction of what the ORM's take: most looks find nothing."""
-        if not self.due:
-            return True
+    def rest(self, stop: Stop) -> None:
+        """Wait until it is to be done again, or the worker stops."""
+        if not stop.wait(self.pause_seconds) and self.look:
+            self.wanted.wait(REST_SECONDS)
+            self.wanted.clear()
+
+
+class Lookout:
+    """Sees for all duties that have a look whether there is anything to do."""
+
+    def __init__(self, duties: Sequence[Duty]) -> None:
+        self._duties = [duty for duty in duties if duty.look]
+        self._statement = "SELECT " + ", ".join(f"({duty.look})" for duty in self._duties)
+
+    def look(self) -> None:
+        """Wake who is wanted; everyone where one look fails, for that is to keep nobody else from work."""
         now = connection.ops.adapt_datetimefield_value(timezone.now())
-        return rows.fetch_values(self.due, [now] * self.due.count("%s")) is not None
+        found: Sequence[object] | None = None
+        try:
+            found = rows.fetch_values(self._statement, [now] * self._statement.count("%s"))
+        finally:
+            for duty, answer in zip(self._duties, found or [True] * len(self._duties), strict=True):
+                if answer is not None:
+                    duty.wanted.set()
 
 
 def duties(publisher: Publisher) -> list[Duty]:
     """All that the worker does."""
     logbook = Logbook()
-    return [
-        Duty("integrate", logbook.advance, SOON_SECONDS),
-        Duty("mail", outbox.send_due, SOON_SECONDS, due=outbox.DUE),
-        Duty("factor_resets", recovery.act_due, due=recovery.DUE),
-        Duty("tallies", close_tallies, due=tallies.DUE),
-        Duty("summary", advance_summary),
-        Duty("text_index", textindex.advance),
+    found = [
+        Duty("integrate", logbook.advance, SOON_SECONDS, look=integrate.WAITING),
+        Duty("mail", outbox.send_due, SOON_SECONDS, look=outbox.DUE),
+        Duty("factor_resets", recovery.act_due, look=recovery.DUE),
+        Duty("tallies", close_tallies, look=tallies.DUE),
+        Duty("summary", summary.advance, look=summary.BEHIND),
+        *([Duty("text_index", textindex.advance, look=textindex.BEHIND)] if textindex.is_available() else []),
         Duty("witnesses", publisher.publish_due),
         Duty("couriers", Dispatch().bring_newest),
-        Duty("detections", detections.advance),
-        *(Duty("webhooks", lane.send_due, due=lane.due) for lane in webhooks.lanes()),
-        Duty("deletions", erasure.finish_deletions, due=erasure.DUE),
+        Duty("detections", detections.advance, look=store.BEHIND),
+        *(Duty("webhooks", lane.send_due, look=lane.due) for lane in webhooks.lanes()),
+        Duty("deletions", erasure.finish_deletions, look=erasure.DUE),
         Duty("tails", tailing.end_lost, TAIL_SECONDS),
-        Duty("verifications", verifications.Runner().advance),
+        Duty("verifications", verifications.Runner().advance, look=verifications.ASKED),
         Duty("prune", prune, PRUNE_SECONDS),
         Duty("retention", retention.prune_due, RETENTION_SECONDS),
         Duty("keep", logbook.follow, FOLLOW_SECONDS, led=False),
     ]
+    return [*found, Duty("look", Lookout(found).look, SOON_SECONDS)]
 
 
 def work() -> None:
@@ -129,9 +153,10 @@ def run(stop: Stop) -> None:
     attempt(Duty("confirm", publisher.confirm))
     lead, clock = Lead(), Duty("clock", clock_watch.Watch().look)
     lead.renew()
+    all_ = duties(publisher)
     threads = [
         threading.Thread(target=_repeat, args=(duty, lead, stop), name=duty.name, daemon=True)
-        for duty in duties(publisher)
+        for duty in all_
     ]
     for thread in threads:
         thread.start()
@@ -142,6 +167,8 @@ def run(stop: Stop) -> None:
             close_old_connections()
     finally:
         stop.set()
+        for duty in all_:
+            duty.wanted.set()
         for thread in threads:
             thread.join(STOP_SECONDS)
         lead.release()
@@ -155,14 +182,14 @@ def _repeat(duty: Duty, lead: Lead, stop: Stop) -> None:
         busy = attempt(duty)
         close_old_connections()
         if not busy:
-            stop.wait(duty.pause_seconds)
+            duty.rest(stop)
     connection.close()
 
 
 def attempt(duty: Duty) -> bool:
     """Do one duty; whether it did something. A database or a disk that is away is waited for."""
     try:
-        return duty.is_due and bool(duty.act())
+        return bool(duty.act())
     except (Error, OSError) as error:
         _tell_failure(duty, type(error).__name__)
     except Exception:  # a mistake of ours must not end the thread: nobody would start it again

@@ -13,9 +13,13 @@ from audit.detections.entries import Place
 from audit.detections.rule import Rule
 from audit.detections.slot import EVIDENCE, Slot, greatest, least
 from audit.detections.tables import Detection
+from audit.queries import LOG_SHIFT, behind
 
 CHUNK: Final = 500
 BEGINNING: Final = (1, -1)
+BEHIND: Final = behind(
+    f'(SELECT log * {LOG_SHIFT} + "index" FROM audit_detectioncursor WHERE id = 1)'  # noqa: S608 constant
+)
 Groups = Mapping[str, tuple[Rule, Slots]]
 
 

@@ -5,16 +5,18 @@ first byte sent to the last byte received.
 """
 
 import json
+import re
 import selectors
 import socket
 import statistics
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 Script = Generator[bytes, "Answer", None]  # yields requests, is sent their answers
 
 
@@ -146,10 +148,7 @@ def parse(received: bytes) -> Answer | None:
     head, blank, body = received.partition(b"\r\n\r\n")
     if not blank:
         return None
-    lines = head.split(b"\r\n")
-    fields: Mapping[bytes, bytes] = {
-        name.lower(): value for name, _, value in (line.partition(b":") for line in lines[1:])
-    }
-    if len(body) < int(fields.get(b"content-length", b"0")):
+    length = LENGTH.search(head)
+    if len(body) < (int(length[1]) if length else 0):
         return None
-    return Answer(int(lines[0].split()[1]), body)
+    return Answer(int(head[9:12]), body)

@@ -1,9 +1,14 @@
-"""What simplejwt does not check by itself: the header's type, and roles."""
+"""What simplejwt does not do by itself: the header's type, roles, and keys for which nobody waits in an outage."""
 
 import jwt
+from keys import Keys
 from rest_framework.permissions import BasePermission
 from rest_framework_simplejwt import tokens
 from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.state import token_backend
+
+token_backend.jwks_client = Keys(api_settings.JWK_URL, timeout=5)
 
 
 class AccessToken(tokens.AccessToken):

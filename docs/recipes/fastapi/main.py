@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import jwt
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from keys import Keys
 
 ISSUER = os.environ["ISSUER"]  # TOKEN_ISSUER of the service, which by default is its ORIGIN
 AUDIENCE = os.environ.get("AUDIENCE", ISSUER)  # TOKEN_AUDIENCE
-KEYS = jwt.PyJWKClient(f"{ISSUER}/.well-known/jwks.json", lifespan=300, timeout=5)
+KEYS = Keys(f"{ISSUER}/.well-known/jwks.json", lifespan=300, timeout=5)
 REQUIRED = ["iss", "aud", "sub", "exp", "iat", "auth_time", "token_type"]
 
 app = FastAPI()

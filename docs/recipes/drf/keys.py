@@ -1,0 +1,30 @@
+"""The service's key set. Whoever invents a `kid` while the service is away makes nobody wait whose key is kept."""
+
+import time
+from typing import Any
+
+import jwt
+
+PAUSE_SECONDS = 10  # after a fetch that failed
+
+
+class Keys(jwt.PyJWKClient):
+    """PyJWT fetches under a lock that each look-up takes, and at each unknown `kid` anew as long as it fails."""
+
+    fetches_from = 0.0
+
+    def get_signing_key(self, kid: str) -> jwt.PyJWK:
+        """A key that is kept needs no lock."""
+        kept = self.jwk_set_cache.get() if self.jwk_set_cache else None
+        key = self.match_kid(kept.keys, kid) if kept else None
+        return key or super().get_signing_key(kid)
+
+    def fetch_data(self) -> Any:
+        """Ask, unless that failed a moment ago."""
+        if time.monotonic() < self.fetches_from:
+            raise jwt.PyJWKClientConnectionError("the keys could not be fetched a moment ago")
+        try:
+            return super().fetch_data()
+        except jwt.PyJWKClientConnectionError:
+            self.fetches_from = time.monotonic() + PAUSE_SECONDS
+            raise

@@ -12,6 +12,7 @@ from typing import Any
 from axes.handlers.base import AxesHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.signals import user_locked_out
+from django.db import transaction
 from django.http import HttpRequest
 
 from throttling import inspection, lanes, limiter, metrics, resets
@@ -69,8 +70,7 @@ class ReservingHandler(AxesHandler):
             return
         request.settlement = limiter.settle(reservation, failed=True)
         if any(one.limit.purpose in lanes.PASSWORD_LOCKS for one in request.settlement.locked):
-            username, ip = credentials.get("username"), request.META["REMOTE_ADDR"]
-            user_locked_out.send("axes", request=request, username=username, ip_address=ip)
+            _tell_receivers(request, credentials.get("username"), request.META["REMOTE_ADDR"])
 
     def user_logged_in(self, sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
         if reservation := getattr(request, "reservation", None):
@@ -87,6 +87,16 @@ class ReservingHandler(AxesHandler):
         if ip_address is not None and ip_or_username:
             return resets.reset_account(username) + resets.reset_source(ip_address)
         return resets.reset_account(username, ip_address)
+
+
+def _tell_receivers(request: Any, username: str | None, ip: str) -> None:
+    """Send ``user_locked_out``. A project's receiver that fails takes what receivers wrote along, and nothing else:
+    else the lock would go with it, and the evidence of the guess. Django logs the error.
+    """
+    with transaction.atomic():
+        told = user_locked_out.send_robust("axes", request=request, username=username, ip_address=ip)
+        if any(isinstance(answer, Exception) for _, answer in told):
+            transaction.set_rollback(True)
 
 
 def reserve_password_attempt(attempt: PasswordAttempt) -> Reservation:

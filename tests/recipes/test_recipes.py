@@ -2,13 +2,14 @@
 
 import secrets
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
 
-from tests.attacks.evidence import events
+from tests.attacks.evidence import claims, events
 from tests.client import Client, Person, expect
-from tests.recipes.conftest import REQUESTS_A_MINUTE
+from tests.recipes.conftest import REQUESTS_A_MINUTE, sign
 from tests.recipes.kitchen import NEEDS, Recipe
 from tests.server import ROOT, Server
 
@@ -18,6 +19,7 @@ many_addresses = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere 127.0.0.1 is the only loopback address"
 )
 Serve = Callable[[str], Recipe]
+SKEW_SECONDS = 25
 
 
 def refresh(client: Client, person: Person) -> None:
@@ -141,3 +143,13 @@ def test_service_that_is_away_opens_nothing(name: str, serve_without: Serve, per
     refused = serve_without(name).get("/", person.access)
     assert refused.status_code == 503
     assert refused.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_clock_that_is_behind_the_services_takes_its_tokens(
+    name: str, serve: Serve, service: Server, person: Person
+) -> None:
+    ahead = int(time.time()) + SKEW_SECONDS
+    genuine = {**claims(person.access), "iat": ahead, "auth_time": ahead, "exp": ahead + 300}
+    (token,) = sign(service, ({"typ": "at+jwt"}, genuine))
+    expect(serve(name).get("/", token), 200)

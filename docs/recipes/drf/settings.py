@@ -22,6 +22,7 @@ SIMPLE_JWT = {
     "JWK_URL": f"{ISSUER}/.well-known/jwks.json",  # kept for five minutes
     "ISSUER": ISSUER,
     "AUDIENCE": AUDIENCE,
+    "LEEWAY": 30,  # seconds between the clocks: PyJWT refuses a token whose `iat` is to come
     "USER_ID_CLAIM": "sub",
     "AUTH_TOKEN_CLASSES": ["access.AccessToken"],
 }

@@ -12,6 +12,7 @@ from keys import Keys
 ISSUER = os.environ["ISSUER"]  # TOKEN_ISSUER of the service, which by default is its ORIGIN
 AUDIENCE = os.environ.get("AUDIENCE", ISSUER)  # TOKEN_AUDIENCE
 KEYS = Keys(f"{ISSUER}/.well-known/jwks.json", lifespan=300, timeout=5)
+LEEWAY_SECONDS = 30  # between the clocks: PyJWT refuses a token whose `iat` is to come
 REQUIRED = ["iss", "aud", "sub", "exp", "iat", "auth_time", "token_type"]
 
 app = FastAPI()
@@ -34,6 +35,7 @@ def read_claims(shown: Annotated[HTTPAuthorizationCredentials | None, Depends(be
             algorithms=[key.algorithm_name],
             audience=AUDIENCE,
             issuer=ISSUER,
+            leeway=LEEWAY_SECONDS,
             options={"require": REQUIRED, "strict_aud": True},
         )
     except jwt.PyJWKClientConnectionError as error:

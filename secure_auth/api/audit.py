@@ -12,9 +12,9 @@ from audit.events import Reason
 from audit.vocabulary import View
 from secure_auth import exporting, review, summary
 from secure_auth.api.common import ServiceView
-from secure_auth.api.example_values import EXPORTED
+from secure_auth.api.example_values import EXPORTED, EXPORTED_CEF, EXPORTED_CSV
 from secure_auth.api.log_answers import Event, Events, Summary
-from secure_auth.api.parameters import EXPORT_PAGING, FILTERS, FORMAT, PAGING, PROOF, SPAN
+from secure_auth.api.parameters import EXPORT_PAGING, FILTERS, FORMAT, ORDER, PAGING, PROOF, SPAN
 from secure_auth.errors import Problem, validation_failed
 from secure_auth.review import Page
 
@@ -61,7 +61,7 @@ class EventsView(ServiceView):
     bearer = "access"
     role = "auditor"
     answers = {"GET": (200, Events)}
-    parameters = (*FILTERS, *PAGING)
+    parameters = (*FILTERS, *PAGING, ORDER)
 
     def get(self, request: Request) -> Response:
         """A page of events, newest first."""
@@ -90,6 +90,7 @@ class ExportView(ServiceView):
     answers = {"GET": (200, OpenApiTypes.STR)}
     media_type = "application/x-ndjson"
     example = EXPORTED
+    other_media = {"text/csv": EXPORTED_CSV, "text/plain": EXPORTED_CEF}
     parameters = (FORMAT, PROOF, *FILTERS, *EXPORT_PAGING)
 
     def get(self, request: Request) -> StreamingHttpResponse:
@@ -131,7 +132,7 @@ class ActivityView(ServiceView):
 
     bearer = "access"
     answers = {"GET": (200, Events)}
-    parameters = PAGING
+    parameters = (*PAGING, ORDER)
 
     def get(self, request: Request) -> Response:
         """My own security events, newest first."""

@@ -43,7 +43,8 @@ class Text(serializers.CharField):
     """A string that is taken as it is: numbers and booleans are no strings, blanks stay."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"trim_whitespace": False, "max_length": 1024, **options})
+        shortest = {} if options.get("allow_blank") else {"min_length": 1}  # so that the schema tells it too
+        super().__init__(**{"trim_whitespace": False, "max_length": 1024, **shortest, **options})
         # The parser refuses lone surrogates for a whole body; this one looks at each character of a token in Python.
         self.validators = [
             one for one in self.validators if not isinstance(one, ProhibitSurrogateCharactersValidator)
@@ -100,7 +101,7 @@ class ServiceView(APIView):
     other_answers: ClassVar[dict[str, tuple[int, Any]]] = {}
     media_type: ClassVar[str] = "application/json"
     example: ClassVar[str] = ""  # of an answer that is no JSON
-    text_example: ClassVar[str] = ""  # of the same answer as plain text, where that is asked for
+    other_media: ClassVar[dict[str, str]] = {}  # of the same answer: an example of each further media type
     problems: ClassVar[tuple[Code, ...]] = ()
     problems_of: ClassVar[dict[str, tuple[Code, ...]]] = {}  # of one method alone
     parameters: ClassVar[tuple[OpenApiParameter, ...]] = ()

@@ -70,6 +70,15 @@ PROOF = {
     "checkpoint": CHECKPOINT,
 }
 EXPORTED = json.dumps(EVENT, separators=(",", ":")) + "\n"
+EXPORTED_CSV = (
+    "id,time,type,outcome,reason,severity,user,subject,session,ip,user_agent,request_id,details\r\n"
+    f"{OTHER_ID},{EVENT['time']},login.password,failure,wrong_password,low,{ID},,,192.0.2.17,curl/8.5.0,{ID},{{}}\r\n"
+)
+EXPORTED_CEF = (
+    "CEF:0|Secure Auth|Secure Auth|1|login.password|login.password failure|3|rt=1768469400123 "
+    f"externalId={OTHER_ID} outcome=failure reason=wrong_password suid={ID} src=192.0.2.17\n"
+)
+TLOG_PROOF = f"c2sp.org/tlog-proof@v1\nindex 5\n{PROOF['hashes'][0]}\n\n{CHECKPOINT}"
 DETECTION = {
     "id": "5be7a1d0-93c4-8f02-8a6e-0d4c1b7e9f35",
     "rule": "brute_force",

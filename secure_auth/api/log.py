@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from secure_auth import evidence
 from secure_auth.api.common import TEXT, ServiceView, wants_text
-from secure_auth.api.example_values import CHECKPOINT, VERIFIER_KEY
+from secure_auth.api.example_values import CHECKPOINT, TLOG_PROOF, VERIFIER_KEY
 from secure_auth.api.log_answers import Proof
 from secure_auth.errors import Code
 
@@ -24,6 +24,7 @@ class ProofView(ServiceView):
     bearer = "access"
     role = "auditor"
     answers = {"GET": (200, Proof)}
+    other_media = {"text/plain": TLOG_PROOF}
     problems = (Code.EVENT_PENDING,)
 
     def get(self, request: Request, event_id: str) -> Response | HttpResponse:

@@ -129,7 +129,7 @@ class RecoveryCodesView(ServiceView):
     fresh = True
     body_class = Body
     answers = {"POST": (200, shown.RecoveryCodes)}
-    text_example = SHEET
+    other_media = {"text/plain": SHEET}
 
     def post(self, request: Request) -> Response | HttpResponse:
         """Ten new codes; the old ones are dead.

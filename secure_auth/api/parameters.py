@@ -83,6 +83,12 @@ SPAN: Parameters = (
         enum=list(BUCKETS),
     ),
 )
+ORDER = OpenApiParameter(
+    "order",
+    {"type": "string", "default": "time"},
+    description="`time`: newest first. `index`: integrated events in tree order.",
+    enum=["time", "index"],
+)
 EXPORT_PAGING: Parameters = (
     CURSOR,
     OpenApiParameter(
@@ -90,12 +96,7 @@ EXPORT_PAGING: Parameters = (
         {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS},
         description="How many events at most.",
     ),
-    OpenApiParameter(
-        "order",
-        {"type": "string", "default": "time"},
-        description="`time`: newest first. `index`: integrated events in tree order.",
-        enum=["time", "index"],
-    ),
+    ORDER,
 )
 FILTERS: Parameters = (
     _filter("type", "What happened.", EventType),

@@ -106,10 +106,10 @@ class ContractSchema(AutoSchema):
         told = [self.view.answers, self.view.other_answers]
         found = [answers[self.method] for answers in told if self.method in answers]
         shown = {(status, self.view.media_type): serializer for status, serializer in found}
-        as_text = {
-            (status, "text/plain"): OpenApiTypes.STR for status, _ in found[:1] if self.view.text_example
+        others = {
+            (status, kind): OpenApiTypes.STR for status, _ in found[:1] for kind in self.view.other_media
         }
-        return {**shown, **as_text}
+        return {**shown, **others}
 
     def get_override_parameters(self) -> list[Any]:
         """The headers and query parameters that a view declares; these narrow what is read."""
@@ -132,8 +132,8 @@ class ContractSchema(AutoSchema):
             answer["description"] = answer["description"] or self.get_summary()
             answer["headers"] = answer_headers(ANSWER_HEADERS, LIMITED_HEADERS)
             _add_examples(answer.get("content", {}), self.view.example)
-            if self.view.text_example:
-                answer["content"]["text/plain"]["example"] = self.view.text_example
+            for kind, example in self.view.other_media.items():
+                answer["content"][kind]["example"] = example
         operation["responses"].update(problem_answers(self._problems()))
         operation["responses"].update(oauth_answers(getattr(self.view, "oauth_errors", ())))
         return operation

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from audit.vocabulary import Format
 from tests import passkeys
 from tests.attacks.mails import wait_for_link
 from tests.client import Client, Person, code_of, expect, new_email
@@ -203,6 +204,10 @@ def prove(client: Client, admin: Person, event_id: str) -> None:
         assert time.monotonic() < deadline, "the event stays pending"
         time.sleep(0.2)
     expect(client.get(f"audit/events/{event_id}/proof/", admin.access), 200)
+    as_text = {"Accept": "text/plain"}
+    assert client.get(f"audit/events/{event_id}/proof/", admin.access, headers=as_text).status_code == 200
+    for kind in Format:
+        assert client.get("audit/export/", admin.access, params={"format": kind}).status_code == 200
     for log in ("audit/log/", "audit/log/1/"):
         for name in ("checkpoint", "vkey", "vkeys", "tile/0/000.p/5", "tile/entries/000.p/5"):
             assert client.get(log + name, admin.access).status_code == 200

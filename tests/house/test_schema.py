@@ -15,6 +15,7 @@ from secure_auth.administration import ACTIONS
 from secure_auth.errors import Code
 from tests.client import Client
 from tests.house.schema import DOCUMENT, PATH, faults, operations, resolve
+from tests.problems import problem
 from tests.server import ROOT
 
 pytestmark = pytest.mark.xdist_group("house")
@@ -135,6 +136,24 @@ def test_patterns_of_addresses_hold_as_a_whole() -> None:
     assert [name for name in ("0", "63", "64", "9x", "x12", "163") if re.search(level, name)] == ["0", "63"]
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("login/", ("email", "password")),
+        ("password/reset/confirm/", ("token", "new_password")),
+        ("token/verify/", ("token",)),
+    ],
+)
+def test_empty_strings_that_are_refused_are_refused_by_the_schema_too(
+    path: str, fields: tuple[str, ...], visitor: Callable[[], Client]
+) -> None:
+    body = dict.fromkeys(fields, "")
+    errors = problem(visitor().post(path, body), "validation_failed")["errors"]
+    assert {name: fault[0]["code"] for name, fault in errors.items()} == dict.fromkeys(fields, "blank")
+    told = operations()["POST", f"/api/v1/{path}"]["requestBody"]["content"]["application/json"]["schema"]
+    assert len(faults(told, body)) == len(fields)
+
+
 def codes_of(operation: dict[str, Any]) -> set[str]:
     answers = [resolve(answer) for answer in operation["responses"].values()]
     media = [answer.get("content", {}).get("application/problem+json") for answer in answers]
@@ -169,7 +188,7 @@ def test_every_status_that_asks_to_wait_tells_how_long() -> None:
 def test_audit_filters_in_the_schema_are_those_that_the_log_knows() -> None:
     parameters = DOCUMENT["paths"]["/api/v1/audit/events/"]["get"]["parameters"]
     names = {resolve(one)["name"] for one in parameters} - {"X-Request-ID"}
-    assert names == {*FILTERS, "cursor", "limit"}
+    assert names == {*FILTERS, "cursor", "limit", "order"}
 
 
 def test_admin_actions_in_the_schema_are_those_that_exist() -> None:

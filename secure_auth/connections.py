@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.parser import HTTPRequestParser, ParsingError, get_header_lines
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest
@@ -76,7 +76,7 @@ class ProblemTask(ErrorTask):
         metrics.count_answer(code.status)
         self.set_close_on_finish()
         self.content_length = len(body)
-        self.write(body)
+        self.write(b"" if self.request.is_head else body)
 
 
 class RequestParser(HTTPRequestParser):
@@ -86,9 +86,11 @@ class RequestParser(HTTPRequestParser):
     """
 
     completed: bool
+    is_head = False  # whether no body may follow the head of an answer, a refusal's neither
 
     def parse_header(self, header_plus: bytes) -> None:
         """RFC 9112 section 6.1: both fields together ought to be handled as an error, chunks in HTTP/1.0 must be."""
+        self.is_head = header_plus.startswith(b"HEAD ")
         if _has_long_blank(header_plus):
             raise ParsingError("More blanks in a row than anybody writes")
         try:
@@ -98,14 +100,15 @@ class RequestParser(HTTPRequestParser):
             if not _is_huge(self.headers.get("CONTENT_LENGTH", "")):
                 raise ParsingError("The address cannot be read") from error
             self.content_length = BODY_BYTES
+        if _codings(header_plus) not in ([], [b"chunked"]):
+            raise ParsingError("Transfer-Encoding that is not chunked, once")
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Content-Length beside Transfer-Encoding")
         if "TRANSFER_ENCODING" in self.headers:
             raise ParsingError("Transfer-Encoding where HTTP/1.1 is not spoken")
         if not self.chunked and not self.content_length:
-            self.expect_continue = (
-                False  # nothing will come: to ask for it would be to wait for ever (RFC 9110 10.1.1)
-            )
+            # Nothing will come: to ask for it would be to wait for ever (RFC 9110 10.1.1).
+            self.expect_continue = False
 
     def received(self, data: bytes) -> int:
         """Refuse a chunk's head or a trailer that grows without end: waitress reads it anew with each byte."""
@@ -119,6 +122,13 @@ class RequestParser(HTTPRequestParser):
 def _has_long_blank(head: bytes) -> bool:
     """waitress reads blanks before a value in time that grows with their square, a second for a head, in the loop."""
     return BLANKS in head.replace(b"\t", b" ").replace(b"\r\n ", b" ")
+
+
+def _codings(head: bytes) -> list[bytes]:
+    """Transfer-Encoding as it came: waitress takes an empty one for none, chunked twice for once; others may not."""
+    lines = get_header_lines(head.partition(b"\r\n")[2]) if b"transfer-encoding" in head.lower() else []
+    fields = [line.partition(b":") for line in lines]
+    return [value.strip(b" \t").lower() for name, _, value in fields if name.lower() == b"transfer-encoding"]
 
 
 def _is_huge(length: str) -> bool:

@@ -71,11 +71,15 @@ BROKEN_FRAMING: dict[str, tuple[tuple[str, ...], bytes]] = {
     "negative chunk": (("Transfer-Encoding: chunked",), b"-2\r\n{}\r\n0\r\n\r\n"),
     "chunk without end": (("Transfer-Encoding: chunked",), b"2\r\n{}xx0\r\n\r\n"),
     "unknown coding": (("Transfer-Encoding: gzip",), b"{}"),
+    "chunked twice": (("Transfer-Encoding: chunked, chunked",), chunked(b"{}")),
+    "chunked in two fields": (("Transfer-Encoding: chunked",) * 2, chunked(b"{}")),
+    "chunked twice by a fold": (("Transfer-Encoding: chunked", " , chunked"), chunked(b"{}")),
+    "chunked and nothing": (("Transfer-Encoding: chunked,",), chunked(b"{}")),
+    "empty coding and length": (("Transfer-Encoding:", "Content-Length: 2"), b"{}"),
     "negative length": (("Content-Length: -1",), b"{}"),
     "signed length": (("Content-Length: +2",), b"{}"),
     "no number": (("Content-Length: two",), b"{}"),
     "two lengths": (("Content-Length: 2", "Content-Length: 3"), b"{}x"),
-    "folded header": (("X-A: b", " c: d", "Content-Length: 2"), b"{}"),
     "blank in name": (("X A: b", "Content-Length: 2"), b"{}"),
     "bare line feed": (("X-A: b\nX-B: c", "Content-Length: 2"), b"{}"),
     "NUL in header": (("X-Device-Token: " + "\x00" * 36 + ".x", "Content-Length: 2"), b"{}"),
@@ -89,6 +93,7 @@ def test_broken_framing_is_a_problem_document(server: Server, case: str) -> None
     lines, body = BROKEN_FRAMING[case]
     document = raw_problem(exchange(server, head(server, *lines) + body))
     assert document["code"] == "validation_failed"
+    assert not document["errors"], "the body was read"
 
 
 @parsing
@@ -151,3 +156,18 @@ def test_expectation_without_a_body_is_answered_at_once(server: Server, length: 
     with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
         connection.sendall(head + length + b"Connection: close\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
+def test_refused_head_is_answered_without_a_body(server: Server) -> None:
+    """What follows would be the beginning of the next answer to who stands in front (RFC 9112 section 6.3)."""
+    for line in (b"X A: b", b"Content-Length: 2000000", b"Transfer-Encoding: gzip"):
+        answer = exchange_head(server, line)
+        assert answer.startswith(b"HTTP/1."), line
+        assert b"application/problem+json" in answer, line
+        assert answer.endswith(b"\r\n\r\n"), line
+
+
+def exchange_head(server: Server, line: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
+        connection.sendall(b"HEAD /api/v1/me/ HTTP/1.1\r\nHost: localhost\r\n" + line + b"\r\n\r\n")
+        return b"".join(iter(lambda: connection.recv(65536), b""))

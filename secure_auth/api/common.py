@@ -210,9 +210,13 @@ def _validator(body_class: type[Body]) -> Body:
 
 
 def wants_text(request: Request) -> bool:
-    """Whether a client asks for plain text rather than JSON, where both are answered."""
-    accepted = [part.partition(";")[0].strip() for part in request.headers.get("Accept", "").split(",")]
-    known = [one for one in accepted if one in ("text/plain", "application/json", "*/*")]
+    """Whether a client asks for plain text rather than JSON, where both are answered; of equals the first counts."""
+    try:
+        accepted = request._request.accepted_types
+    except ValueError:  # it cannot be read (RFC 2231 parameters in a charset that is none)
+        return False
+    known = [f"{one.main_type}/{one.sub_type}" for one in accepted]
+    known = [one for one in known if one in ("text/plain", "application/json", "*/*")]
     return known[:1] == ["text/plain"]
 
 

@@ -36,8 +36,25 @@ def test_new_codes_come_as_a_sheet_to_print(client: Client) -> None:
     assert client.recover(person)["recovery_codes_left"] == 9
 
 
+@pytest.mark.parametrize("accept", ["Text/Plain", "application/json;q=0.1, text/plain", "text/plain;q=0.1"])
+def test_text_is_asked_for_in_any_case_and_by_weight(client: Client, accept: str) -> None:
+    person = client.create_person()
+    answer = client.post("mfa/recovery-codes/", token=person.access, headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
 @pytest.mark.parametrize(
-    "accept", ["*/*", "application/json", "application/json, text/plain;q=0.5", "text/html"]
+    "accept",
+    [
+        "*/*",
+        "application/json",
+        "application/json, text/plain;q=0.5",
+        "text/html",
+        "text/plain;q=0.5, application/json",
+        "text/plain;q=0",
+        "text/plain;q=0, */*",
+        "text/plain; q*=nothing''%41",
+    ],
 )
 def test_whoever_asks_for_no_text_gets_json(client: Client, accept: str) -> None:
     person = client.create_person()

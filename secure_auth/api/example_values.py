@@ -59,6 +59,7 @@ CHECKPOINT = (
     "\u2014 auth.example.com/api/v1/audit/log vZ1sJH0kV0ZyUuUnT9bAKbkRk0TdRvGq4Tj8e4YQpD9y\n"
 )
 VERIFIER_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\n"
+HASH = "aytgZ8sHUM2mAOmfJHEdm06PvHWrYcmk0sA4uTsQdqM="
 PROOF = {
     "event": EVENT,
     "leaf": '{"commitments":{"ip":"/8BZJmKfk6GOMzPFcu++eWq0lAt9sZ1LF0eugyKN2BA="},"details":{"method":"totp"}}',
@@ -66,7 +67,7 @@ PROOF = {
     "openings": {"ip": {"salt": "AAECAwQFBgcICQoLDA0ODw==", "value": "192.0.2.17"}},
     "erased": ["user"],
     "index": 5,
-    "hashes": ["aytgZ8sHUM2mAOmfJHEdm06PvHWrYcmk0sA4uTsQdqM="],
+    "hashes": [HASH],
     "checkpoint": CHECKPOINT,
 }
 EXPORTED = json.dumps(EVENT, separators=(",", ":")) + "\n"
@@ -78,7 +79,7 @@ EXPORTED_CEF = (
     "CEF:0|Secure Auth|Secure Auth|1|login.password|login.password failure|3|rt=1768469400123 "
     f"externalId={OTHER_ID} outcome=failure reason=wrong_password suid={ID} src=192.0.2.17\n"
 )
-TLOG_PROOF = f"c2sp.org/tlog-proof@v1\nindex 5\n{PROOF['hashes'][0]}\n\n{CHECKPOINT}"
+TLOG_PROOF = f"c2sp.org/tlog-proof@v1\nindex 5\n{HASH}\n\n{CHECKPOINT}"
 DETECTION = {
     "id": "5be7a1d0-93c4-8f02-8a6e-0d4c1b7e9f35",
     "rule": "brute_force",

@@ -45,6 +45,11 @@ def replace_codes(user_id: str, *, digest: Digest, key_id: str) -> list[str]:
     return codes
 
 
+def kept_digests(user_id: str) -> set[str]:
+    """How the present codes of an account are kept, the spent ones too."""
+    return set(RecoveryCode.objects.filter(user_id=user_id).values_list("digest", flat=True))
+
+
 def spend_code(user_id: str, code: str, *, digests: Digests, now: datetime) -> Judgement:
     """Use up a code, known by any of its digests: one conditional UPDATE, so that it is spent exactly once."""
     bare = normalize_code(code)

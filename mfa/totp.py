@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import segno
@@ -78,6 +79,12 @@ def describe_enrolment(secret: bytes, scheme: Scheme = APPS, *, account: str, is
         encoded, digits=scheme.digits, digest=ALGORITHMS[scheme.algorithm], interval=STEP_SECONDS
     ).provisioning_uri(name=account, issuer_name=issuer)
     return Enrolment(encoded, uri, draw_qr(uri))
+
+
+def read_scheme(uri: str) -> Scheme:
+    """The scheme that an otpauth URI of ours names."""
+    named = parse_qs(urlsplit(uri).query)
+    return Scheme(named.get("algorithm", [APPS.algorithm])[0], int(named.get("digits", [APPS.digits])[0]))
 
 
 def draw_qr(uri: str, *, scalable: bool = False) -> str:

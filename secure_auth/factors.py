@@ -91,7 +91,8 @@ def replace_recovery_codes(user_id: str) -> list[str]:
     return recovery_codes.replace_codes(user_id, digest=digest, key_id=kid)
 
 
-def _digests_of_code(user_id: str) -> recovery_codes.Digests:
+def digests_of_code(user_id: str) -> recovery_codes.Digests:
+    """What a recovery code may be kept as, by each key of the ring."""
     return lambda code: digest_ring.digests("recovery", user_id, code)
 
 
@@ -106,7 +107,7 @@ def accept(user: User, method: str, code: str, *, now: datetime) -> Reason:
     """Why a code is refused; NONE for one that is right and was not used before, which is used up by this."""
     if method == "totp":
         return REASONS[totp.accept_code(confirmed_totp(user.pk), code, unseal=unseal_totp, now=now)]
-    return REASONS[recovery_codes.spend_code(user.pk, code, digests=_digests_of_code(user.pk), now=now)]
+    return REASONS[recovery_codes.spend_code(user.pk, code, digests=digests_of_code(user.pk), now=now)]
 
 
 def wrong_first_code(row: TotpAuthenticator, code: str, *, now: datetime) -> Problem:

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from audit.append import append
 from audit.events import EventType, Reason, Source
+from mfa import recovery_codes
 from secure_auth import factors, grants, outbox, pending
 from secure_auth.grants import Grant
 
@@ -31,6 +32,17 @@ def replace_recovery_codes(*, grant: Grant, source: Source) -> list[str]:
     if refusal:
         raise refusal
     return codes
+
+
+def mark_codes(codes: list[str], *, user_id: str) -> str:
+    """What tells these codes from all that the account had or gets; empty where newer ones took their place."""
+    digests = factors.digests_of_code(user_id)(recovery_codes.normalize_code(codes[0]) or "")
+    return next(iter(recovery_codes.kept_digests(user_id).intersection(digests)), "")
+
+
+def are_present(mark: str, *, user_id: str) -> bool:
+    """Whether the codes with this mark still are those of the account."""
+    return mark in recovery_codes.kept_digests(user_id)
 
 
 def print_sheet(codes: list[str], *, email: str) -> str:

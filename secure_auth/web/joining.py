@@ -1,5 +1,7 @@
 """Becoming somebody: sign up, confirm the address, bind an authenticator, keep the recovery codes."""
 
+from typing import Any
+
 from django.http import HttpResponseBase
 
 from mfa import totp
@@ -110,6 +112,8 @@ def scan(request: GrantRequest) -> HttpResponseBase:
         return lead_to(ENROL, then=next_path(request))
     form = CodeForm(request)
     if form.is_sent:
+        if request.POST.get("authenticator") != begun["id"]:  # the app has the secret of another tab
+            return lead_to(SCAN, then=next_path(request), notice="enrolment-elsewhere")
         with form:
             confirmed = authenticators.confirm_totp(
                 grant=grant,
@@ -118,13 +122,23 @@ def scan(request: GrantRequest) -> HttpResponseBase:
                 source=request.source,
             )
             return _bound(request, grant, confirmed)
-    return _show_secret(request, form, begun["secret"], begun["uri"])
+    return _show_secret(request, form, begun)
 
 
-def _show_secret(request: GrantRequest, form: PageForm, secret: str, uri: str) -> HttpResponseBase:
+def _show_secret(request: GrantRequest, form: PageForm, begun: dict[str, Any]) -> HttpResponseBase:
+    secret, uri = begun["secret"], begun["uri"]
     groups = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
     picture = totp.draw_qr(uri, scalable=True)
-    context: dict[str, object] = {"uri": uri, "key": groups, "picture": picture}
+    scheme = totp.read_scheme(uri)
+    algorithm = scheme.algorithm if scheme.algorithm != totp.APPS.algorithm else ""
+    context: dict[str, object] = {
+        "authenticator": begun["id"],
+        "uri": uri,
+        "key": groups,
+        "picture": picture,
+        "digits": scheme.digits,
+        "algorithm": algorithm,
+    }
     return render_form(request, "scan", form, context)
 
 
@@ -147,15 +161,28 @@ def _bound(request: GrantRequest, grant: Grant, confirmed: TotpConfirmed) -> Htt
 @signed_in
 @opens_before_change  # they were made by an enrolment just now, and are shown this once
 def show_codes(request: SignedRequest) -> HttpResponseBase:
-    """New recovery codes, until the person says that they are kept, for ten minutes at most."""
-    then = next_path(request) or "/"
-    session_id = request.person.session.id
-    shown = once.read_once(request, once.CODES, session_id)
-    if request.method == "POST" or shown is None:
-        response = lead_to(then, notice="codes-saved" if request.method == "POST" else "")
-        once.forget_once(response)
-        return response
-    return render_page(request, "recovery_codes", {"codes": shown["codes"]})
+    """New recovery codes, until the person says that they are kept, for ten minutes at most.
+
+    Where newer ones were made meanwhile, in another tab or elsewhere, nobody is to keep these.
+    """
+    user_id, wanted = request.person.user.pk, next_path(request)
+    if request.method == "POST":
+        if not recovery_sheet.are_present(request.POST.get("mark", ""), user_id=user_id):
+            return lead_to(CODES, then=wanted, notice="codes-replaced")
+        return _leave_codes(wanted, notice="codes-saved")
+    shown = once.read_once(request, once.CODES, request.person.session.id)
+    if shown is None:
+        return _leave_codes(wanted)
+    mark = recovery_sheet.mark_codes(shown["codes"], user_id=user_id)
+    if not mark:
+        return _leave_codes(wanted, notice="codes-replaced")
+    return render_page(request, "recovery_codes", {"codes": shown["codes"], "mark": mark})
+
+
+def _leave_codes(wanted: str, *, notice: str = "") -> HttpResponseBase:
+    response = lead_to(wanted or "/", notice=notice)
+    once.forget_once(response)
+    return response
 
 
 @page("GET", "POST")

@@ -32,6 +32,12 @@ NOTICES: Final[dict[str, Promise]] = {
     "passkey-added": gettext_lazy("The passkey is ready."),
     "authenticator-renamed": gettext_lazy("The name is changed."),
     "codes-saved": gettext_lazy("Good. Keep your recovery codes in a safe place."),
+    "codes-replaced": gettext_lazy(
+        "Those recovery codes no longer work: newer ones were made. Keep the newest only."
+    ),
+    "enrolment-elsewhere": gettext_lazy(
+        "This was begun once more in another tab. Scan the picture that is shown now, and type its code."
+    ),
     "session-over": gettext_lazy("That session is over."),
     "sessions-over": gettext_lazy("All your other sessions are over."),
     "device-forgotten": gettext_lazy("That device is forgotten."),
@@ -76,6 +82,8 @@ WARNINGS: Final = frozenset(
         "login-sent-twice",
         "sent-twice",
         "enrol-needs-login",
+        "codes-replaced",
+        "enrolment-elsewhere",
         "reset-mfa-waits",
         "verification-under-way",
     }
@@ -84,6 +92,7 @@ WARNINGS: Final = frozenset(
 # Where a notice leads, and how that is called.
 NOTICE_LINKS: Final[dict[str, tuple[str, Promise]]] = {
     "login-sent-twice": ("/", gettext_lazy("See whether you are signed in")),
+    "codes-replaced": ("/recovery-codes/new/", gettext_lazy("Make new ones")),
 }
 
 PROBLEMS: Final[dict[Code, Promise]] = {

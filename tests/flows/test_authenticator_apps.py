@@ -1,5 +1,6 @@
 """Authenticator apps: each hash and length by setting, a change of phone, a wrong clock, and how many there may be."""
 
+import re
 import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +15,7 @@ from tests.oath import OathTool
 from tests.problems import problem
 from tests.server import LONG, Server, running_server
 from tests.services import require_programs
+from tests.visitor import Visitor
 
 ALL_SCHEMES = [(algorithm, digits) for algorithm in ("SHA1", "SHA256", "SHA512") for digits in (6, 8)]
 SCHEMES = ALL_SCHEMES if LONG else [("SHA1", 6), ("SHA256", 8), ("SHA512", 6)]
@@ -44,6 +46,7 @@ def test_oathtool_speaks_every_scheme_and_a_new_setting_breaks_no_old_one(tmp_pa
             begun = begin(client, partial)
             tool = person.authenticator = OathTool.scan(begun["otpauth_uri"])
             assert (tool.algorithm, tool.digits, tool.secret) == (algorithm, str(digits), begun["secret"])
+            assert told_by_the_page(server, person) == (algorithm, digits)
             expect(client.post(confirm_path(begun), {"code": tool.code()}, partial), 200)
             bound.append(person)
             if len(bound) == len(SCHEMES):
@@ -51,6 +54,17 @@ def test_oathtool_speaks_every_scheme_and_a_new_setting_breaks_no_old_one(tmp_pa
                     client.sign_in(each)
             client.close()
             node.stop()
+
+
+def told_by_the_page(server: Server, person: Person) -> tuple[str, int]:
+    """What somebody reads who types the key in by hand."""
+    visitor = Visitor(server, new_address())
+    visitor.prove_password(person)
+    words = visitor.fill(name="").text
+    visitor.close()
+    (digits,) = re.findall(r"time-based, (\d) digits", words)
+    algorithm = re.search(r"Choose the algorithm (\w+) there", words)
+    return algorithm[1] if algorithm else "SHA1", int(digits)
 
 
 def test_uri_names_only_what_apps_do_not_assume(client: Client) -> None:

@@ -26,7 +26,7 @@ from secure_auth.console_tables import LiveTail
 from secure_auth.errors import Code, Problem, validation_failed
 from secure_auth.models import Session, User, new_id
 
-LOST_SECONDS = 30
+LOST_SECONDS = 90  # a browser wakes a page that is not looked at once a minute, no oftener
 MOST_AT_ONCE = 100  # events of one answer
 CLOSED_AT_ONCE = 200
 

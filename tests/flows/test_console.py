@@ -1,6 +1,7 @@
 """Who gets into the console, for how long, and what it tells the log. Without a browser."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlencode
 
 import pytest
@@ -274,6 +275,24 @@ def test_a_tail_that_nobody_asks_is_ended_by_the_worker(
     server.rows("UPDATE secure_auth_livetail SET seen_at = %s WHERE id = %s", [LONG_AGO, tail["id"]])
     wait_until(lambda: not server.rows("SELECT 1 FROM secure_auth_livetail WHERE id = %s", [tail["id"]]), 30)
     assert ("audit.read", "success", "idle") in events_of(server, watcher.session)
+
+
+def test_a_tab_that_is_woken_once_a_minute_keeps_its_tail(
+    server: Server, auditor: Person, look_in: LookIn
+) -> None:
+    tails = []
+    for seconds in (70, 3600):
+        watcher = look_in(auditor)
+        watcher.get("/console/events/")
+        tails.append(watcher.post("/console/events/tail/").json()["id"])
+        seen = datetime.now(UTC) - timedelta(seconds=seconds)
+        server.rows(
+            "UPDATE secure_auth_livetail SET seen_at = %s WHERE id = %s",
+            [f"{seen:%Y-%m-%d %H:%M:%S.%f}+00:00", tails[-1]],
+        )
+    kept, lost = tails
+    wait_until(lambda: not server.rows("SELECT 1 FROM secure_auth_livetail WHERE id = %s", [lost]), 30)
+    assert server.rows("SELECT 1 FROM secure_auth_livetail WHERE id = %s", [kept])
 
 
 def test_who_is_erased_leaves_no_tail(server: Server, auditor: Person, look_in: LookIn) -> None:

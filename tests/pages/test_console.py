@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.client import Client, Person, new_email
 from tests.conftest import new_address
@@ -114,6 +114,57 @@ def test_a_live_tail_shows_what_arrives(busy: Server, page: Page) -> None:
     expect(page.locator("[data-events] tr.fresh").first).to_contain_text("unknown_account")
     stop.click()
     expect(page.get_by_role("button", name="Watch live")).to_be_visible()
+
+
+def wait_for(page: Page, is_so: Callable[[], bool]) -> None:
+    """Wait for what the page asks, while its requests are served here."""
+    for _ in range(600):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come true in time")
+
+
+def test_a_live_tail_outlasts_answers_that_are_lost(busy: Server, page: Page) -> None:
+    page.goto("/console/events/?type=login.password&outcome=failure")
+    page.get_by_role("button", name="Watch live").click()
+    live = page.locator("[data-live]")
+    expect(live).to_have_text("+0")
+    lost: list[Route] = []
+
+    def lose(route: Route) -> None:
+        lost.append(route)
+        if len(lost) == 1:
+            route.abort()
+        else:
+            route.fulfill(status=502, body="a proxy's own words")
+
+    page.route("**/console/events/tail/*/?cursor=*", lose)
+    attempt(busy, agent="Missed/1.0")
+    expect(live).to_contain_text("Asking again")
+    wait_for(page, lambda: len(lost) > 1)
+    page.unroute("**/console/events/tail/*/?cursor=*")
+    expect(page.locator("[data-events] tr.fresh")).to_have_count(1)
+    expect(live).to_have_text("+1")
+    page.get_by_role("button", name="Stop watching").click()
+
+
+def test_a_live_tail_that_is_begun_anew_asks_no_oftener(busy: Server, page: Page) -> None:
+    page.goto("/console/events/?type=login.password&outcome=failure")
+    held: list[Route] = []
+    address = "**/console/events/tail/*/?cursor=*"
+    page.route(address, lambda route: held.append(route))
+    page.get_by_role("button", name="Watch live").click()
+    wait_for(page, lambda: bool(held))
+    page.get_by_role("button", name="Stop watching").click()
+    page.get_by_role("button", name="Watch live").click()
+    wait_for(page, lambda: len(held) == 2)
+    for route in held:
+        route.fulfill(json={"results": [], "cursor": "", "behind": False})
+    wait_for(page, lambda: len(held) > 2)
+    page.wait_for_timeout(500)
+    assert len(held) == 3
+    page.get_by_role("button", name="Stop watching").click()
 
 
 def session_of(page: Page) -> str:

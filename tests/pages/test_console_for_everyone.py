@@ -43,6 +43,8 @@ def test_every_page_of_the_console(admin: Page, server: Server, axe: str) -> Non
         for details in admin.locator("details").all():
             details.evaluate("one => one.open = true")
         judge.look(admin, f"/console/{path}")
+    admin.goto("/console/events/?since=yesterday")
+    judge.look(admin, "a filter that is refused")
     admin.goto(f"/console/people/{user}/")
     admin.fill("#reason", "asked for by phone")
     age(server, session_of(admin), visit=False)

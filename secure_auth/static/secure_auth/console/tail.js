@@ -44,30 +44,46 @@ function add(events) {
 
 async function ask(address, options) {
   const answer = await fetch(address, { redirect: "manual", headers: { Accept: "application/json" }, ...options });
-  if (!answer.ok) throw new Error(String(answer.status));
+  if (!answer.ok) throw Object.assign(new Error(`${answer.status} to a live tail`), { status: answer.status });
   return answer.status === 204 ? null : answer.json();
 }
 
 async function poll() {
-  if (!tail) return;
+  const own = tail;
+  if (!own) return;
   try {
-    const found = await ask(addressOf(`${tail.id}/?${new URLSearchParams({ cursor: tail.cursor })}`));
-    if (!tail) return;
-    tail.cursor = found.cursor;
-    tail.shown += found.results.length;
+    const found = await ask(addressOf(`${own.id}/?${new URLSearchParams({ cursor: own.cursor })}`));
+    if (tail !== own) return; // stopped meanwhile, and perhaps begun anew
+    own.cursor = found.cursor;
+    own.shown += found.results.length;
     add(found.results);
-    live.textContent = found.behind ? button.dataset.behind : `+${tail.shown}`;
+    say(found.behind ? button.dataset.behind : `+${own.shown}`);
     timer = setTimeout(poll, found.behind ? 0 : EVERY_MILLISECONDS);
-  } catch {
-    tail = null;
-    show(button.dataset.lost);
+  } catch (error) {
+    if (tail !== own) return;
+    if (isOver(error)) {
+      tail = null;
+      return show(button.dataset.lost);
+    }
+    say(button.dataset.waits);
+    timer = setTimeout(poll, EVERY_MILLISECONDS);
   }
+}
+
+/** Whether the service refused; what was lost on the way or came while it restarts is asked again by the same cursor. */
+function isOver(error) {
+  return "status" in error && error.status !== 429 && error.status < 500;
+}
+
+/** Told once: a screen reader would read the same words again every two seconds. */
+function say(words) {
+  if (live.textContent !== words) live.textContent = words;
 }
 
 function show(words = "") {
   button.textContent = tail ? button.dataset.stop : start;
   button.setAttribute("aria-pressed", String(Boolean(tail)));
-  live.textContent = words;
+  say(words);
 }
 
 async function begin() {
@@ -87,7 +103,8 @@ function stop() {
   const ended = tail;
   tail = null;
   clearTimeout(timer);
-  if (ended) fetch(addressOf(`${ended.id}/stop/`), { method: "POST", body: formOf(), keepalive: true });
+  // Where this is lost, the worker ends it.
+  if (ended) fetch(addressOf(`${ended.id}/stop/`), { method: "POST", body: formOf(), keepalive: true }).catch(() => {});
   show();
 }
 

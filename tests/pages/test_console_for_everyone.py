@@ -90,3 +90,28 @@ def test_a_wrong_filter_is_not_called_a_list_without_events(signed_in: SignedIn)
     page.goto("/console/events/?since=yesterday")
     expect(page.get_by_role("alert")).to_contain_text("since")
     assert page.locator("text=No event matches.").count() == 0
+
+
+def test_a_value_that_turns_the_writing_turns_nothing_else(signed_in: SignedIn) -> None:
+    page, _ = signed_in(role="auditor")
+    page.goto(f"/console/events/?{urlencode({'q': chr(0x202E) + 'abc'})}")
+    chip = page.locator(".chips.active a")
+    value, cross = chip.locator("bdi").bounding_box(), chip.locator("[aria-hidden]").bounding_box()
+    assert value
+    assert cross
+    assert value["x"] + value["width"] <= cross["x"]
+
+
+def test_a_key_of_the_chart_stands_beside_its_words(signed_in: SignedIn) -> None:
+    page, _ = signed_in(role="auditor", viewport={"width": 360, "height": 740}, locale="de")
+    page.goto("/console/")
+    lines = page.locator("figcaption .key").evaluate_all(
+        """keys => keys.map((key) => {
+             const words = document.createRange();
+             words.selectNode(key.nextSibling);
+             return [key, words].map((one) => one.getBoundingClientRect());
+           })"""
+    )
+    assert len(lines) == 2
+    for key, words in lines:
+        assert words["top"] <= key["top"] <= words["bottom"]

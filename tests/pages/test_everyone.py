@@ -155,7 +155,11 @@ def test_long_german_words_fit_on_a_phone(
 
 def test_text_of_twice_the_size_keeps_to_the_page(signed_in: Callable[..., tuple[Page, Person]]) -> None:
     page, person = signed_in(role="admin", locale="de-DE", bypass_csp=True)
-    for width, path in ((1280, f"/console/people/?q={person.email}"), (360, "/password/")):
+    for width, path in (
+        (1280, f"/console/people/?q={person.email}"),
+        (360, "/password/"),
+        (360, "/problems/"),
+    ):
         page.set_viewport_size({"width": width, "height": 800})
         page.goto(path)
         if width == 1280:

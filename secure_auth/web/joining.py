@@ -112,7 +112,7 @@ def scan(request: GrantRequest) -> HttpResponseBase:
         return lead_to(ENROL, then=next_path(request))
     form = CodeForm(request)
     if form.is_sent:
-        if request.POST.get("authenticator") != begun["id"]:  # the app has the secret of another tab
+        if request.POST.get("authenticator", begun["id"]) != begun["id"]:  # the app has another tab's secret
             return lead_to(SCAN, then=next_path(request), notice="enrolment-elsewhere")
         with form:
             confirmed = authenticators.confirm_totp(
@@ -167,7 +167,8 @@ def show_codes(request: SignedRequest) -> HttpResponseBase:
     """
     user_id, wanted = request.person.user.pk, next_path(request)
     if request.method == "POST":
-        if not recovery_sheet.are_present(request.POST.get("mark", ""), user_id=user_id):
+        mark = request.POST.get("mark")
+        if mark is not None and not recovery_sheet.are_present(mark, user_id=user_id):
             return lead_to(CODES, then=wanted, notice="codes-replaced")
         return _leave_codes(wanted, notice="codes-saved")
     shown = once.read_once(request, once.CODES, request.person.session.id)

@@ -8,7 +8,6 @@ a log line. No look-up runs in a database transaction.
 import hashlib
 import os
 import re
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -20,6 +19,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from secure_auth import metrics
+from secure_auth.outgoing import Caller
 from throttling.turns import Away
 
 log = structlog.get_logger(__name__)
@@ -156,9 +156,8 @@ class RangeApi:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client = httpx.Client(timeout=STEP_SECONDS, follow_redirects=False)
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="range")
-        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._free = [Caller(WAIT_SECONDS, timeout=STEP_SECONDS) for _ in range(MOST_AT_ONCE)]
         self._retry_at = 0.0
 
     def knows(self, digest: str) -> bool:
@@ -170,9 +169,11 @@ class RangeApi:
         if time.monotonic() < self._retry_at:
             raise Unavailable("pause")
         close_old_connections()  # gives a pooled connection back: waiting holds none
-        if not self._places.acquire(blocking=False):
-            raise Unavailable("busy")
-        asked = self._threads.submit(self._fetch, digest[:PREFIX])
+        try:
+            caller = self._free.pop()
+        except IndexError:
+            raise Unavailable("busy") from None
+        asked = self._threads.submit(self._fetch, caller, digest[:PREFIX])
         try:
             with Away():
                 found = asked.result(WAIT_SECONDS)
@@ -183,21 +184,21 @@ class RangeApi:
                 str(error) if isinstance(error, Unavailable) else type(error).__name__
             ) from error
 
-    def _fetch(self, prefix: str) -> bytes:
-        """The body of a range, bounded in time and size; gives the place back."""
+    def _fetch(self, caller: Caller, prefix: str) -> bytes:
+        """The body of a range, bounded in time and size; gives the caller back."""
         try:
-            return self._read(prefix)
+            return self._read(caller, prefix)
         finally:
-            self._places.release()
+            self._free.append(caller)
 
-    def _read(self, prefix: str) -> bytes:
-        deadline, body = time.monotonic() + WAIT_SECONDS, bytearray()
+    def _read(self, caller: Caller, prefix: str) -> bytes:
+        body = bytearray()
         headers = {"Add-Padding": "true", "Accept-Encoding": "identity", "User-Agent": "secure-auth"}
-        with self._client.stream("GET", self._url + prefix, headers=headers) as answer:
+        with caller.ask("GET", self._url + prefix, headers=headers) as answer:
             if answer.status_code != httpx.codes.OK or "Content-Encoding" in answer.headers:
                 raise Unavailable(f"status {answer.status_code}")
             for part in answer.iter_raw():
                 body += part
-                if len(body) > MOST_BYTES or time.monotonic() > deadline:
-                    raise Unavailable("too much or too late")
+                if len(body) > MOST_BYTES:
+                    raise Unavailable("too much")
         return bytes(body)

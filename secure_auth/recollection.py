@@ -4,6 +4,7 @@ A witness of C2SP tlog-witness answers a checkpoint that does not follow what it
 `manage.py witness` hands out the checkpoint too. The size is its word. The checkpoint is proof: the log signed it.
 """
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from django.conf import settings
 from audit.notes import Checkpoint, read_checkpoint
 from audit.verify.notes import Note, VerifierKey, parse_note, verify_cosignature, verify_note
 from audit.witness.submission import format_submission, signed_by
+from secure_auth.outgoing import Caller
 from secure_auth.witness_settings import Witness
-from secure_auth.witnesses import STEP_SECONDS, Answer, ask, size_told
+from secure_auth.witnesses import Answer, ask, make_caller, size_told
 
 RECALL_SECONDS = 20.0
 
@@ -55,12 +57,12 @@ def recall(*, origin: str, known: Checkpoint | None, keys: Sequence[VerifierKey]
 
 def _recall(origin: str, known: Checkpoint | None, keys: Sequence[VerifierKey], witness: Witness) -> Memory:
     name = witness.key.name
-    with httpx.Client(timeout=STEP_SECONDS) as client:
-        answer = ask(client, f"{witness.url}/checkpoint/{quote(origin, safe='/:')}")
+    with contextlib.closing(make_caller()) as caller:
+        answer = ask(caller, f"{witness.url}/checkpoint/{quote(origin, safe='/:')}")
         handed, why = _handed_out(answer, origin, [*keys, witness.key])
         if not answer.status:
             return Memory(name, None, why=why)
-        told, why_not = _told(client, witness, known)
+        told, why_not = _told(caller, witness, known)
     sizes = [size for size in (told, handed.size if handed else None) if size is not None]
     return Memory(name, max(sizes), handed, why) if sizes else Memory(name, None, why=why_not)
 
@@ -90,14 +92,14 @@ def _signed_alone(note: Note, keys: Sequence[VerifierKey]) -> str:
     return alone
 
 
-def _told(client: httpx.Client, witness: Witness, known: Checkpoint | None) -> tuple[int | None, str]:
+def _told(caller: Caller, witness: Witness, known: Checkpoint | None) -> tuple[int | None, str]:
     """The size that a witness says it cosigned last; else why there is none.
 
     It is shown a checkpoint that follows itself, and cosigns that only where it stands there: it never goes on by this.
     """
     if known is None:
         return None, "no checkpoint is known that it could be shown"
-    answer = ask(client, f"{witness.url}/add-checkpoint", format_submission(known.size, (), known.note))
+    answer = ask(caller, f"{witness.url}/add-checkpoint", format_submission(known.size, (), known.note))
     if answer.status == httpx.codes.OK:
         return known.size, ""
     told = size_told(answer.body) if answer.status == httpx.codes.CONFLICT else None

@@ -12,8 +12,7 @@ import hmac
 import json
 import random
 import ssl
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -33,6 +32,7 @@ from audit.detections.tables import Detection, WebhookMessage
 from audit.events import SYSTEM, EventType, Outcome, Reason
 from audit.validation import rfc3339
 from secure_auth.models import new_id
+from secure_auth.outgoing import Caller
 
 log = structlog.get_logger(__name__)
 
@@ -165,33 +165,16 @@ def _send(row: WebhookMessage) -> tuple[Reason | None, str]:
         "webhook-signature": sign(row.id, now, row.body),
     }
     close_old_connections()  # gives a pooled connection back: waiting holds none
+    caller = Caller(DEADLINE_SECONDS, timeout=TIMEOUT_SECONDS, trust_env=False, verify=_trust())
     try:
         with (
-            httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, verify=_trust()) as client,
-            _closed_in_time(client),
-            client.stream("POST", url, content=row.body.encode(), headers=headers) as answer,
+            contextlib.closing(caller),
+            caller.ask("POST", url, content=row.body.encode(), headers=headers) as answer,
         ):
             status = answer.status_code
-    except (
-        httpx.HTTPError,
-        httpx.InvalidURL,
-        OSError,
-        ValueError,
-    ) as error:  # ValueError: TLS closed meanwhile
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return Reason.UNAVAILABLE, type(error).__name__
     return (None, "") if 200 <= status < 300 else (Reason.REJECTED, f"status {status}")
-
-
-@contextlib.contextmanager
-def _closed_in_time(client: httpx.Client) -> Iterator[None]:
-    """An answer that comes byte by byte passes each time-out of a read."""
-    timer = threading.Timer(DEADLINE_SECONDS, client.close)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 @cache

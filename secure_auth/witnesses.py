@@ -9,7 +9,6 @@ configured, or a successor log has begun.
 import time
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import httpx
 import structlog
@@ -24,6 +23,7 @@ from audit.tree import Torn
 from audit.verify.notes import NotSigned, parse_note, verify_cosignature
 from audit.vocabulary import Keeper
 from audit.witness.submission import format_submission
+from secure_auth.outgoing import Caller
 from secure_auth.witness_settings import Witness
 
 log = structlog.get_logger(__name__)
@@ -48,6 +48,11 @@ class Answer:
     body: str
 
 
+def make_caller() -> Caller:
+    """What asks one witness."""
+    return Caller(ANSWER_SECONDS, timeout=STEP_SECONDS)
+
+
 @dataclass
 class Peer:
     """A witness and how it stands with the present log."""
@@ -59,6 +64,7 @@ class Peer:
     posted: Signed | None = None
     old: int = 0
     running: Future[Answer] | None = None
+    caller: Caller = field(default_factory=make_caller)
     retry_at: float = 0.0
     pause_seconds: float = field(default=0.0)
     has_followed: bool = False  # it named another size, and was asked again from there at once
@@ -93,11 +99,6 @@ class Publisher:
         self._peers = [Peer(witness) for witness in settings.WITNESSES]
         self._threads = ThreadPoolExecutor(max(1, len(self._peers)), thread_name_prefix="witness")
 
-    @cached_property
-    def _client(self) -> httpx.Client:
-        """Making one loads the system's authorities, which a worker without witnesses never asks."""
-        return httpx.Client(timeout=STEP_SECONDS)
-
     def confirm(self) -> None:
         """Ask every witness for the newest checkpoint, before the first new one is signed.
 
@@ -130,7 +131,7 @@ class Publisher:
             return
         body = format_submission(peer.known, proof, newest.note)
         peer.posted, peer.old = newest, peer.known
-        peer.running = self._threads.submit(ask, self._client, f"{peer.witness.url}/add-checkpoint", body)
+        peer.running = self._threads.submit(ask, peer.caller, f"{peer.witness.url}/add-checkpoint", body)
 
     def _judge(self, peer: Peer) -> bool:
         answer, posted = peer.running.result() if peer.running else None, peer.posted
@@ -148,18 +149,18 @@ class Publisher:
         return False
 
 
-def ask(client: httpx.Client, url: str, body: bytes | None = None) -> Answer:
+def ask(caller: Caller, url: str, body: bytes | None = None) -> Answer:
     """Post, or get where there is no body, and read an answer of bounded length in a bounded time."""
-    deadline, read = time.monotonic() + ANSWER_SECONDS, b""
+    read = b""
     method, headers = ("GET", {}) if body is None else ("POST", {"Content-Type": "text/plain"})
     headers["Accept-Encoding"] = "identity"
     try:
-        with client.stream(method, url, content=body, headers=headers) as response:
+        with caller.ask(method, url, content=body, headers=headers) as response:
             if "Content-Encoding" in response.headers:
                 return Answer(0, "the answer is compressed")  # a few bytes may unfold to all memory
             for part in response.iter_raw():
                 read += part
-                if len(read) > ANSWER_BYTES or time.monotonic() > deadline:
+                if len(read) > ANSWER_BYTES:
                     return Answer(0, "the answer is too long")
             return Answer(response.status_code, read.decode("utf-8", "replace"))
     except (httpx.HTTPError, httpx.InvalidURL) as error:

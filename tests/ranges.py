@@ -32,6 +32,7 @@ class Ranges:
     known: set[str] = field(default_factory=set)
     mood: str = "well"
     asked: list[tuple[str, str]] = field(default_factory=list)  # path, Add-Padding
+    cookies: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -112,6 +113,17 @@ class Handler(BaseHTTPRequestHandler):
         while not self.server.stop.wait(0.2):
             self.wfile.write(b"x")
 
+    def hinting(self) -> None:
+        """Interim answers without end (RFC 9110 section 15.2)."""
+        while not self.server.stop.wait(0.01):
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+
+    def marking(self) -> None:
+        """A range, and a mark that would tell who comes again."""
+        self.server.ranges.cookies.append(self.headers.get("Cookie", ""))
+        body = self.server.ranges.body(self.path.rpartition("/")[2])
+        self.answer(body, headers={"Set-Cookie": "who=you; Path=/"})
+
     def flood(self) -> None:
         self.send_response(200)
         self.end_headers()
@@ -137,5 +149,17 @@ def running_ranges() -> Iterator[Ranges]:
 
 
 MOODS_OF_NONSENSE = (
-    *("garbage", "half", "empty", "failing", "moved", "packed", "silent", "cut", "dripping", "flood"),
+    *(
+        "garbage",
+        "half",
+        "empty",
+        "failing",
+        "moved",
+        "packed",
+        "silent",
+        "cut",
+        "dripping",
+        "hinting",
+        "flood",
+    ),
 )

@@ -10,6 +10,7 @@ import tests.ready  # noqa: F401
 from secure_auth import breaches
 from secure_auth.breaches import LocalList, RangeApi, Unavailable
 from tests.ranges import MOODS_OF_NONSENSE, Ranges, digest_of, running_ranges, write_ordered
+from tests.redis_processes import wait_until
 
 KNOWN = ["Password1!", "correct horse", "пароль", "tr0ub4dor&3"]
 PATIENCE_SECONDS = breaches.WAIT_SECONDS + 8  # a busy test machine; one drip lasts longer by far
@@ -118,6 +119,26 @@ def test_nobody_waits_again_for_an_api_that_just_failed(
         api.knows(digest_of(KNOWN[0]))
     ranges.mood = "well"
     assert api.knows(digest_of(KNOWN[0]))
+
+
+@pytest.mark.parametrize("mood", ["dripping", "hinting"])
+def test_an_api_that_begins_to_answer_without_end_takes_no_place_for_good(
+    ranges: Ranges, monkeypatch: pytest.MonkeyPatch, mood: str
+) -> None:
+    monkeypatch.setattr(breaches, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(breaches, "MOST_AT_ONCE", 1)
+    api, ranges.mood = RangeApi(ranges.url), mood
+    with pytest.raises(Unavailable):
+        api.knows(digest_of(KNOWN[0]))
+    ranges.mood = "well"
+    wait_until(lambda: bool(api._free), PATIENCE_SECONDS)
+    assert api.knows(digest_of(KNOWN[0]))
+
+
+def test_an_api_is_not_told_who_comes_again(ranges: Ranges) -> None:
+    api, ranges.mood = RangeApi(ranges.url), "marking"
+    assert all(api.knows(digest_of(password)) for password in KNOWN)
+    assert ranges.cookies == [""] * len(KNOWN)
 
 
 def test_an_api_that_nobody_serves() -> None:

@@ -2,12 +2,12 @@
 
 import contextlib
 import gzip
+import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
-import httpx
 import pytest
 
 from audit import tree
@@ -16,7 +16,7 @@ from audit.tree import Head
 from audit.verify.notes import COSIGNATURE, VerifierKey
 from secure_auth import witnesses
 from secure_auth.witness_settings import Witness
-from secure_auth.witnesses import Peer, ask, size_told
+from secure_auth.witnesses import Answer, Peer, ask, make_caller, size_told
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,40 @@ def compressing(body: bytes) -> Iterator[tuple[str, list[str | None]]]:
 
 
 def test_compressed_answer_is_not_unfolded() -> None:
-    with compressing(gzip.compress(gzip.compress(b"12\n"))) as (url, wanted), httpx.Client() as client:
-        answer = ask(client, url)
+    with (
+        compressing(gzip.compress(gzip.compress(b"12\n"))) as (url, wanted),
+        contextlib.closing(make_caller()) as caller,
+    ):
+        answer = ask(caller, url)
     assert wanted == ["identity"]
     assert answer.status == 0
     assert answer.body == "the answer is compressed"
+
+
+@pytest.mark.parametrize("part", [b"x", b": y\r\n\r\nHTTP/1.1 103 Early Hints\r\nx"])
+def test_an_answer_that_only_begins_is_over_in_time(monkeypatch: pytest.MonkeyPatch, part: bytes) -> None:
+    """A head that drips, and interim answers without end: no time-out of a read ever passes."""
+    monkeypatch.setattr(witnesses, "ANSWER_SECONDS", 0.5)
+
+    def begin() -> None:
+        wire = listener.accept()[0]
+        with wire, contextlib.suppress(OSError):
+            wire.sendall(b"HTTP/1.1 103 Early Hints\r\nx")
+            while not stop.wait(0.05):
+                wire.sendall(part)
+
+    stop = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.closing(make_caller()) as caller:
+        Thread(target=begin, daemon=True).start()
+        asked = Thread(
+            target=lambda: answers.append(ask(caller, f"http://127.0.0.1:{listener.getsockname()[1]}", b"")),
+            daemon=True,
+        )
+        answers: list[Answer] = []
+        asked.start()
+        asked.join(10)
+        stop.set()
+    assert answers == [Answer(0, "ReadTimeout")]
 
 
 def test_sizes_in_turn_are_followed_once_and_then_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:

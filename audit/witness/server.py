@@ -2,6 +2,7 @@
 
 POST /add-checkpoint is C2SP's. GET / tells monitors as JSON who the witness is and what it saw; GET /checkpoint/ORIGIN
 gives the newest cosigned checkpoint. A request has READ_SECONDS to arrive, and HEAD_BYTES and MAX_BODY_BYTES at most.
+Who sends another before the answer, or takes nothing of it for SEND_SECONDS, is cut off.
 """
 
 import json
@@ -19,6 +20,7 @@ from audit.witness.judge import Witness
 from audit.witness.submission import MAX_BODY_BYTES, TEXT_TYPE, Answer
 
 READ_SECONDS: Final = 15
+SEND_SECONDS: Final = 15
 IDLE_SECONDS: Final = 60  # the posting log keeps its connection
 CONNECTIONS: Final = 200
 THREADS: Final = 8
@@ -63,26 +65,36 @@ class Application:
 
 
 class _Channel(HTTPChannel):
-    """A connection that knows since when a request has been arriving on it."""
+    """A connection that knows since when a request has been arriving on it.
+
+    Thousands of requests in one piece would keep all threads from everybody else; no log sends two at once.
+    """
 
     arriving_since = 0.0
 
     def received(self, data: bytes) -> bool:
         if self.request is None:
             self.arriving_since = time.time()
-        return bool(super().received(data))
+        taken = bool(super().received(data))
+        with self.requests_lock:
+            if len(self.requests) > 1:
+                del self.requests[1:]
+                self.will_close = True
+        return taken
 
 
 class _Server(TcpWSGIServer):
-    """Closes connections whose request does not arrive in time; waitress itself closes idle ones."""
+    """Closes connections whose request does not arrive, or whose answer is not taken, in time; waitress idle ones."""
 
     channel_class = _Channel
 
     def maintenance(self, now: float) -> None:
         super().maintenance(now)
-        for channel in self.active_channels.values():
+        for channel in list(self.active_channels.values()):
             if channel.request is not None and channel.arriving_since < now - READ_SECONDS:
                 channel.will_close = True
+            if channel.total_outbufs_len and channel.last_activity < now - SEND_SECONDS:
+                channel.handle_close()  # its socket is not writable: nothing else would ever look at it again
 
 
 def listen(host: str, port: int) -> socket.socket:

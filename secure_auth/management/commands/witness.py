@@ -54,6 +54,8 @@ class Command(LineCommand):
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s", force=True
         )
+        # a line for each request that waits, or client that hangs up, would let strangers fill the disk
+        logging.getLogger("waitress").setLevel(logging.ERROR)
         signal.signal(signal.SIGTERM, _stop)
         host, port = options["listen"]
         witness = _open(options["state"], options["name"], options["log"])

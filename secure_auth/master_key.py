@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from secure_auth.env import parse_master_key
 
 COMMAND_SECONDS = 30
+MOST_BYTES = 4096  # of a file or an answer that holds a key: what has no end would fill memory
 logger = logging.getLogger(__name__)
 
 
@@ -33,7 +34,8 @@ def master_key() -> bytes:
         return _master_key_of_command()
     path = settings.MASTER_KEY_FILE
     try:
-        held, status = path.read_bytes(), path.stat()
+        with path.open("rb") as file:
+            held, status = file.read(MOST_BYTES), os.fstat(file.fileno())
     except OSError as error:
         raise ImproperlyConfigured(f"MASTER_KEY is not set and {path} cannot be read") from error
     _refuse_open_file(path, status)
@@ -70,13 +72,20 @@ def _refuse_open_file(path: Path, status: os.stat_result) -> None:
 
 
 def _master_key_of_command() -> bytes:
-    """Ask a key management service. What the command writes to standard error is shown, its output never."""
+    """Ask a key management service. What the command writes to standard error is shown, its output never.
+
+    Nobody reads while it runs: one that prints more than a pipe holds waits for that, and is ended.
+    """
     command = settings.MASTER_KEY_COMMAND
+    reads, writes = os.pipe()
     try:
-        done = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS, check=True
-        )
-        return parse_master_key(done.stdout.decode("ascii").strip())
+        with os.fdopen(reads, "rb", buffering=0) as answer, os.fdopen(writes, "wb") as its_end:
+            subprocess.run(  # noqa: S603 - the operator's own command, without a shell
+                command, stdin=subprocess.DEVNULL, stdout=its_end, timeout=COMMAND_SECONDS, check=True
+            )
+            os.set_blocking(reads, False)  # it may have printed nothing
+            printed = answer.read(MOST_BYTES) or b""
+        return parse_master_key(printed.decode("ascii").strip())
     except (OSError, subprocess.SubprocessError) as error:
         raise ImproperlyConfigured(f"MASTER_KEY_COMMAND: {command[0]} did not answer") from error
     except ValueError as error:

@@ -22,7 +22,7 @@ PROVIDERS = {
 HOST_NAMES = {"mailgun": "SENDER_DOMAIN"}  # what the host of the URL is, where a provider takes one
 TIMEOUT_SECONDS = 10
 FILES = "secure_auth.mailfile.EmailBackend"
-SMTP = "django.core.mail.backends.smtp.EmailBackend"
+SMTP = "secure_auth.smtp.EmailBackend"
 
 
 @dataclass(frozen=True)

@@ -67,14 +67,16 @@ def judge_right(grant: Grant) -> Problem | None:
         return Problem(Code.PASSWORD_CHANGE_REQUIRED)
     own = session.amr.split()
     bound = own if set(grant.amr) <= set(own) else ()  # binding adds to what was proved; a proof replaces it
-    if pending.has_passkey(locked) and HIGHEST.isdisjoint((*grant.amr, *bound)):
+    if lacks_highest(
+        locked.pk, (*grant.amr, *bound)
+    ):  # read anew: what locked tells is older than the wait for it
         max_age = settings.REAUTHENTICATION_SECONDS
         return reauthentication_required(max_age, (PHISHING_RESISTANT,), detail=SHOW_THE_HIGHEST)
     return None
 
 
 def lacks_highest(user_id: str, amr: tuple[str, ...]) -> bool:
-    """Whether a proof is too weak to change factors, as far as one sees without the account's lock."""
+    """Whether a proof is too weak to change factors; without the account's lock that may change at once."""
     return HIGHEST.isdisjoint(amr) and Passkey.objects.filter(user_id=user_id).exists()
 
 

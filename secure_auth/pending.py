@@ -80,7 +80,10 @@ class LoginCompleted:
 
 
 def lock_account(user_id: str) -> User | None:
-    """The account's row, locked until the transaction ends, and which second factors it has; one statement."""
+    """The account's row, locked until the transaction ends, and which second factors it has; one statement.
+
+    Who waited for the lock reads the row as it is, the factors as they were before: credential_version tells.
+    """
     return rows.fetch_row(User, _lock_account(), [user_id], extra=tuple(HELD))
 
 
@@ -93,11 +96,6 @@ def _lock_account() -> str:
 def has_second_factor(user: User) -> bool:
     """Whether the account, read by lock_account(), has a factor that counts (recovery codes do not)."""
     return bool(user.has_totp or user.has_passkey)  # type: ignore[attr-defined]
-
-
-def has_passkey(user: User) -> bool:
-    """Whether the account, read by lock_account(), has a phishing-resistant factor."""
-    return bool(user.has_passkey)  # type: ignore[attr-defined]
 
 
 def open_pending(user: User, *, device_id: str, ip: str, now: datetime) -> tuple[PasswordProved, Change]:

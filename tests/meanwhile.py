@@ -8,8 +8,9 @@ from tests.server import Server
 SCRIPT = """
 from django.utils import timezone
 from audit.events import Source
-from secure_auth import access, accounts, address_change, administration, authenticators, detections, invitations
-from secure_auth import login, outbox, pending, personal, recovery, recovery_sheet, sessions
+from secure_auth import access, accounts, address_change, administration, authenticators, detections, erasure
+from secure_auth import inventory, invitations, login, outbox, pending, personal, recovery, recovery_sheet
+from secure_auth import registration, sessions
 from secure_auth.acting import Actor, Refused
 from secure_auth.errors import Problem
 from secure_auth.grants import Grant

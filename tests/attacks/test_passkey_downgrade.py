@@ -12,9 +12,13 @@ import httpx
 import pytest
 
 from tests import passkeys
+from tests.attacks.evidence import claims
 from tests.authenticator import Authenticator
 from tests.client import Client, Person, code_of, expect
+from tests.conftest import new_address
+from tests.meanwhile import outcome
 from tests.passkeys import Passkey
+from tests.server import Server
 
 Move = Callable[[Client, Person, str], httpx.Response]
 MOVES: dict[str, Move] = {
@@ -82,3 +86,44 @@ def test_what_was_begun_before_the_passkey_is_not_finished_with_a_code(
     made = Passkey(client.server.origin).make(creation)
     assert code_of(passkeys.bind(elsewhere, thief, made)) == "reauthentication_required"
     assert len(expect(client.get("mfa/", person.access), 200)["authenticators"]) == 2
+
+
+BIND = """
+    import threading, time
+    from django.db import transaction
+    from mfa.models import Passkey
+    begun = threading.Event()
+    def bind():
+        with transaction.atomic():
+            pending.lock_account({user!r})
+            begun.set()
+            time.sleep(1)
+            Passkey.objects.create(user_id={user!r}, credential_id={user!r}, public_key=b"",
+                                   sign_count=0, backup_eligible=False, backed_up=False)
+            pending.bump_credentials({user!r})
+    threading.Thread(target=bind).start()
+    begun.wait(2)
+"""
+
+
+def test_code_that_waited_for_the_first_passkey_removes_nothing_beside_it(
+    server: Server, client: Client
+) -> None:
+    """What a statement that waits for a lock tells of other tables is as old as its beginning."""
+    person = client.sign_up()
+    user = claims(person.access)["sub"]
+    app = expect(client.get("mfa/", person.access), 200)["authenticators"][0]
+    session = f"Session.objects.get(pk={person.session_id!r})"
+    grant = f"Grant(User.objects.get(pk={user!r}), session={session}, amr=('otp',))"
+    answer = outcome(
+        server,
+        f"inventory.remove_authenticator(grant={grant}, authenticator_id={app['id']!r}, source=source)",
+        before="secure_auth.grants.judge_right",
+        meanwhile=BIND.format(user=user),
+        address=new_address(),
+    )
+    # on SQLite the passkey waits, and the app is the last authenticator
+    assert answer == (
+        "reauthentication_required" if "DATABASE_URL" in server.environment else "last_authenticator"
+    )
+    assert server.rows("SELECT id FROM mfa_totpauthenticator WHERE user_id = %s", [user]) == [(app["id"],)]

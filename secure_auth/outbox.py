@@ -190,7 +190,8 @@ def drop(message_id: str, *, note: str) -> int:
 
 def _act_on_dead(message_id: str, kind: EventType, note: str) -> int:
     with transaction.atomic():
-        rows = list(_dead() if message_id == "all" else _dead().filter(pk=message_id))
+        dead = _dead().select_for_update().order_by("pk")  # of two operators one acts on each
+        rows = list(dead if message_id == "all" else dead.filter(pk=message_id))
         chosen = OutboxMessage.objects.filter(pk__in=[row.pk for row in rows])
         if kind is EventType.MAIL_DROP:
             chosen.delete()

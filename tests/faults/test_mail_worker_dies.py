@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.attacks.evidence import events
 from tests.authenticator import link_tokens
 from tests.client import Client, Person, expect, new_email
@@ -97,3 +99,24 @@ def test_two_leaders_at_once_send_a_mail_once_and_lose_none_that_went_out(tmp_pa
         assert server.rows("SELECT failed_at, context FROM secure_auth_outboxmessage") == [(None, "{}")]
         assert events(server, type="mail.fail") == []
         client.close()
+
+
+@pytest.mark.parametrize("other", ["retry", "drop"])
+def test_of_two_operators_one_acts_on_a_dead_letter(tmp_path: Path, other: str) -> None:
+    dead = "UPDATE secure_auth_outboxmessage SET failed_at = created_at RETURNING id"
+    thread = "threading.Thread(target=lambda: outbox.{other}({message!r}, note='second'))"
+    with running_server("postgres", tmp_path, worker=False) as server:
+        register(server)
+        ((message,),) = server.rows(dead)
+        begin = thread.format(other=other, message=message)
+        answer = outcome(
+            server,
+            f"outbox.retry({message!r}, note='first'); second.join()",
+            before="secure_auth.outbox.append",
+            meanwhile=f"import threading, time; global second; second = {begin}; second.start(); time.sleep(1)",
+            address=new_address(),
+        )
+        assert answer == "done"
+        told = [(event.type, event.text) for event in events(server) if event.type.startswith("mail.")]
+        assert told == [("mail.retry", {"note": "first"})]
+        assert server.rows("SELECT 1 FROM secure_auth_outboxmessage WHERE failed_at IS NULL") == [(1,)]

@@ -179,6 +179,8 @@ def accept(*, token: str, email: str, password: str, source: Source) -> Password
             answer, opening = pending.open_pending(locked or user, device_id="", ip=source.ip, now=now)
             told = {"invitation": invitation.id, "role": role or "none", "login": answer.login_id}
             append(plain_event(EventType.ACCOUNT_CONFIRM, user.pk, source=source, **told), change=opening)
+        elif usable:  # the address has an account: the invitation stays what an admin sees, and can take back
+            links.give_back(link)
     if answer is None:
         raise accounts.refuse_link(EventType.ACCOUNT_CONFIRM, source=source)
     registration.open_password(address)

@@ -83,3 +83,8 @@ def find_link(token: str, *purposes: MailToken.Purpose, now: datetime) -> MailTo
 def spend_link(link: MailToken, *, now: datetime) -> bool:
     """Use up a row; False when another request was faster."""
     return bool(MailToken.objects.filter(pk=link.pk, used_at=None, expires_at__gt=now).update(used_at=now))
+
+
+def give_back(link: MailToken) -> None:
+    """Undo spend_link() in the same transaction."""
+    MailToken.objects.filter(pk=link.pk).update(used_at=None)

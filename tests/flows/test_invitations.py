@@ -127,3 +127,19 @@ def test_where_an_invitation_is_needed_nothing_else_makes_an_account(
     by_invitation.create_user(other := new_email(), PASSWORD, verified=False)
     confirmed = client.confirm(wait_for_link(client, Person(other), "confirm"), PASSWORD)
     assert expect(confirmed, 200)["next"] == "enroll"
+
+
+def test_invitation_that_an_account_stands_in_the_way_of_is_taken_back(
+    server: Server, admin: tuple[Client, Person], client: Client
+) -> None:
+    email = new_email("invited")
+    made = expect(
+        admin[0].post("admin/invitations/", {"email": email, "reason": "a test"}, admin[1].access), 201
+    )
+    token = wait_for_link(client, Person(email), "invited")
+    server.create_user(email, PASSWORD)
+    problem(client.post("register/", {"invitation": token, "password": PASSWORD}), "invalid_link")
+    listed = expect(admin[0].get("admin/invitations/", admin[1].access), 200)["results"]
+    assert next(one["state"] for one in listed if one["id"] == made["id"]) == "open"
+    expect(admin[0].delete(f"admin/invitations/{made['id']}/", admin[1].access), 204)
+    problem(client.post("register/", {"invitation": token, "password": PASSWORD}), "invalid_link")

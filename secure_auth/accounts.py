@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Case, Q, When
 from django.utils import timezone
 
 from audit.append import NewEvent, append
@@ -30,7 +31,7 @@ from secure_auth import (
     sessions,
 )
 from secure_auth.errors import Code, Problem, invalid_token, validation_failed
-from secure_auth.models import MailToken, Session, User
+from secure_auth.models import MailToken, Registration, Role, Session, User
 from throttling import lockout
 from throttling.headers import withdraw_usage
 from throttling.reservations import LimitExceeded, Reservation
@@ -113,11 +114,24 @@ def _reserve_addresses(recipients: Sequence[addresses.Address]) -> list[Reservat
     return reserved
 
 
-def owner_of(address: addresses.Address) -> User | None:
+def owner_of(address: addresses.Address, *, beside: str = "") -> User | None:
     """The account that has an address, locked: a link for it is mailed before the address changes, which kills it, or
     not at all. Else a mailbox that an account has just left would get one that works.
+
+    `beside` is locked with it, by its id. Admins come first, as for all who act on others, then whoever is older: two
+    who ask for each other's addresses would wait for each other.
     """
-    return User.objects.select_for_update().filter(email_key=address.key).first()
+    users = User.objects.select_for_update().filter(Q(email_key=address.key) | Q(pk=beside))
+    is_admin = Case(When(role=Role.ADMIN, disabled_at=None, then=0), default=1)
+    return next((user for user in users.order_by(is_admin, "pk") if user.email_key == address.key), None)
+
+
+def hold_registrations(address: addresses.Address) -> None:
+    """Until the transaction ends, and before an account takes or leaves the address: whoever makes one of a
+    registration holds them all, then waits for who has the address.
+    """
+    own = Registration.objects.select_for_update().filter(email_key=address.key)
+    list(own.order_by("pk").values_list("pk"))
 
 
 def refuse_link(kind: EventType, *, source: Source) -> Problem:

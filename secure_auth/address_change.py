@@ -57,6 +57,7 @@ def request_change(
         accounts.mail_reserved(new, old, source=source, user=user.pk, session=session.pk) as mailed,
         transaction.atomic(),
     ):
+        taken = accounts.owner_of(new, beside=user.pk)
         locked = password_checks.lock_unchanged(checked, session)
         if locked is None:
             raced = Reason.CREDENTIAL_CHANGED
@@ -66,7 +67,7 @@ def request_change(
                 _event(EventType.ADDRESS_REQUEST, user.pk, Reason.RATE_LIMITED, source, session=session.pk)
             )
         else:
-            change, taken = _begin(locked, session, new), accounts.owner_of(new)
+            change = _begin(locked, session, new)
             _mail_both(locked, change, taken)
             reason = Reason.KNOWN_ADDRESS if taken else Reason.NONE
             append(
@@ -205,6 +206,7 @@ def _move(user: User, new: Address, *, keep: str, now: datetime, by_operator: st
 
     Mailed links die with the mailbox that they lie in, but for one that cancels a waiting reset of the factors.
     """
+    accounts.hold_registrations(new)
     try:
         with transaction.atomic():
             pending.bump_credentials(user.pk, email=new.email, email_key=new.key)

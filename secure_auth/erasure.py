@@ -74,7 +74,8 @@ def erase_user(*, email: str, actor: Actor) -> Erased:
     """End the account of an address, and remove it and the address from the log.
 
     Raises:
-        Refused: nothing here is known of this address; it is the last admin's; the log does not go on.
+        Refused: nothing here is known of this address; it is the last admin's, or has left the address meanwhile; the
+            log does not go on.
     """
     address = addresses.identify(email)
     subjects = _subjects(address)
@@ -141,15 +142,15 @@ def _end(user: User | None, address: Address, actor: Actor) -> None:
     """Shut the account and delete what belongs to it; its row keeps nothing but its id and a mark.
 
     Raises:
-        Refused: it is the last admin's.
+        Refused: it is the last admin's, or has left the address.
     """
     refused = None
     with transaction.atomic():
         known = devices.ids_of(user) if user else []
-        if user is not None and not user.email_key.startswith((SHUT, DELETED)):
+        if user is not None and not user.is_gone:
             refused = _shut(user, address, actor)
-        if refused is None:
-            drop_mail(address, user.email if user else "")
+        else:
+            drop_mail(address, "")
     if refused:
         raise refused
     lockout.unlock(address.account, user.pk if user else "", devices=known)
@@ -159,13 +160,18 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
     now = timezone.now()
     is_needed = not administration.has_other_admins(user)
     locked = pending.lock_account(user.pk)
-    if locked and locked.role == Role.ADMIN and is_needed:
+    if (
+        locked is None or locked.email_key != user.email_key
+    ):  # its new address would be left in mails and the log
+        return Refused("the account has left this address meanwhile; run this again")
+    if locked.role == Role.ADMIN and is_needed:
         append(_event(actor, Outcome.FAILURE, reason=Reason.LAST_ADMIN, user=user.pk, details={"events": 0}))
         return Refused("the last admin cannot be erased", Reason.LAST_ADMIN)
+    drop_mail(address, locked.email)
     ended = empty_account(
         user, SHUT, SHUT + address.account, Reason.ACCOUNT_DISABLED, now, source=actor.source
     )
-    shut = [] if user.disabled_at else [action_event(EventType.ACCOUNT_DISABLE, user.pk, actor)]
+    shut = [] if locked.disabled_at else [action_event(EventType.ACCOUNT_DISABLE, user.pk, actor)]
     append(
         *shut,
         *accounts.revocations(ended, user.pk, Reason.ACCOUNT_DISABLED, actor.source, **actor.details),
@@ -174,11 +180,16 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
 
 
 def drop_mail(address: Address, email: str) -> None:
-    """Mails to the address and registrations of it, in the caller's transaction."""
+    """Mails to the address, registrations and invitations of it, in the caller's transaction: before an account leaves
+    it, and locked in the order of who would take it by one of them.
+    """
+    invited = MailToken.objects.filter(invitation__email_key=address.key)
+    list(invited.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+    accounts.hold_registrations(address)
     mailed = {address.email, *_registrations(address), *([email] if email else [])}
     OutboxMessage.objects.filter(to__in=mailed).delete()
     Registration.objects.filter(email_key=address.key).delete()
-    MailToken.objects.filter(invitation__email_key=address.key).delete()  # with its invitation
+    invited.delete()  # with their invitations
 
 
 def empty_account(

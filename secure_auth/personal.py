@@ -89,8 +89,8 @@ def _judge(checked: User, session: Session, *, is_needed: bool) -> tuple[Problem
 def _end(user: User, address: Address, source: Source, now: datetime) -> list[NewEvent]:
     """Everything of the account goes; its address is free, and gets the last mail."""
     mark = f"{erasure.DELETED}{address.account}:{user.pk}"
-    ended = erasure.empty_account(user, erasure.DELETED, mark, Reason.ACCOUNT_DELETED, now, source=source)
     erasure.drop_mail(address, user.email)
+    ended = erasure.empty_account(user, erasure.DELETED, mark, Reason.ACCOUNT_DELETED, now, source=source)
     outbox.queue_mail("account_deleted", to=user.email)
     return accounts.revocations(ended, user.pk, Reason.ACCOUNT_DELETED, source)
 

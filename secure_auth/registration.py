@@ -103,7 +103,7 @@ def confirm_registration(*, token: str, password: str, source: Source) -> Passwo
         raise
     answer = None
     with transaction.atomic():
-        _hold_registrations(address)
+        accounts.hold_registrations(address)
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches, has_account=False)
         locks = refusals.begin_locks(settlement, source=source, subject=account)
         if not proof.matches:
@@ -136,25 +136,13 @@ def _create_user(registration: Registration, now: datetime) -> User | None:
     return create_account(address, password=registration.password, role=registration.role, now=now)
 
 
-def _hold_registrations(address: addresses.Address) -> None:
-    """Until the transaction ends: the first that makes the account deletes them all, with their links. Two that held
-    links already would wait for each other.
-    """
-    list(
-        Registration.objects.select_for_update()
-        .filter(email_key=address.key)
-        .order_by("pk")
-        .values_list("pk")
-    )
-
-
 def create_account(address: addresses.Address, *, password: str, role: str, now: datetime) -> User | None:
     """An account whose mailbox was proved now, by the hash of its password; None when the address has one.
 
     Inside the caller's transaction, after which the caller opens what guesses at the address closed, by
     open_password(). All registrations of the address are dead.
     """
-    _hold_registrations(address)
+    accounts.hold_registrations(address)
     try:
         with transaction.atomic():
             user = User.objects.create(

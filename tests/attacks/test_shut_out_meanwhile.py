@@ -137,3 +137,21 @@ def test_password_of_who_took_an_address_over_is_no_password_of_who_left_it(
     )
     assert answer == "invalid_credentials"
     assert code_of(client.login(Person(heir.email, new))) == "invalid_credentials"
+
+
+def test_who_moves_meanwhile_is_not_erased_by_halves(server: Server, client: Client) -> None:
+    """Under the old address alone: mails to the new one, and what the log tells of that, would stay."""
+    person, moved = client.sign_up(), new_email("moved")
+    user = claims(person.access)["sub"]
+    found = f"administration.find_user({person.email!r})"
+    answer = outcome(
+        server,
+        f"erasure.erase_user(email={person.email!r}, actor=command)",
+        before="secure_auth.covering.require_sound_log",
+        meanwhile=f"address_change.change_by_operator(user={found}, new_email={moved!r}, actor=command)",
+        address=new_address(),
+    )
+    assert answer == "the account has left this address meanwhile; run this again"
+    assert server.rows("SELECT email FROM secure_auth_user WHERE id = %s", [user]) == [(moved,)]
+    server.manage("erase_user", moved, "--reason", "asked for")
+    assert server.rows('SELECT 1 FROM secure_auth_outboxmessage WHERE "to" = %s', [moved]) == []

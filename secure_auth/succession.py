@@ -1,8 +1,8 @@
 """Ends a log that cannot go on, and openly begins its successor.
 
 The successor's first event says what the log before has here and the most that anybody is known to have seen of it:
-this node's file, the database and every witness that answers. So an auditor sees how many entries a restore has cost,
-and whose word that is.
+this node's file and those it is shown, the database and every witness that answers. So an auditor sees how many entries
+a restore has cost, and whose word that is.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,12 +14,13 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from audit import checkpoints, cosignatures, tree
+from audit import checkpoints, cosignatures, notes, tree
 from audit.events import Reason, Source
 from audit.kept import keep, kept_files, read_kept
 from audit.notes import Checkpoint
 from audit.tree import Head
 from audit.verify.notes import ED25519, NotSigned, VerifierKey, read_checkpoint
+from audit.verify.verdict import Outside
 from audit.vocabulary import Keeper
 from secure_auth import integration, recollection
 from secure_auth.acting import Refused
@@ -59,21 +60,25 @@ class Succession:
     not_kept: str = ""
 
 
-def new_log(*, reason: str, source: Source) -> Succession:
+def new_log(*, reason: str, source: Source, given: Sequence[Outside] = ()) -> Succession:
     """End the current log and begin its successor, whose first event holds the last known checkpoint of the old one.
 
-    Every configured witness is asked first. One that is away is passed over, after RECALL_SECONDS at last.
+    Every configured witness is asked first. One that is away is passed over, after RECALL_SECONDS at last. `given` are
+    checkpoints kept elsewhere: to whoever holds one that the first event does not reach, the old log is bad for ever.
 
     Raises:
-        Refused: a reason is missing, or another log began meanwhile.
+        Refused: a reason is missing, another log began meanwhile, or one that is given is not of this log.
         OSError: DATA_DIR cannot be written, and nothing began.
     """
     if not reason.strip():
         raise Refused("say why with --reason")
-    _set_unreadable_aside()
     asked = tree.current_head()
     if asked is None:
         raise Refused("no log has begun")
+    shown = [_read_given(asked, each) for each in given]
+    _set_unreadable_aside()
+    for each in shown:
+        keep(integration.kept_path(), each.note)
     files = _read_files()
     kept = max((one for one in files if one.origin == asked.origin), key=lambda one: one.size, default=None)
     memories = _ask_witnesses(asked, kept)
@@ -82,7 +87,7 @@ def new_log(*, reason: str, source: Source) -> Succession:
         old = tree.hold_current_head()
         if old is None or old.origin != asked.origin:
             raise Refused("another log began meanwhile")
-        claims = _claims(old, kept, memories)
+        claims = [*_claims(old, kept, memories), *(_claim(old, Keeper.FILE, one) for one in shown)]
         last = max(claims, key=lambda claim: claim.weight, default=None)
         before = _told(old, last, claims, memories)
         head = integration.start(
@@ -109,6 +114,16 @@ def _set_unreadable_aside() -> None:
         read_kept(path)
     except ValueError:
         path.rename(path.with_name(f"{path.name}.unreadable"))
+
+
+def _read_given(head: Head, outside: Outside) -> Checkpoint:
+    try:
+        told = notes.read_checkpoint(outside.note)
+    except ValueError as error:
+        raise Refused(f"{outside.where} holds no checkpoint") from error
+    if told.origin != head.origin or not _is_vouched(told):
+        raise Refused(f"{outside.where}: no key of {head.origin} signed this checkpoint")
+    return told
 
 
 def _ask_witnesses(head: Head, kept: Checkpoint | None) -> list[Memory]:
@@ -167,11 +182,7 @@ def _claims(head: Head, kept: Checkpoint | None, memories: Sequence[Memory]) -> 
         (Keeper.FILE, "", kept if is_proof else None),
     ]
     proved += [(Keeper.WITNESS, memory.witness, memory.checkpoint) for memory in memories]
-    claims = [
-        Claim(checkpoints.contradiction(head, one) is not None, one.size, keeper, witness, one)
-        for keeper, witness, one in proved
-        if one
-    ]
+    claims = [_claim(head, keeper, one, witness) for keeper, witness, one in proved if one]
     if kept and not is_proof:
         claims.append(Claim(checkpoints.contradiction(head, kept) is not None, kept.size, Keeper.FILE))
     claims += [
@@ -185,6 +196,10 @@ def _claims(head: Head, kept: Checkpoint | None, memories: Sequence[Memory]) -> 
         for held in cosignatures.contradictions(head.log, names)
     ]
     return claims
+
+
+def _claim(head: Head, keeper: Keeper, one: Checkpoint, witness: str = "") -> Claim:
+    return Claim(checkpoints.contradiction(head, one) is not None, one.size, keeper, witness, one)
 
 
 def _is_vouched(checkpoint: Checkpoint) -> bool:

@@ -95,6 +95,32 @@ def test_successor_of_a_lost_database_can_be_verified(service: Server) -> None:
     assert service.manage("verify_log", check=False).stdout.splitlines()[-1].startswith("ok: ")
 
 
+def test_successor_reaches_as_far_as_what_other_nodes_kept(service: Server, tmp_path: Path) -> None:
+    """To the node whose checkpoint is larger than the first entry says, the old log would be bad for ever."""
+    copy, elsewhere, kept = tmp_path / "copy.sqlite3", tmp_path / "elsewhere", service.data_dir / "checkpoint"
+    with closing(sqlite3.connect(service.data_dir / FILE)) as live, closing(sqlite3.connect(copy)) as file:
+        live.backup(file)
+    service.create_user(new_email(), PASSWORD)
+    wait_until(lambda: service.rows("SELECT max(size) FROM audit_checkpoint")[0][0] > 8)
+    own = kept.read_text()
+    service.create_user(new_email(), PASSWORD)
+    wait_until(lambda: kept.read_text() != own)
+    service.nodes[0].stop()
+    kept.rename(elsewhere)
+    kept.write_text(own)  # as on a node that follows: it keeps what is newest every few seconds
+    _restore(service, copy)
+
+    (tmp_path / "none").write_text(elsewhere.read_text().replace("/audit/log", "/audit/log/7"))
+    refused = service.manage("new_log", "--reason", "r", "--checkpoint", str(tmp_path / "none"), check=False)
+    assert "signed this checkpoint" in refused.stderr
+    assert service.rows("SELECT count(*) FROM audit_log") == [(1,)]
+    size = elsewhere.read_text().splitlines()[1]
+    said = service.manage("new_log", "--reason", "restored", "--checkpoint", str(elsewhere)).stdout
+    assert f"known are {size} " in said
+    verdict = service.manage("verify_log", "--checkpoint", str(elsewhere)).stdout.splitlines()[-1]
+    assert verdict.startswith("ok: ")
+
+
 def _restore(service: Server, copy: Path) -> None:
     """The two lines of a shell that the documentation tells."""
     told = [

@@ -1,5 +1,6 @@
 """manage.py new_log --reason TEXT."""
 
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -7,7 +8,7 @@ from django.core.management.base import CommandParser
 from audit.events import SYSTEM
 from audit.verify.faults import printable
 from audit.vocabulary import Keeper
-from secure_auth import integration, succession
+from secure_auth import integration, succession, verification
 from secure_auth.management.operator import OperatorCommand
 from secure_auth.succession import Claim, Succession
 
@@ -24,12 +25,17 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """--reason."""
+        """--reason and --checkpoint."""
         parser.add_argument("--reason", required=True, help="why, for the audit log")
+        parser.add_argument(
+            "--checkpoint", action="append", default=[], type=Path, metavar="FILE",
+            help="a checkpoint of the old log that another node or somebody else kept; may be given several times",
+        )  # fmt: skip
 
     def act(self, **options: Any) -> None:
         """Begin it, and say how it is called and what is known of the one before."""
-        begun = succession.new_log(reason=options["reason"][:500], source=SYSTEM)
+        given = [verification.read_outside(path) for path in options["checkpoint"]]
+        begun = succession.new_log(reason=options["reason"][:500], source=SYSTEM, given=given)
         (key, *_) = integration.verifier_keys(begun.head.origin)
         self.stdout.write(f"log {begun.head.log}: {begun.head.origin}\nverifier key: {key}")
         if begun.last:

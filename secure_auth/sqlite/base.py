@@ -20,6 +20,7 @@ from typing import Any
 from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
 
+from secure_auth.sqlite import writing
 from throttling.turns import Away
 
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.0002, 0.002
@@ -47,6 +48,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A connection whose transactions begin in turn, and IMMEDIATE (docs/decisions/0010)."""
 
     _turn: "weakref.finalize[..., DatabaseWrapper] | None" = None  # gives back what a transaction holds
+
+    def takes_writing(self) -> bool:
+        """Whether its file does, just now."""
+        return bool(self.is_in_memory_db()) or writing.takes_writing(str(self.settings_dict["NAME"]))
 
     def create_cursor(self, name: str | None = None) -> Cursor:
         """Called by Django."""

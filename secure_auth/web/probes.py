@@ -68,16 +68,17 @@ def _give_back(request: HttpRequest) -> None:
 
 
 def _database_answers() -> bool:
-    """Whether it answers and takes writing, which a standby of PostgreSQL does not: nothing goes without an event."""
-    is_postgresql = connection.vendor == "postgresql"
+    """Whether it answers and takes writing, unlike a standby or a full disk: nothing goes without an event."""
+    if connection.vendor == "sqlite":  # a project may use Django's own backend
+        return bool(getattr(connection, "takes_writing", lambda: True)())
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SHOW transaction_read_only" if is_postgresql else "SELECT 'off'")
+            cursor.execute("SHOW transaction_read_only")
             is_open = cursor.fetchone() == ("off",)
     except Error:
         return False
     if not is_open:
-        getattr(connection, "takes_no_writing", lambda: None)()  # a project may use Django's own backend
+        getattr(connection, "takes_no_writing", lambda: None)()
     return bool(is_open)
 
 

@@ -1,0 +1,67 @@
+"""The embedded database takes no writing: nothing is decided, /readyz says so, and it is over when there is room."""
+
+import resource
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.client import Client, Person, code_of, expect, new_email
+from tests.conftest import new_address
+from tests.processes import descendants
+from tests.redis_processes import wait_until
+from tests.server import Server, running_server
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Server]:
+    with running_server("sqlite", tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def client(service: Server) -> Iterator[Client]:
+    with closing(Client(service, new_address())) as client:
+        yield client
+
+
+def set_room(server: Server, size: int) -> None:
+    """As a disk: no file of the service's grows beyond."""
+    for pid in descendants(server.nodes[0].process.pid):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def is_ready(client: Client) -> bool:
+    answer = client.get("/readyz")
+    assert answer.json()["checks"]["database"] == ("ok" if answer.status_code == 200 else "away")
+    return answer.status_code == 200
+
+
+def test_full_disk_is_told_as_a_database_that_is_away(service: Server, client: Client) -> None:
+    person = Person(new_email())
+    service.create_user(person.email, person.password)
+    assert is_ready(client)
+    set_room(service, 4096)
+    refused = client.login(person)
+    assert (refused.status_code, code_of(refused)) == (503, "service_unavailable")
+    wait_until(lambda: not is_ready(client), 5)
+    set_room(service, resource.RLIM_INFINITY)
+    wait_until(lambda: is_ready(client), 5)
+    expect(client.login(person), 200)
+    assert service.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")
+    assert service.rows("SELECT count(*) FROM secure_auth_lease") == [(0,)]
+
+
+def test_file_that_was_removed_under_the_service_is_told(service: Server, client: Client) -> None:
+    """What it has open still answers, and nobody will find what is written there."""
+    (service.data_dir / "secure_auth.sqlite3").unlink()
+    wait_until(lambda: not is_ready(client), 5)
+
+
+def test_writer_that_takes_long_is_no_database_that_is_away(service: Server, client: Client) -> None:
+    with closing(sqlite3.connect(service.data_dir / "secure_auth.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert [is_ready(client) for _ in range(3)] == [True] * 3
+        other.execute("ROLLBACK")

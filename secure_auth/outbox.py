@@ -14,7 +14,7 @@ import structlog
 from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.core.mail import EmailMultiAlternatives
 from django.db import Error, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -30,9 +30,10 @@ log = structlog.get_logger(__name__)
 DECOY = "decoy"
 BATCH = 50
 DUE = """SELECT 1 FROM secure_auth_outboxmessage
-          WHERE sent_at IS NULL AND failed_at IS NULL AND next_attempt_at <= %s LIMIT 1"""
+          WHERE sent_at IS NULL AND failed_at IS NULL AND (attempts = 0 OR next_attempt_at <= %s) LIMIT 1"""
 CLAIM_SECONDS = 120  # a sender that died holds a mail back for so long; longer than any server is waited for
 BACKOFF_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200, 14400)
+LONGEST_PAUSE = timedelta(seconds=max(BACKOFF_SECONDS))
 TAKEN = {"sent", "queued"}  # of what django-anymail reports of a recipient
 REFUSED_FOR_GOOD = (
     400,
@@ -59,10 +60,10 @@ def queue_mail_once(once: str, template: str, *, to: str, **context: str) -> Non
 def send_due() -> int:
     """Send the mails that are due; how many were handed over. Only the leading worker calls this.
 
-    A crash between handing over and marking sends one mail twice: once too often beats never.
+    A crash between handing over and marking sends one mail twice: once too often beats never. One that was not tried
+    yet is due whatever its time says: the node that wrote it may be ahead, and a link or a warning would wait for that.
     """
-    now = timezone.now()
-    due = OutboxMessage.objects.filter(sent_at=None, failed_at=None, next_attempt_at__lte=now)
+    due = _unsent().filter(Q(attempts=0) | Q(next_attempt_at__lte=timezone.now()))
     rows = list(due.select_related("token").order_by("next_attempt_at", "id")[:BATCH])
     OutboxMessage.objects.filter(pk__in=[row.pk for row in rows if row.template == DECOY]).delete()
     return sum(send(row) for row in rows if row.template != DECOY and _claim(row))
@@ -207,6 +208,12 @@ def prune_sent(*, older_than_seconds: int = 7 * 86400) -> int:
     with transaction.atomic():
         cutoff = clocks.earlier_now() - timedelta(seconds=older_than_seconds)
         return OutboxMessage.objects.filter(sent_at__lt=cutoff).delete()[0]
+
+
+def hasten_distant() -> int:
+    """Try soon what a worker put off whose clock was ahead: no pause is so long. How many mails."""
+    now = timezone.now()
+    return _unsent().filter(next_attempt_at__gt=now + LONGEST_PAUSE).update(next_attempt_at=now)
 
 
 def oldest_waiting(now: datetime) -> float:

@@ -45,6 +45,7 @@ TIMEOUT_SECONDS = 5
 DEADLINE_SECONDS = 10  # of one attempt
 CLAIM_SECONDS = 60  # a sender that died holds a message back for so long
 BACKOFF_SECONDS = (5, 30, 120, 600, 1800, 3600, 7200, 14400)
+LONGEST_PAUSE = timedelta(seconds=1.25 * max(BACKOFF_SECONDS))
 GIVE_UP_AFTER = timedelta(days=1)
 KEEP_SENT = timedelta(days=7)
 
@@ -230,6 +231,15 @@ def retry(message_id: str, *, note: str) -> bool:
         text = {"note": note} if note else {}
         append(_event(EventType.WEBHOOK_RETRY, row, Outcome.SUCCESS, Reason.BY_COMMAND, text))
     return True
+
+
+def hasten_distant() -> int:
+    """Try soon what a worker put off whose clock was ahead: no pause is so long. How many messages."""
+    now = timezone.now()
+    distant = WebhookMessage.objects.filter(
+        sent_at=None, failed_at=None, next_attempt_at__gt=now + LONGEST_PAUSE
+    )
+    return distant.update(next_attempt_at=now)
 
 
 def prune_sent() -> int:

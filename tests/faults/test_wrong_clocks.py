@@ -18,7 +18,7 @@ import time
 from datetime import timedelta
 from django.core.management import call_command
 from django.utils import timezone
-from secure_auth import recovery, worker
+from secure_auth import outbox, recovery, webhooks, worker
 timezone.now = lambda now=timezone.now: now() + timedelta(days={days})
 time.time = lambda now=time.time: now() + {days} * 86400
 {call}
@@ -112,6 +112,36 @@ def test_worker_that_is_ahead_erases_nobody_whose_requests_may_be_under_way(
     unled.rows("UPDATE secure_auth_user SET disabled_at = now() + interval '1 minute' WHERE id = %s", [user])
     act(unled, "from secure_auth import erasure; erasure.finish_deletions()", days=DAYS)
     assert unled.rows("SELECT 1 FROM secure_auth_user WHERE id = %s", [user])
+
+
+def waiting(server: Server, person: Person) -> int:
+    sql = 'SELECT count(*) FROM secure_auth_outboxmessage WHERE sent_at IS NULL AND "to" = %s'
+    return int(server.rows(sql, [person.email])[0][0])
+
+
+def test_mail_of_a_node_that_is_ahead_is_sent_at_once(unled: Server, visitor: Client) -> None:
+    person = visitor.create_person()
+    act(unled, "outbox.send_due()", days=0)
+    act(unled, reset(person), days=DAYS)
+    assert waiting(unled, person)
+    act(unled, "outbox.send_due()", days=0)
+    assert not waiting(unled, person)
+
+
+def test_what_a_worker_that_was_ahead_put_off_is_tried_soon(unled: Server, visitor: Client) -> None:
+    person = visitor.create_person()
+    act(unled, reset(person), days=0)
+    died = "next(outbox._claim(row) for row in outbox.list_unsent() if row.to == {!r})"
+    act(unled, died.format(person.email), days=DAYS)
+    unled.rows(
+        "INSERT INTO audit_webhookmessage (id, endpoint, detection, body, queued_at, next_attempt_at, attempts, error)"
+        " VALUES ('msg_1', 'x', 'y', '{}', now(), now() + interval '100 days', 1, '')"
+    )
+    act(unled, "outbox.send_due(); webhooks.send_due()", days=0)
+    assert waiting(unled, person) == 1
+    act(unled, "worker.prune(); outbox.send_due()", days=0)
+    assert not waiting(unled, person)
+    assert unled.rows("SELECT 1 FROM audit_webhookmessage WHERE next_attempt_at <= now() AND id = 'msg_1'")
 
 
 def test_key_that_others_may_not_know_is_not_used_sooner_by_a_clock_that_is_ahead(unled: Server) -> None:

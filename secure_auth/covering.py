@@ -1,9 +1,12 @@
-"""Before anything is removed from the log, the event that covers it must be an entry of the tree."""
+"""Before anything is removed from the log, the event that covers it must be an entry of the tree, under a checkpoint.
+
+An export ends with the newest checkpoint: to who judges one that lacks the event, what it covers is missing.
+"""
 
 import time
 from collections.abc import Sequence
 
-from audit import merkle, tree
+from audit import checkpoints, merkle, tree
 from audit.tree import Head, Torn
 from secure_auth import integration
 from secure_auth.acting import Refused
@@ -37,18 +40,23 @@ def _is_torn(head: Head) -> bool:
 
 
 def integrate(events: Sequence[str]) -> None:
-    """Return when all these events have entries; this process integrates too, so that no worker needs to run.
+    """Return when all these events have signed entries; this process does that too, so that no worker needs to run.
 
     Raises:
         Refused: the log can't go on, or does not get there in WAIT_SECONDS. The caller has removed nothing yet.
     """
     book, deadline, left = Logbook(), time.monotonic() + WAIT_SECONDS, list(events)
-    while left := [event for event in left if tree.place_of(event) is None]:
+    while left := [event for event in left if not _is_signed(event)]:
         require_sound_log()
         if time.monotonic() > deadline:
             raise Refused(
-                f"the event that covers this is no entry of the log after {WAIT_SECONDS:.0f} s: nothing was removed. "
-                "Run this again"
+                f"the event that covers this is no signed entry of the log after {WAIT_SECONDS:.0f} s: nothing was "
+                "removed. Run this again"
             )
         if not book.advance():
             time.sleep(PAUSE_SECONDS)
+
+
+def _is_signed(event: str) -> bool:
+    place = tree.place_of(event)
+    return place is not None and checkpoints.newest(place.log, at_least=place.index + 1) is not None

@@ -18,6 +18,19 @@ from tests.server import ROOT, Server, running_server
 from tests.tree import Head, open_checkpoint, tree_root
 
 BACKENDS = ["sqlite", "postgres"]
+COVER = """
+from django.db import connection
+from audit import checkpoints, tree
+from audit.integrate import Integrator
+from secure_auth import covering
+with connection.cursor() as cursor:
+    cursor.execute("SELECT max(event) FROM audit_pending")
+    (event,) = cursor.fetchone()
+Integrator().integrate()
+covering.integrate([event])
+place = tree.place_of(event)
+print("signed" if checkpoints.newest(place.log, at_least=place.index + 1) else "not signed")
+"""
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -169,3 +182,8 @@ def test_many_integrators_at_once_make_one_tree(unled: Server, turns: Turns, key
             turns.finish(pid)
     turns.finish(turns.start())
     check(unled, key)
+
+
+def test_what_covers_a_removal_is_signed_before_anything_goes(unled: Server) -> None:
+    """A leader may have died after it integrated: an export of that moment would lack the event."""
+    assert unled.manage("shell", "--no-imports", "-c", COVER).stdout.split("\n")[0] == "signed"

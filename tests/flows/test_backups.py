@@ -1,10 +1,10 @@
 """Backups of the embedded database as docs/running.md tells them, and what a stop leaves."""
 
+import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.client import new_email
+from tests.processes import descendants
 from tests.redis_processes import wait_until
 from tests.server import ROOT, Server, running_server
 
@@ -51,8 +52,9 @@ def test_backup_is_put_back_after_a_crash_as_documented(service: Server, tmp_pat
     for _ in range(5):
         service.create_user(new_email(), PASSWORD)
     wait_until(lambda: service.rows("SELECT max(size) FROM audit_checkpoint")[0][0] > 8)
-    service.nodes[0].stop(signal.SIGKILL)
-    time.sleep(2)  # the kernel's signal ends the children
+    for pid in descendants(service.nodes[0].process.pid):  # all at once: who ends in order leaves none
+        os.kill(pid, signal.SIGKILL)
+    service.nodes[0].process.wait()
     assert (service.data_dir / f"{FILE}-wal").stat().st_size
     _restore(service, copy)
     service.manage("new_log", "--reason", "restored")

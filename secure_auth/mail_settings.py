@@ -46,7 +46,7 @@ class Mail:
     @property
     def where(self) -> str:
         """The host or provider that takes it, for people; empty for files."""
-        return self.host or (self.backend.split(".")[2] if self.is_sent else "")
+        return self.host or (self.backend.rpartition(".")[2].lower() if self.is_sent else "")
 
     @property
     def shows_password(self) -> bool:
@@ -106,7 +106,7 @@ def _provider(name: str, parts: SplitResult, schemes: tuple[str, ...]) -> Mail:
         if key != "api_url" or not _is_api(url, schemes):
             raise env.refuse(name, f"takes ?api_url= with {' or '.join(schemes)} and nothing else")
         found[f"{prefix}_API_URL"] = url
-    backend = f"anymail.backends.{parts.scheme}.EmailBackend"
+    backend = f"secure_auth.providers.{parts.scheme.capitalize()}"
     return Mail(backend=backend, provider={**found, "REQUESTS_TIMEOUT": TIMEOUT_SECONDS})
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from django.utils.module_loading import import_string
 
 from audit.vocabulary import Template
 from secure_auth import letters, links, outbox
@@ -138,7 +139,7 @@ def test_each_provider_is_made_of_its_url_alone(scheme: str, monkeypatch: pytest
     monkeypatch.setenv("SOME_URL", f"{scheme}://{keys}@{host}?api_url=https://api.example.com/v9/")
     mail = read_mail("SOME_URL", plain=False)
     with override_settings(ANYMAIL=mail.provider):
-        backend = import_module(f"anymail.backends.{scheme}").EmailBackend()
+        backend = import_string(mail.backend)()
     assert backend.api_url == "https://api.example.com/v9/"
     assert backend.timeout == 10
 

@@ -56,7 +56,7 @@ def test_secrets_of_a_provider_stand_in_no_repr(read: Read, scheme: str) -> None
     keys = [f"hunter2-{number}" for number in range(len(PROVIDERS[scheme]))]
     host = "mg.example.com" if scheme == "mailgun" else ""
     mail = read(f"{scheme}://{':'.join(keys)}@{host}?api_url=https://api.example.com/v9/")
-    assert mail.backend == f"anymail.backends.{scheme}.EmailBackend"
+    assert mail.backend == f"secure_auth.providers.{scheme.capitalize()}"
     assert "hunter2" not in repr(mail)
     assert len(mail.provider) == len(keys) + 2 + bool(host)
     assert mail.provider["REQUESTS_TIMEOUT"] == mail_settings.TIMEOUT_SECONDS

@@ -4,8 +4,10 @@ Each has the newest checkpoint brought to it, at least once and at most about on
 again with growing pauses, and keeps nothing else from its work. What was appended is never rewritten.
 """
 
+import contextlib
 import fcntl
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -94,12 +96,38 @@ def append_to(path: Path, note: str) -> None:
         os.fsync(file.fileno())
 
 
+_running: set[int] = set()  # the process groups of commands
+
+
 def hand_to(command: list[str], note: str) -> None:
     """Give a checkpoint to a program on its standard input. What it writes to standard error is shown.
+
+    One that is ended goes with all that it started: a pipeline that hangs would stay once for each try.
 
     Raises:
         OSError, SubprocessError: it cannot be started, fails, or takes more than COMMAND_SECONDS.
     """
-    subprocess.run(  # noqa: S603 the operator's own command, without a shell
-        command, input=note.encode(), stdout=subprocess.DEVNULL, timeout=COMMAND_SECONDS, check=True
-    )
+    with subprocess.Popen(  # noqa: S603 the operator's own command, without a shell
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, process_group=0
+    ) as process:
+        _running.add(process.pid)
+        try:
+            process.communicate(note.encode(), timeout=COMMAND_SECONDS)
+        except BaseException:
+            _end(process.pid)
+            raise
+        finally:
+            _running.discard(process.pid)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+
+
+def end_commands() -> None:
+    """End what still runs: the worker stops, and its own group is not theirs."""
+    for group in list(_running):
+        _end(group)
+
+
+def _end(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)

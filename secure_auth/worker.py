@@ -39,7 +39,7 @@ from secure_auth import (
     webhooks,
 )
 from secure_auth.console_tables import ConsoleVisit
-from secure_auth.couriers import Dispatch
+from secure_auth.couriers import Dispatch, end_commands
 from secure_auth.integration import Logbook
 from secure_auth.lead import RENEW_SECONDS, TELL_AGAIN_SECONDS, Lead
 from secure_auth.models import (
@@ -171,6 +171,7 @@ def run(stop: Stop) -> None:
             duty.wanted.set()
         for thread in threads:
             thread.join(STOP_SECONDS)
+        end_commands()
         lead.release()
 
 

@@ -52,6 +52,8 @@ class Caller:
         try:
             with client.stream(method, url, extensions={"trace": look}, **named) as answer:
                 yield answer
+        except UnicodeError as error:  # httpx reads where a redirect leads, and this is no host
+            raise httpx.RemoteProtocolError("not a name") from error
         except Exception as error:
             if client.is_closed:  # under the hands of who reads, which each layer tells in its own way
                 raise httpx.ReadTimeout("too late") from error

@@ -134,10 +134,12 @@ class Publisher:
         peer.running = self._threads.submit(ask, peer.caller, f"{peer.witness.url}/add-checkpoint", body)
 
     def _judge(self, peer: Peer) -> bool:
-        answer, posted = peer.running.result() if peer.running else None, peer.posted
-        peer.running = None
-        if answer is None or posted is None:
+        running, posted, peer.running = peer.running, peer.posted, None
+        if running is None or posted is None:
             return False
+        if running.exception():  # a mistake of ours: told by the worker, once for each try
+            peer.put_off()
+        answer = running.result()
         if answer.status == httpx.codes.OK:
             return _keep(peer, posted, answer.body)
         if answer.status == httpx.codes.CONFLICT:

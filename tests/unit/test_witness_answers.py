@@ -4,19 +4,21 @@ import contextlib
 import gzip
 import socket
 from collections.abc import Iterator
+from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 
+import tests.ready  # noqa: F401
 from audit import tree
 from audit.cosignatures import Signed
 from audit.tree import Head
 from audit.verify.notes import COSIGNATURE, VerifierKey
 from secure_auth import witnesses
 from secure_auth.witness_settings import Witness
-from secure_auth.witnesses import Answer, Peer, ask, make_caller, size_told
+from secure_auth.witnesses import Answer, Peer, Publisher, ask, make_caller, size_told
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,34 @@ def test_an_answer_that_only_begins_is_over_in_time(monkeypatch: pytest.MonkeyPa
         asked.join(10)
         stop.set()
     assert answers == [Answer(0, "ReadTimeout")]
+
+
+def test_a_redirect_to_what_is_no_host_is_no_answer() -> None:
+    """httpx reads where it leads, though nobody goes there."""
+
+    def answer() -> None:
+        wire = listener.accept()[0]
+        with wire:
+            wire.recv(65536)
+            wire.sendall(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://xn--a/\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.closing(make_caller()) as caller:
+        Thread(target=answer, daemon=True).start()
+        answered = ask(caller, f"http://127.0.0.1:{listener.getsockname()[1]}", b"")
+    assert answered == Answer(0, "RemoteProtocolError")
+
+
+def test_a_mistake_with_one_witness_is_over_with_its_try() -> None:
+    key = VerifierKey("example.org/witness", COSIGNATURE, bytes(32))
+    peer, posted = Peer(Witness(key, "http://127.0.0.1:9"), log=1), Signed(1, 9, "")
+    failed = Future[Answer]()
+    failed.set_exception(KeyError("ours"))
+    peer.posted, peer.running = posted, failed
+    with pytest.raises(KeyError):
+        Publisher()._judge(peer)
+    assert not peer.is_due(posted)
+    peer.retry_at = 0.0
+    assert peer.is_due(posted)
 
 
 def test_sizes_in_turn_are_followed_once_and_then_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -192,6 +192,7 @@ def _commit(newcomers: list[Newcomer], position: int, last: int, order: Order) -
         IntegrityError: an address has an account by now. Refused: another run has moved the position.
     """
     now = timezone.now()
+    newcomers = sorted(newcomers, key=_key)  # in one order: two runs would wait for each other's addresses
     pairs = [(_account(one, now), one) for one in newcomers]
     moved: dict[str, object] = {"position": last}
     if any(hashers.takes_other_time(one.password) for one in newcomers):
@@ -204,6 +205,10 @@ def _commit(newcomers: list[Newcomer], position: int, last: int, order: Order) -
             row for user, one in pairs for row in _authenticators(user, one, now)
         )
         append(*(_created(user, one, order) for user, one in pairs))
+
+
+def _key(one: Newcomer) -> str:
+    return one.address.key
 
 
 def _account(one: Newcomer, now: datetime) -> User:

@@ -44,7 +44,7 @@ class Grant:
 
 
 def judge_right(grant: Grant) -> Problem | None:
-    """Lock the account and judge whether this grant still stands.
+    """Lock the account and judge whether this grant still stands, which tells of login and session as they are by then.
 
     Where the account has a passkey, a code that a phishing site can relay does not change its factors: the fresh proof
     is a passkey, or a recovery code, so that a lost key ends nothing (ASVS 6.4.4). The session that bound a passkey has
@@ -59,10 +59,13 @@ def judge_right(grant: Grant) -> Problem | None:
         closed = pending.has_second_factor(locked) or fresh is None
         if closed or fresh is None or not pending.is_live(fresh, locked, timezone.now()):
             return invalid_token()
+        grant.login.user, grant.login.device_id = locked, fresh.device_id
+        grant.login.needs_mailed_token = fresh.needs_mailed_token
         return None
     session = Session.objects.filter(pk=grant.session_id, revoked_at=None).first()
-    if session is None:
+    if session is None or grant.session is None:
         return invalid_token()
+    grant.session.amr = session.amr
     if locked.must_change_password:
         return Problem(Code.PASSWORD_CHANGE_REQUIRED)
     own = session.amr.split()

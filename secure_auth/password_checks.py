@@ -119,6 +119,8 @@ def prove_current_password(
     # of this account, whoever has its address by now
     checked, proof = _compare(reservation, email_key=user.email_key, password=password, known=user)
     with transaction.atomic():
+        # before the buckets, as a login does: an account that is deleted meanwhile is told of no lock
+        pending.lock_account(user.pk)
         settlement = lockout.settle_password_attempt(reservation, failed=not proof.matches)
         guilty = "" if proof.matches else session.id
         events = refusals.begin_locks(settlement, source=source, user=user.pk, session=guilty)

@@ -152,7 +152,8 @@ def begin_locks(
 
 
 def _tell_owner(settlement: Settlement, *, source: Source, user: str) -> None:
-    """One mail a day for each kind of lock of an account; the work is the same where there is no account.
+    """One mail a day for each kind of lock of an account, under its lock: one that is deleted meanwhile gets none. The
+    work is the same where there is no account.
 
     Of a known device's lock another mail tells.
     """
@@ -160,7 +161,7 @@ def _tell_owner(settlement: Settlement, *, source: Source, user: str) -> None:
     if not steps:
         return
     now = timezone.now()
-    to = User.objects.filter(pk=user).values_list("email", flat=True).first()
+    to = User.present().filter(pk=user).values_list("email", flat=True).first()
     outbox.queue_mail_once(
         f"locked:{min(steps)}:{user or new_id()}:{now:%Y%m%d}",
         "locked" if to else outbox.DECOY,

@@ -128,3 +128,39 @@ def test_account_ends_while_an_invitation_of_its_address_is_followed(
     assert answer == "invalid_link"
     assert server.rows("SELECT 1 FROM secure_auth_user WHERE email = %s", [guest.email]) == []
     assert server.rows("SELECT 1 FROM secure_auth_invitation WHERE email = %s", [guest.email]) == []
+
+
+PROVE = (
+    "password_checks.prove_current_password(user=User.objects.get(pk={user!r}), password='a wrong one', "
+    "session=Session.objects.get(pk={session!r}), source=source, kind='account.delete')"
+)
+END = (
+    "accounts.transaction.atomic(lambda: (pending.lock_account({user!r}), personal._end(User.objects.get(pk={user!r}), "
+    "address_change.Address({email!r}, {email!r}), source, timezone.now())))()"
+)
+
+
+@pytest.mark.parametrize(
+    "before", ["secure_auth.password_checks._compare", "secure_auth.outbox.queue_mail_once"]
+)
+def test_lock_is_told_to_nobody_whose_account_is_deleted_meanwhile(
+    server: Server, new_client: NewClient, before: str
+) -> None:
+    """Neither to the address that is free now, nor to what stands in its place in the account's row."""
+    client = new_client()
+    person = client.sign_up()
+    named = {"user": user_of(person), "session": person.session_id, "email": person.email}
+    for _ in range(4):
+        answer = client.delete("me/", person.access, json={"current_password": "a wrong one"})
+        assert answer.status_code == 401
+    refused = outcome(
+        server,
+        f"try:\n        {PROVE.format(**named)}\n    finally:\n        beside.join()",
+        before=before,
+        meanwhile=BESIDE.format(call=END.format(**named)),
+        address=client.address,
+    )
+    assert refused == "invalid_credentials"
+    assert server.rows("SELECT 1 FROM secure_auth_user WHERE email = %s", [person.email]) == []
+    told = 'SELECT "to" FROM secure_auth_outboxmessage WHERE template = %s AND "to" IN (%s, %s)'
+    assert server.rows(told, ["locked", person.email, "deleted:"]) == []

@@ -44,7 +44,9 @@ from throttling import lockout
 log = structlog.get_logger(__name__)
 
 ROUND = 10 * MAX_IDS
-SETTLE_SECONDS = 2.0  # a request that read the account before it was shut is over by then
+# A request that read the account before it was shut is over by then: a place among the tries is waited for a second, a
+# range API for two, and a hash takes its time. What is recorded later stays under an id that nothing finds.
+SETTLE_SECONDS = 5.0
 SHUT, DELETED = (
     User.GONE
 )  # the worker erases what an owner who deleted left, so that no request waits for the log

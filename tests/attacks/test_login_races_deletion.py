@@ -14,7 +14,8 @@ from tests.attacks.evidence import claims
 from tests.attacks.races import Runner, assert_nothing_is_left, race
 from tests.attacks.volley import fire, statuses
 from tests.client import Client, code_of
-from tests.conftest import scaled
+from tests.conftest import new_address, scaled
+from tests.meanwhile import outcome
 from tests.redis_processes import wait_until
 from tests.server import TESTED_BACKENDS, Server, running_server
 
@@ -64,3 +65,33 @@ def test_of_two_admins_who_leave_at_once_one_stays(server: Server, new_client: C
         )
         left = "SELECT count(*) FROM secure_auth_user WHERE role = 'admin' AND disabled_at IS NULL"
         assert server.rows(left)[0][0] >= 1
+
+
+CHANGE = (
+    "accounts.change_password(user=User.objects.get(pk={user!r}), session=Session.objects.get(pk={session!r}), "
+    "current_password={password!r}, new_password='another passphrase 77', source=source)"
+)
+# the worker's own look included, as late as it may come
+SLOWLY = (
+    "import time; accounts.transaction.atomic(lambda: (pending.lock_account({user!r}), personal._end(User.objects.get("
+    "pk={user!r}), address_change.Address({email!r}, {email!r}), source, timezone.now())))(); "
+    "time.sleep(3.2); [erasure.finish_deletions() for _ in range(3)]"
+)
+
+
+def test_change_that_waited_for_a_range_api_leaves_nothing_in_the_log(server: Server, client: Client) -> None:
+    """It read the account before its deletion, and was told of none by the API, as late as that may be."""
+    person = client.create_person()
+    user = claims(person.access)["sub"]
+    named = {**vars(person), "user": user, "session": person.session_id}
+    answer = outcome(
+        server,
+        CHANGE.format(**named),
+        before="secure_auth.accounts.demand_password",
+        meanwhile=SLOWLY.format(**named),
+        address=new_address(),
+    )
+    assert answer == "invalid_token"
+    gone = partial(server.rows, "SELECT count(*) FROM secure_auth_user WHERE id = %s", [user])
+    wait_until(lambda: gone() == [(0,)], 40)
+    assert server.rows('SELECT count(*) FROM audit_personaldata WHERE "user" = %s', [user]) == [(0,)]

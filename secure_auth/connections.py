@@ -82,6 +82,7 @@ class ProblemTask(ErrorTask):
 class RequestParser(HTTPRequestParser):
     """Refuses a request whose length is told twice, or by chunks before HTTP/1.1: two servers may read two from it.
 
+    Nor is one taken that names no host, or two.
     One without a body that expects "100-continue" is answered at once. Whatever cannot be read is answered.
     """
 
@@ -106,9 +107,23 @@ class RequestParser(HTTPRequestParser):
             raise ParsingError("Content-Length beside Transfer-Encoding")
         if "TRANSFER_ENCODING" in self.headers:
             raise ParsingError("Transfer-Encoding where HTTP/1.1 is not spoken")
+        self._settle_host()
+        if _asks_to_close(self.headers.get("CONNECTION", "")):
+            self.headers["CONNECTION"] = "close"  # waitress knows it only where it stands alone
         if not self.chunked and not self.content_length:
             # Nothing will come: to ask for it would be to wait for ever (RFC 9110 10.1.1).
             self.expect_continue = False
+
+    def _settle_host(self) -> None:
+        """RFC 9112 section 3.2: one Host, and of an address that names one that, whatever the field says.
+
+        Who stands in front sorts and keeps by the one, and this service must not judge by the other.
+        """
+        host = self.headers.get("HOST")
+        if "," in (host or "") or (host is None and self.version == "1.1"):
+            raise ParsingError("Host that does not stand once")
+        if self.proxy_scheme:
+            self.headers["HOST"] = self.proxy_netloc
 
     def received(self, data: bytes) -> int:
         """Refuse a chunk's head or a trailer that grows without end: waitress reads it anew with each byte."""
@@ -129,6 +144,11 @@ def _codings(head: bytes) -> list[bytes]:
     lines = get_header_lines(head.partition(b"\r\n")[2]) if b"transfer-encoding" in head.lower() else []
     fields = [line.partition(b":") for line in lines]
     return [value.strip(b" \t").lower() for name, _, value in fields if name.lower() == b"transfer-encoding"]
+
+
+def _asks_to_close(options: str) -> bool:
+    """Whether `close` is among the options of the connection: it outweighs others (RFC 9112 section 9.3)."""
+    return "close" in (option.strip(" \t").lower() for option in options.split(","))
 
 
 def _is_huge(length: str) -> bool:

@@ -171,3 +171,41 @@ def exchange_head(server: Server, line: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
         connection.sendall(b"HEAD /api/v1/me/ HTTP/1.1\r\nHost: localhost\r\n" + line + b"\r\n\r\n")
         return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@parsing
+@pytest.mark.parametrize("hosts", [(), ("own", "own"), ("own", "evil.example")], ids=["none", "twice", "two"])
+def test_request_names_one_host(server: Server, hosts: tuple[str, ...]) -> None:
+    """RFC 9112 section 3.2: who stands in front may sort by another than this service judges."""
+    own = server.origin.partition("://")[2]
+    fields = "".join(f"Host: {own if host == 'own' else host}\r\n" for host in hosts)
+    answer = exchange(server, f"GET /healthz HTTP/1.1\r\n{fields}\r\n".encode())
+    assert raw_problem(answer)["code"] == "validation_failed"
+
+
+def test_host_of_a_whole_address_is_the_one_that_is_judged(server: Server) -> None:
+    """RFC 9112 section 3.2.2: it replaces whatever the field says."""
+    own = server.origin.partition("://")[2]
+    for address, host, status in (
+        (own, own, b"401"),
+        (own, "evil.example", b"401"),
+        ("evil.example", own, b"400"),
+        (f"evil@{own}", own, b"400"),
+        ("", own, b"400"),
+    ):
+        request = f"GET http://{address}/api/v1/me/ HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        answer = exchange(server, request.encode())
+        assert answer.startswith(b"HTTP/1.1 " + status), (address, host)
+
+
+@pytest.mark.parametrize(
+    "options", ["close", "keep-alive, close", "Close , TE", "TE,\tCLOSE", "TE\r\nConnection: close"]
+)
+def test_connection_ends_where_close_is_among_its_options(server: Server, options: str) -> None:
+    """RFC 9112 section 9.6: or who waits for the end waits until the connection is idle too long."""
+    request = f"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: {options}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
+        connection.sendall(request + request)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+    assert b"\r\nConnection: close\r\n" in answer

@@ -21,6 +21,10 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 _EVENT_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _POSITION: Final = re.compile(r"([<>]=?)([0-9a-f-]{36}|~)")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_MOMENT: Final = re.compile(  # RFC 3339 section 5.6; the seconds may be left out
+    r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII | re.I,
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -165,10 +169,10 @@ def _moment(value: str) -> tuple[datetime, bool]:
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
             return datetime.combine(date.fromisoformat(value), datetime.min.time(), UTC), True
-        moment = datetime.fromisoformat(value.upper())  # RFC 3339 section 5.6: t and z too
+        moment = datetime.fromisoformat(value.upper()) if _MOMENT.fullmatch(value) else None
     except ValueError:
-        moment = datetime.min  # noqa: DTZ901 refused below
-    if moment.tzinfo is None:
+        moment = None
+    if moment is None:  # what else Python reads, such as weeks, is not the same in each of its versions
         raise ValueError("must be an RFC 3339 time with an offset, or a date")
     return moment.astimezone(UTC), False
 

@@ -83,7 +83,7 @@ class LevelConverter:
 class LogConverter(LevelConverter):
     """The number of a log: what every database can hold."""
 
-    regex = "[0-9]{1,9}"
+    regex = "[1-9][0-9]{0,8}"
 
 
 class ActionConverter(IdConverter):

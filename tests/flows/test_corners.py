@@ -33,6 +33,14 @@ def test_number_of_a_log_that_no_database_holds_is_an_unknown_address(client: Cl
         problem(client.get(f"audit/log/{number}/checkpoint", auditor.access), "not_found")
 
 
+def test_log_has_one_address(client: Client) -> None:
+    """What is kept for ever under its number must not be kept under a second name."""
+    auditor = client.create_person(role="auditor")
+    assert client.get("audit/log/1/vkey", auditor.access).status_code == 200
+    for number in ("01", "000000001", "0"):
+        problem(client.get(f"audit/log/{number}/vkey", auditor.access), "not_found")
+
+
 def test_weak_passwords_of_two_people_behind_one_address_are_two_events(client: Client) -> None:
     for person in (client.create_person(), client.create_person()):
         body = {"current_password": person.password, "new_password": "password1"}

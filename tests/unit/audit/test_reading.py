@@ -168,6 +168,26 @@ def test_bad_filters_are_refused_by_name(field: str, value: str) -> None:
     assert refusal.value.field == field
 
 
+@pytest.mark.parametrize("given", [
+    "20260101T000000Z", "2026-W01-4T00:00:00Z", "2026-01-01X00:00:00Z", "2026-01-01T00Z", "2026-01-01T00:00:00+0000",
+    "2026-01-01T00:00:00+00:00:30", "2026-01-01T00:00:00,5Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00.Z",
+    "2026-01-01T00:00:00+00:60", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00Z ",
+])  # fmt: skip
+@pytest.mark.parametrize("bound", ["since", "until"])
+def test_moment_that_is_not_rfc_3339_is_refused(bound: str, given: str) -> None:
+    with pytest.raises(BadFilter) as refusal:
+        parse_bound(bound, given)
+    assert refusal.value.field == bound
+
+
+@pytest.mark.parametrize("given", [
+    "2026-01-01T00:00:00Z", "2026-01-01t00:00:00z", "2026-01-01 00:00:00-00:00", "2026-01-01T05:30:00.000000000+05:30",
+    "2025-12-31T23:59-00:01", "2026-01-01",
+])  # fmt: skip
+def test_moment_is_read_however_rfc_3339_lets_it_be_written(given: str) -> None:
+    assert parse_bound("since", given) == 1767225600000
+
+
 @pytest.mark.parametrize("limit", [0, -1, 201, "x", "", "1.5", "9" * 50, "\u0663"])
 def test_bad_limits_are_refused(limit: int | str) -> None:
     with pytest.raises(BadFilter):

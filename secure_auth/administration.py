@@ -214,6 +214,16 @@ ACTIONS: dict[str, Callable[..., object]] = {
 }
 
 
+KINDS = {
+    "unlock": EventType.ACCOUNT_UNLOCK,
+    "revoke-sessions": EventType.SESSION_REVOKE,
+    "cancel-reset-mfa": EventType.MFA_RESET_CANCEL,
+    "disable": EventType.ACCOUNT_DISABLE,
+    "enable": EventType.ACCOUNT_ENABLE,
+    "require-password-change": EventType.PASSWORD_REQUIRE_CHANGE,
+}
+
+
 def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
     """What an admin does over HTTP. Admins reset no admin's factor: that would let one of them become another.
 
@@ -229,7 +239,7 @@ def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
     with transaction.atomic():  # nothing is raised in here: the event of a refusal stays
         problem = judge_again(actor)
         user = None if problem else User.present().filter(pk=user_id).first()
-        problem = _keep_factor(action, user, actor) if user else problem or Problem(Code.NOT_FOUND)
+        problem = problem or (_keep_factor(action, user, actor) if user else _no_account(action, actor))
         if problem is None:
             try:
                 done = ACTIONS[action](user=user, actor=actor)
@@ -239,6 +249,13 @@ def act(action: str, *, user_id: str, actor: Actor) -> datetime | None:
     if problem:
         raise problem from why
     return done if isinstance(done, datetime) else None
+
+
+def _no_account(action: str, actor: Actor) -> Problem:
+    """The id that was tried may be anything, and is not told."""
+    kind = KINDS.get(action) or recovery.kind_of_request()
+    append(refusal_event(kind, "", actor, Reason.NOT_FOUND))
+    return Problem(Code.NOT_FOUND)
 
 
 def judge_again(actor: Actor) -> Problem | None:

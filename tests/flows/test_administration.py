@@ -217,3 +217,23 @@ def test_operators_commands_do_what_they_say(server: Server, client: Client) -> 
 @pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 def test_help_of_each_command_tells_what_it_does(server: Server, command: str) -> None:
     assert "usage: manage.py" in server.manage(command, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("unlock", "account.unlock"), ("revoke-sessions", "session.revoke"), ("reset-mfa", "mfa.reset"),
+        ("cancel-reset-mfa", "mfa.reset_cancel"), ("disable", "account.disable"), ("enable", "account.enable"),
+        ("require-password-change", "password.require_change"),
+    ],
+)  # fmt: skip
+def test_action_upon_no_account_is_an_event(
+    admin: tuple[Client, Person], server: Server, action: str, kind: str
+) -> None:
+    """Who tries ids leaves a trace of each, as whoever tries those of sessions and devices does."""
+    client, person = admin
+    path = f"admin/users/00000000-0000-7000-8000-000000000000/{action}/"
+    problem(client.post(path, {"reason": f"try {action}"}, person.access), "not_found")
+    (told,) = events(server, type=kind, outcome="failure", reason="not_found")
+    assert told.details["actor"] == user_id(client, person)
+    assert told.user == ""

@@ -62,17 +62,22 @@ def find_bodies(before_ms: int) -> Bodies:
 
 
 def last_promise(upto_ms: int) -> Promise | None:
-    """The newest pruning that the log tells of, among those of events before this moment or an earlier one."""
+    """Of the prunings that the log tells of, of events before this moment or an earlier one, the furthest.
+
+    The newest event is not always its: a clock that was ahead gave one before it a later id.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, details FROM audit_event WHERE type = %s AND outcome = %s ORDER BY id DESC",
+            "SELECT id, details FROM audit_event WHERE type = %s AND outcome = %s ORDER BY id",
             [EventType.AUDIT_PRUNE, Outcome.SUCCESS],
         )
-        for event, text in cursor:
-            told = json.loads(text)
-            if told["before_ms"] <= upto_ms:
-                return Promise(event, told["before_ms"], told["log"], told["entries"])
-    return None
+        told = [(event, json.loads(text)) for event, text in cursor]
+    made = [Promise(event, it["before_ms"], it["log"], it["entries"]) for event, it in told]
+    return max(
+        (one for one in made if one.before_ms <= upto_ms),
+        key=lambda one: (one.before_ms, one.log, one.entries),
+        default=None,
+    )
 
 
 def cutoff_ms() -> int:

@@ -111,6 +111,22 @@ def test_a_run_that_died_after_the_cutoff_was_moved_is_finished_by_the_next(
     assert set(service.rows(PROMISES)) - before == {promise}
 
 
+def test_a_run_that_died_is_finished_though_a_clock_was_ahead_before(
+    service: Server, auditor: tuple[Client, Person]
+) -> None:
+    """The event of the pruning by that clock has the later id."""
+    client, person = auditor
+    failed_login(client, person)
+    wait_for_entries(service)
+    run_ahead(service, 3600, *PRUNE)
+    event = failed_login(client, person)
+    wait_for_entries(service)
+    die_in(service, "audit.removal._delete", *PRUNE)
+    assert bodies(service, event) == 1
+    service.manage("prune", "--older-than", "30d", "--yes")
+    assert bodies(service, event) == 0
+
+
 def test_an_erasure_is_told_as_long_as_what_it_names_has_a_body(
     service: Server, auditor: tuple[Client, Person]
 ) -> None:

@@ -21,6 +21,7 @@ from django.db.utils import DatabaseErrorWrapper
 from django.utils.functional import cached_property
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from secure_auth.postgresql import room
 from throttling.turns import Away, Store
 
 _server = Store()
@@ -116,6 +117,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def wrap_database_errors(self) -> ErrorWrapper:
         """Called around whatever asks the server."""
         return ErrorWrapper(self)
+
+    def has_room(self) -> bool:
+        """Whether its disk has, just now."""
+        return room.has_room(self)
 
     def takes_no_writing(self) -> None:
         """The pool is to have another in its place: this one would stay so for an hour after the primary is back."""

@@ -79,7 +79,7 @@ def _database_answers() -> bool:
         return False
     if not is_open:
         getattr(connection, "takes_no_writing", lambda: None)()
-    return bool(is_open)
+    return bool(is_open and getattr(connection, "has_room", lambda: True)())
 
 
 def _rings_open() -> bool:

@@ -1,18 +1,29 @@
-"""The embedded database takes no writing: nothing is decided, /readyz says so, and it is over when there is room."""
+"""The database takes no writing: nothing is decided, /readyz says so, and it is over when there is room."""
 
 import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
+from secure_auth.postgresql import room
+from tests import services
 from tests.client import Client, Person, code_of, expect, new_email
 from tests.conftest import new_address
 from tests.processes import descendants
 from tests.redis_processes import wait_until
 from tests.server import Server, running_server
+
+# What PostgreSQL does where a temporary file finds no room.
+FULL = """
+CREATE SCHEMA full_disk;
+CREATE FUNCTION full_disk.unnest(anyarray) RETURNS SETOF anyelement LANGUAGE plpgsql AS
+$$ BEGIN RAISE 'could not write to file: No space left on device' USING ERRCODE = 'disk_full'; END $$"""
+PATHS = ("full_disk, pg_catalog, public", "public")
 
 
 @pytest.fixture
@@ -65,3 +76,23 @@ def test_writer_that_takes_long_is_no_database_that_is_away(service: Server, cli
         other.execute("BEGIN IMMEDIATE")
         assert [is_ready(client) for _ in range(3)] == [True] * 3
         other.execute("ROLLBACK")
+
+
+def test_full_disk_of_postgresql_is_told_too(tmp_path: Path) -> None:
+    with running_server("postgres", tmp_path) as server, closing(Client(server, new_address())) as client:
+        name = urlsplit(server.environment["DATABASE_URL"]).path[1:]
+        assert is_ready(client)
+        server.rows(FULL)
+        for path, ready in zip(PATHS, (False, True), strict=True):
+            services.execute(f"ALTER DATABASE {name} SET search_path = {path}")
+            services.execute(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            )
+            wait_until(lambda: is_ready(client) is ready, 10)  # noqa: B023 done before the next
+
+
+def test_what_is_asked_of_postgresql_goes_to_the_disk() -> None:
+    with psycopg.connect(services.postgres_url()) as connection:
+        connection.execute(room.MEMORY)
+        plan = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS) {room.FILE}".encode()).fetchall()
+    assert "temp read=6" in str(plan)

@@ -63,21 +63,21 @@ def compromise(*, kid: str, source: Source) -> tuple[Rotated, int]:
     """Kill a signing key and every token that it signed, now; how many live sessions ended with it.
 
     The key is gone with the first commit, whatever becomes of the rest: a crash while sessions are ended leaves
-    sessions whose tokens open nothing.
+    sessions whose tokens open nothing. The next run for the same key ends those.
 
     Raises:
-        Refused: no signing key has this id, or it is gone already.
+        Refused: no signing key has this id, or it is gone already and its sessions too.
     """
     now = timezone.now()
     with transaction.atomic():
         ring = _lock(Key.Purpose.SIGNING)
-        live = Key.objects.filter(kid=kid, purpose=Key.Purpose.SIGNING).exclude(state=Key.State.GONE)
-        key = live.first()
-        if key is None:
+        key = Key.objects.filter(kid=kid, purpose=Key.Purpose.SIGNING).first()
+        touched = list(_sessions_of(key, now).values_list("pk", "user_id")) if key else []
+        if key is None or (key.state == Key.State.GONE and not touched):
             raise Refused("no live signing key has this id")
         rotated = _replace(ring, key, now=now, source=source)
-        touched = list(_sessions_of(key, now).values_list("pk", "user_id"))
-        destroy(key, Reason.COMPROMISED, now=now, source=source, counts={"sessions": len(touched)})
+        if key.state != Key.State.GONE:
+            destroy(key, Reason.COMPROMISED, now=now, source=source, counts={"sessions": len(touched)})
     keys.distrust_ring(Key.Purpose.SIGNING)
     _end(touched, now=now, source=source)
     return rotated, len(touched)
@@ -188,7 +188,8 @@ def _sessions_of(key: Key, now: datetime) -> QuerySet[Session]:
 
 def _signed_between(key: Key, now: datetime) -> tuple[datetime, datetime]:
     slack = timedelta(seconds=settings.KEY_CACHE_SECONDS)
-    return (key.activated_at or now) - slack, (key.retired_at or now) + slack
+    ended = (key.retired_at or now) + slack
+    return (key.activated_at or now) - slack, min(ended, key.gone_at) if key.gone_at else ended
 
 
 def _end(touched: list[tuple[str, str]], *, now: datetime, source: Source) -> None:

@@ -164,7 +164,7 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
     locked = pending.lock_account(user.pk)
     if (
         locked is None or locked.email_key != user.email_key
-    ):  # its new address would be left in mails and the log
+    ):  # its new address would stay in mails and the log
         return Refused("the account has left this address meanwhile; run this again")
     if locked.role == Role.ADMIN and is_needed:
         append(_event(actor, Outcome.FAILURE, reason=Reason.LAST_ADMIN, user=user.pk, details={"events": 0}))

@@ -76,11 +76,17 @@ class Peer:
 
     def is_due(self, newest: Signed) -> bool:
         """Whether it is to hear of this checkpoint now; of the first one always, cosigned or not."""
+        if (
+            self.running is not None
+        ):  # what it answers is of the log that was posted, which may have ended meanwhile
+            return False
         is_first = self.log != newest.log
+        if is_first:  # what an earlier log had to wait for is not this one's
+            self.pause_seconds = self.retry_at = 0.0
         if is_first or newest.size < self.cosigned:  # or the database was restored under us
             self.log, self.cosigned = newest.log, cosignatures.cosigned_size(newest.log, self.name)
             self.known = self.cosigned
-        waiting = self.running is not None or time.monotonic() < self.retry_at
+        waiting = time.monotonic() < self.retry_at
         return not waiting and (is_first or self.cosigned < newest.size) and self.known <= newest.size
 
     def put_off(self, seconds: float | None = None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import tests.ready  # noqa: F401
-from audit import tree
+from audit import cosignatures, tree
 from audit.cosignatures import Signed
 from audit.tree import Head
 from audit.verify.notes import COSIGNATURE, VerifierKey
@@ -137,3 +137,28 @@ def test_sizes_in_turn_are_followed_once_and_then_after_a_pause(monkeypatch: pyt
         assert peer.is_due(posted) is (peer.retry_at == 0)
         peer.retry_at = 0.0
     assert pauses == [0, 0.5, 0.5, 1, 1, 2]
+
+
+def test_answer_about_a_log_that_ended_meanwhile_holds_up_no_successor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The witness is as far as the old log was; the new one has a few entries."""
+    monkeypatch.setattr(tree, "head_of", lambda _: Head(1, "example.org/log", 900, bytes(32)))
+    monkeypatch.setattr(cosignatures, "cosigned_size", lambda *_: 0)
+    key = VerifierKey("example.org/witness", COSIGNATURE, bytes(32))
+    old, new = Signed(1, 900, ""), Signed(2, 3, "")
+    peer = Peer(Witness(key, "http://127.0.0.1:9"), log=1, running=Future())
+    assert not peer.is_due(new)
+    peer.running = None
+    witnesses._settle(peer, old, "500\n")
+    assert peer.is_due(new)
+    assert peer.known == 0
+
+
+def test_successor_waits_for_no_pause_of_the_log_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cosignatures, "cosigned_size", lambda *_: 0)
+    key = VerifierKey("example.org/witness", COSIGNATURE, bytes(32))
+    peer = Peer(Witness(key, "http://127.0.0.1:9"), log=1)
+    peer.put_off(witnesses.LONGEST_PAUSE_SECONDS)
+    assert not peer.is_due(Signed(1, 9, ""))
+    assert peer.is_due(Signed(2, 1, ""))

@@ -153,9 +153,10 @@ class Supervisor:
         self.stop_wanted = Stop()
 
     def heed_signals(self) -> None:
-        """From now on a signal asks for a stop, and nothing else."""
+        """From now on a signal asks for a stop, and nothing else. SIGHUP stays ignored where `nohup` began it so."""
         for number in STOP_SIGNALS:
-            signal.signal(number, lambda *_: self.stop_wanted.set())
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, lambda *_: self.stop_wanted.set())
 
     def do_apart(self, work: Callable[[], None]) -> int | None:
         """Do something in a process of its own, so that no child has what it leaves behind: connections, threads.

@@ -10,6 +10,7 @@ import gc
 import itertools
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _addresses = itertools.count(1)
 # Fixtures that a file's tests share, by their parameter: made in one process, not in each.
 MADE_ONCE = ("service", "busy", "migrated", "original", "store", "database")
 MISSING = re.compile("server answers|is not installed")  # what tests.services says of what it wants
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # else what `nohup make test` begins would ignore it
 
 
 def new_address() -> str:

@@ -83,6 +83,22 @@ def test_signal_ends_the_service_and_all_its_children(own_server: Server, number
 
 
 @needs_proc
+def test_begun_with_nohup_it_outlasts_its_terminal(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it to what it begins
+    try:
+        with running_server("sqlite", tmp_path, first_start=True) as server:
+            node = server.nodes[0]
+            node.process.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                node.process.wait(2)
+            node.wait_until_ready()
+            assert node.stop(signal.SIGINT) == 0
+            assert processes_of(server) == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@needs_proc
 @pytest.mark.parametrize("name", ["python", "auth-worker"])
 def test_signals_that_interrupt_each_other_end_it_as_one_does(own_server: Server, name: str) -> None:
     """A second Ctrl-C, or an operator's and the terminal's, comes while the first is still being noted."""

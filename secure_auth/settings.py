@@ -150,10 +150,12 @@ if PRODUCTION:
     for name, value in (("MASTER_KEY", own_key), ("DATABASE_URL", DATABASE_URL), ("EMAIL_URL", MAIL.is_sent)):
         if not value:
             raise env.refuse(name, f"must be set when ORIGIN ({ORIGIN}) is not a loopback name")
-    if ARGON2_MEMORY_KIB < 19456 or ARGON2_TIME_COST < 2:
-        raise env.refuse(
-            "ARGON2_MEMORY_KIB", "and ARGON2_TIME_COST must be at least 19456 and 2 in production"
-        )
+    for name, cost, least in (
+        ("ARGON2_MEMORY_KIB", ARGON2_MEMORY_KIB, 19456),
+        ("ARGON2_TIME_COST", ARGON2_TIME_COST, 2),
+    ):
+        if cost < least:
+            raise env.refuse(name, f"must be at least {least} in production")
     if MAIL.shows_password:
         raise env.refuse("EMAIL_URL", "must be smtp+tls:// or smtps:// when it holds a password")
     if "*" in env.words("ALLOWED_HOSTS"):

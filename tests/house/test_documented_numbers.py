@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern
 
 from secure_auth import urls
@@ -23,6 +24,10 @@ from throttling.limits import DEFAULTS, Counts, Limit, limits_from_env
 UNITS = {"s": 1, "min": 60, "h": 3600, "day": 86400, "days": 86400, "KiB": 1024, "bytes": 1}
 DERIVED = {"SERVER_WORKERS"}  # numbers whose default depends on the machine
 MOMENTARY = {"SECRET_KEY"}
+UNBOUNDED = 2**31 - 1
+KEY_CACHE_SECONDS = 10
+# One is bounded by the other.
+SESSIONS = {"SESSION_IDLE_SECONDS": "1", "SESSION_LIFETIME_SECONDS": str(UNBOUNDED)}
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "SECURITY.md",
@@ -117,6 +122,30 @@ def test_every_number_has_its_default_in_the_table(monkeypatch: pytest.MonkeyPat
     for name, default in variables().items():
         if type(usual.get(name)) is int and name not in DERIVED:
             assert default == str(usual[name]), name
+
+
+def bounds(meaning: str) -> tuple[int, int]:
+    """The least and the most that README's table allows a whole number."""
+    span = re.search(r"\b([0-9]+|twice that) to ([0-9]+)\b", meaning)
+    most = re.search(r"\b(?:at most|up to) ([0-9]+)\b", meaning)
+    if span:
+        return 2 * KEY_CACHE_SECONDS if span[1] == "twice that" else int(span[1]), int(span[2])
+    return 0 if re.search(r"\b0: ", meaning) else 1, int(most[1]) if most else UNBOUNDED
+
+
+def test_documented_bounds_are_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = values(load_settings(monkeypatch)[0])
+    for name, _, meaning in rows("README.md", "Configuration"):
+        variable = name.strip("`")
+        if type(usual.get(variable)) is not int or variable == "TOTP_DIGITS":
+            continue
+        least, most = bounds(meaning)
+        for value in (least, most):
+            module, _ = load_settings(monkeypatch, **{**SESSIONS, variable: str(value)})
+            assert values(module)[variable] == value, (variable, value)
+        for value in (least - 1, most + 1):
+            with pytest.raises(ImproperlyConfigured, match=f"^{variable} "):
+                load_settings(monkeypatch, **{**SESSIONS, variable: str(value)})
 
 
 def set_by(name: str, value: str) -> list[tuple[object, ...]]:

@@ -79,6 +79,7 @@ WRONG = [
     ("PRODUCT_NAME", "Acme\nlogin"),
     ("PRODUCT_NAME", "A" * 65),
     ("ARGON2_MEMORY_KIB", "8192"),
+    ("ARGON2_TIME_COST", "1"),
     ("SECURITY_CONTACT", "somebody"),
     ("WEBAUTHN_RP_ID", "example.org"),
     ("WEBAUTHN_RP_ID", "com"),

@@ -93,10 +93,13 @@ def test_a_wrapped_hash_holds_no_digest_of_the_old_one(password: str, hash_: str
         ("pbkdf2:sha256:1000$s$abc", "malformed_hash"),
         (f"scrypt$1073741824$salt$8$1${A86}==", "excessive_cost"),
         (f"scrypt$16384$salt$8$99999${A86}==", "excessive_cost"),
+        (f"scrypt$262144$salt$8$1${A86}==", "excessive_cost"),  # by memory alone
         (f"scrypt$16385$salt$8$1${A86}==", "malformed_hash"),
         (f"$scrypt$ln=30,r=8,p=1$c2FsdA${'A' * 43}", "excessive_cost"),
         ("$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA", "excessive_cost"),
         ("$argon2id$v=19$m=65536,t=4000,p=1$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA", "excessive_cost"),
+        ("$argon2id$v=19$m=262144,t=1,p=1$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA", "excessive_cost"),  # likewise
+        ("$argon2id$v=19$m=1024,t=1,p=17$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA", "excessive_cost"),
         ("$argon2id$v=19$m=7,t=1,p=1$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA", "malformed_hash"),
         ("wrapped$", "malformed_hash"),
         ("wrapped$md5$s$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA", "malformed_hash"),
@@ -104,6 +107,12 @@ def test_a_wrapped_hash_holds_no_digest_of_the_old_one(password: str, hash_: str
             "wrapped$pbkdf2_sha256$999999999$s$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA",
             "excessive_cost",
         ),
+        (
+            "wrapped$pbkdf2_sha256$1000$s$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$YWJjZGVmZ2hpamtsbW5vcA",
+            "excessive_cost",
+        ),
+        (f"$pbkdf2-sha256$1000$c2FsdA${'A' * 27}", "malformed_hash"),
+        (f"$scrypt$ln=4,r=8,p=1$c2Fsd${'A' * 43}", "malformed_hash"),
         ("phc_phc_phc_", "unknown_hash"),
     ],
 )

@@ -1,9 +1,9 @@
 """Somebody with an auditor's token wears the service out by exports, or keeps reading after it was taken away.
 
-Attacker: a stolen auditor's token, or a broken client. Move: exports that are asked for and not read, or left half-way;
-an export that goes on while the session is revoked. Refusal: a few places for exports in each process and 503 beyond
-them, places of clients that hang up are free at once, everybody else is served meanwhile; an export ends with its
-session, and an answer that was cut off is not taken for a whole one.
+Attacker: a stolen auditor's token, or a broken client. Move: exports that are asked for and not read, or left
+half-way; an export that goes on while the session is revoked, or the role taken away. Refusal: a few places for
+exports in each process and 503 beyond them, places of clients that hang up are free at once, everybody else is served
+meanwhile; an export ends with its session, and an answer that was cut off is not taken for a whole one.
 """
 
 import contextlib
@@ -100,14 +100,15 @@ def test_a_client_that_hangs_up_ends_a_search_that_finds_nothing(
     wait_until_free(client, auditor)
 
 
-def test_an_export_ends_with_its_session_and_looks_unfinished(
-    busy: Server, visit: Callable[..., Client]
+@pytest.mark.parametrize("right", ["session", "role"])
+def test_an_export_ends_with_what_opened_it_and_looks_unfinished(
+    busy: Server, visit: Callable[..., Client], right: str
 ) -> None:
     client = visit(busy)
     auditor, kept = client.create_person(role="auditor"), client.create_person(role="auditor")
     with asked(busy, auditor.access) as connection:
         assert b"200 OK" in connection.recv(4096)
-        expect(client.post("logout/", token=auditor.access), 204)
+        take_away(busy, client, auditor, right)
         time.sleep(5.5)  # a session is looked at again every five seconds
         rest = b""
         connection.settimeout(20)
@@ -116,6 +117,13 @@ def test_an_export_ends_with_its_session_and_looks_unfinished(
     assert not rest.endswith(b"0\r\n\r\n")
     assert rest.count(b"@timestamp") < EVENTS
     wait_until_free(client, kept)
+
+
+def take_away(server: Server, client: Client, auditor: Person, right: str) -> None:
+    if right == "session":
+        expect(client.post("logout/", token=auditor.access), 204)
+    else:
+        server.manage("set_role", auditor.email, "none", "--reason", "left the team")
 
 
 def test_a_whole_export_has_an_end(busy: Server, visit: Callable[..., Client]) -> None:

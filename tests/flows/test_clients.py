@@ -121,6 +121,12 @@ def test_secret_is_its_own_and_dies_with_rotation_and_revocation(
     assert server.manage("revoke_client", first["client_id"], check=False).returncode != 0
     told = [event.details for event in events(server, type="client.create")]
     assert {"client": first["client_id"], "rotated": True} in told
+    assert server.manage("create_client", name, "--rotate", check=False).returncode != 0
+    third = json.loads(server.manage("create_client", name).stdout)  # what was revoked keeps no name
+    fourth = json.loads(server.manage("create_client", name, "--rotate").stdout)
+    assert fourth["client_id"] == third["client_id"]
+    answers = {introspect(client, person.access, shown).status_code for shown in (second, third)}
+    assert (answers, introspect(client, person.access, fourth).status_code) == ({401}, 200)
 
 
 def test_secret_stands_nowhere(server: Server, credentials: dict[str, str]) -> None:

@@ -1,11 +1,14 @@
 """`manage.py witness` over HTTP, as C2SP tlog-witness says: every answer, restarts, and submitters who race."""
 
+import contextlib
 import itertools
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -57,7 +60,9 @@ def test_the_empty_tree_can_be_cosigned(tmp_path: Path) -> None:
     log = MemoryLog()
     with running_witness(tmp_path / "state", log.verifier_key) as witness:
         assert witness.add(log.submission(0, 0)).status_code == 200
-        assert witness.add(log.grow(3).submission(0)).status_code == 200
+        needless = format_submission(0, [bytes(32)], log.grow(3).checkpoint())
+        assert witness.add(needless).status_code == 422
+        assert witness.add(log.submission(0)).status_code == 200
 
 
 def test_a_head_of_blanks_is_refused_by_its_length(shared: RunningWitness) -> None:
@@ -156,6 +161,22 @@ def test_a_restart_forgets_nothing_and_keeps_the_key(tmp_path: Path) -> None:
     key = tmp_path / "state" / "key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_a_clock_that_is_set_back_takes_no_word_back(tmp_path: Path) -> None:
+    """Else a log that is shown to be fresh would seem to have been older afterwards."""
+    log = MemoryLog().grow(9)
+    ahead = int(time.time()) + 3600
+    with running_witness(tmp_path / "state", log.verifier_key) as witness:
+        assert witness.add(log.submission(0, 5)).status_code == 200
+        with contextlib.closing(sqlite3.connect(tmp_path / "state" / "record.sqlite3")) as record:
+            record.execute("UPDATE latest SET time = ?", [ahead])  # as it said when its clock was ahead
+            record.commit()
+        for old in (5, 9):
+            ((_, _, signature),) = parse_note(
+                f"text\n\n{witness.add(log.submission(old, 9)).text}"
+            ).signatures
+            assert int.from_bytes(signature[:8], "big") == ahead
 
 
 def test_of_racing_submitters_none_takes_the_log_back(tmp_path: Path) -> None:

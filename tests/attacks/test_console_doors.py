@@ -4,6 +4,8 @@ Refusal: a role is missing; an idle console and every action want a second facto
 site's words are asked, or told to the log.
 """
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.client import Client, expect
@@ -66,9 +68,13 @@ def test_a_live_tail_keeps_no_console_open(server: Server, client: Client, look_
     watcher.get("/console/events/")
     tail = watcher.post("/console/events/tail/").json()
     age(server, watcher.session, visit=False)
-    before = server.rows("SELECT seen_at FROM secure_auth_consolevisit WHERE session = %s", [watcher.session])
+    ago = f"{datetime.now(UTC) - timedelta(minutes=5):%Y-%m-%d %H:%M:%S}"  # a use now would be noted
+    server.rows("UPDATE secure_auth_consolevisit SET seen_at = %s WHERE session = %s", [ago, watcher.session])
+    seen = "SELECT seen_at FROM secure_auth_consolevisit WHERE session = %s"
+    before = server.rows(seen, [watcher.session])
     assert watcher.get(f"/console/events/tail/{tail['id']}/?cursor={tail['cursor']}").status_code == 200
-    after = server.rows("SELECT seen_at FROM secure_auth_consolevisit WHERE session = %s", [watcher.session])
+    assert watcher.get("/console/integrity/progress/").status_code in (200, 404)
+    after = server.rows(seen, [watcher.session])
     assert before == after
 
 
@@ -101,7 +107,8 @@ def test_an_old_proof_acts_on_nothing(server: Server, client: Client, look_in: L
             answer = watcher.post(f"/console/{path}", reason=" ", note="")
         wanted = f"/reauthenticate/?next=%2Fconsole%2F{back.replace('/', '%2F')}"
         assert (answer.status_code, answer.headers["Location"]) == (303, wanted)
-    assert watcher.get("/console/people/").headers["Location"].startswith("/reauthenticate/")
+    for page in ("people/", f"people/{user}/"):
+        assert watcher.get(f"/console/{page}").headers["Location"].startswith("/reauthenticate/")
     assert client.me(target.access).status_code == 200
     assert not [
         one for one in events_of(server, watcher.session) if one[0] in ("audit.verify", "account.disable")

@@ -5,6 +5,8 @@ that works by itself: passwords are Argon2id hashes, mailed and device tokens ar
 digest when they are needed, refresh tokens are known by a digest, private keys are sealed by the master key.
 """
 
+from collections.abc import Iterable
+
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models import F
@@ -67,6 +69,8 @@ class User(AbstractBaseUser):
     must_change_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
     last_login = None
+    # A view of an adopting project that asks for rights of Django's own opens to nobody: roles tell who may what.
+    is_staff = is_superuser = False
 
     # What stands before the key of an account that was erased, or deleted by its owner: nobody acts on it any more.
     GONE = ("erased:", "deleted:")
@@ -95,6 +99,13 @@ class User(AbstractBaseUser):
     def is_gone(self) -> bool:
         """Whether it was erased, or deleted by its owner."""
         return self.email_key.startswith(self.GONE)
+
+    def has_perm(self, permission: str, obj: object = None) -> bool:
+        """Asked by Django's decorators and Django REST framework's permission classes: nobody has any."""
+        return False
+
+    def has_perms(self, permissions: Iterable[str], obj: object = None) -> bool:
+        return not list(permissions)
 
     @property
     def roles(self) -> list[str]:

@@ -71,6 +71,7 @@ class _Channel(HTTPChannel):
     """
 
     arriving_since = 0.0
+    will_close: bool
 
     def received(self, data: bytes) -> bool:
         if self.request is None:
@@ -78,8 +79,9 @@ class _Channel(HTTPChannel):
         taken = bool(super().received(data))
         with self.requests_lock:
             if len(self.requests) > 1:
+                # Behind what is refused unread comes its own body: the refusal is sent, and ends the connection.
+                self.will_close = self.will_close or self.requests[0].error is None
                 del self.requests[1:]
-                self.will_close = True
         return taken
 
 

@@ -122,6 +122,14 @@ def test_cookie_opens_and_what_is_not_safe_takes_the_csrf_token_too(shop: Server
     assert (denied.reason, denied.ip) == ("csrf", visitor.address)
 
 
+@pytest.mark.parametrize("path", ["/shop/rest/staff/", "/shop/ledgers/"])
+def test_rights_of_djangos_own_open_to_nobody(shop: Server, visitor: Client, path: str) -> None:
+    admin = visitor.sign_up()
+    shop.rows(f"UPDATE secure_auth_user SET role = 'admin' {OWNER}", [admin.session_id])
+    refused = visitor.get(path, admin.access)
+    assert (refused.status_code, code_of(refused)) == (403, "permission_denied")
+
+
 def test_roles_are_demanded(shop: Server, visitor: Client) -> None:
     person, auditor = visitor.sign_up(), visitor.sign_up()
     shop.rows(f"UPDATE secure_auth_user SET role = 'auditor' {OWNER}", [auditor.session_id])

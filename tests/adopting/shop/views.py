@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import cache_page
 from rest_framework.exceptions import APIException, NotFound, PermissionDenied, Throttled
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -58,6 +59,12 @@ def books(request: HttpRequest) -> JsonResponse:
     return JsonResponse(who(request))
 
 
+@permission_required("shop.change_book", raise_exception=True)
+def ledgers(request: HttpRequest) -> JsonResponse:
+    """Asks for a right of Django's, which no account has."""
+    return JsonResponse(who(request))
+
+
 def receipt(request: HttpRequest) -> JsonResponse:
     """May be kept, by the word of the project."""
     return JsonResponse(who(request), headers={"Cache-Control": "max-age=60"})
@@ -81,6 +88,15 @@ class Prices(Catalogue):
     @method_decorator(role_required("auditor"))
     def post(self, request: HttpRequest) -> JsonResponse:
         return JsonResponse(who(request))
+
+
+class Staff(APIView):
+    """Asks for Django's mark of those who work here, which no account has."""
+
+    permission_classes = [IsAdminUser]
+
+    def get(self, request: Request) -> Response:
+        return Response(who(request))
 
 
 class Orders(APIView):

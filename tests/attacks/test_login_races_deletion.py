@@ -30,14 +30,16 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_login_races_deletion(server: Server, new_client: Callable[..., Client]) -> None:
+    users = []
     for _ in range(scaled(3, 30)):
         owner = new_client()
         person = owner.create_person()
-        user = claims(person.access)["sub"]
+        users.append(claims(person.access)["sub"])
         runners = [Runner(new_client(), code) for code in person.recovery_codes[:RUNNERS]]
         body = {"current_password": person.password}
         race(person, runners, partial(owner.delete, "me/", person.access, json=body))
         assert_nothing_is_left(server, person, runners, kept=set())
+    for user in users:
         gone = partial(server.rows, "SELECT count(*) FROM secure_auth_user WHERE id = %s", [user])
         wait_until(lambda gone=gone: gone() == [(0,)], 40)  # type: ignore[misc]
         assert server.rows('SELECT count(*) FROM audit_personaldata WHERE "user" = %s', [user]) == [(0,)]

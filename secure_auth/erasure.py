@@ -162,9 +162,8 @@ def _shut(user: User, address: Address, actor: Actor) -> Refused | None:
     now = timezone.now()
     is_needed = not administration.has_other_admins(user)
     locked = pending.lock_account(user.pk)
-    if (
-        locked is None or locked.email_key != user.email_key
-    ):  # its new address would stay in mails and the log
+    # Who moved meanwhile would leave the new address in mails and the log.
+    if locked is None or locked.email_key != user.email_key:
         return Refused("the account has left this address meanwhile; run this again")
     if locked.role == Role.ADMIN and is_needed:
         append(_event(actor, Outcome.FAILURE, reason=Reason.LAST_ADMIN, user=user.pk, details={"events": 0}))

@@ -70,9 +70,8 @@ def judge_right(grant: Grant) -> Problem | None:
         return Problem(Code.PASSWORD_CHANGE_REQUIRED)
     own = session.amr.split()
     bound = own if set(grant.amr) <= set(own) else ()  # binding adds to what was proved; a proof replaces it
-    if lacks_highest(
-        locked.pk, (*grant.amr, *bound)
-    ):  # read anew: what locked tells is older than the wait for it
+    # Read anew: what `locked` tells of factors is older than the wait for it.
+    if lacks_highest(locked.pk, (*grant.amr, *bound)):
         max_age = settings.REAUTHENTICATION_SECONDS
         return reauthentication_required(max_age, (PHISHING_RESISTANT,), detail=SHOW_THE_HIGHEST)
     return None

@@ -10,6 +10,7 @@ import http.client
 import socket
 from pathlib import Path
 
+from audit.witness.submission import MAX_BODY_BYTES
 from tests.witnesses import MemoryLog, running_witness
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: " + b"x" * 38 + b"\r\n\r\n"  # a part of what is read at once
@@ -47,3 +48,14 @@ def test_requests_one_after_another_share_a_connection(tmp_path: Path) -> None:
                 wire.request("GET", "/")
                 assert wire.getresponse().read().startswith(b"{")
             assert wire.sock is opened
+
+
+def test_body_behind_a_refused_head_is_no_second_request(tmp_path: Path) -> None:
+    """The refusal is sent: a log whose request is too large is to learn why."""
+    log = MemoryLog().grow(9)
+    head = f"POST /add-checkpoint HTTP/1.1\r\nHost: witness\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
+    with running_witness(tmp_path / "state", log.verifier_key) as witness, socket.socket() as wire:
+        wire.settimeout(10)
+        wire.connect(("127.0.0.1", witness.port))
+        wire.sendall(head.encode() + b"x" * 8192)  # read at once, as what might follow a whole request
+        assert wire.recv(4096).startswith(b"HTTP/1.1 413 ")

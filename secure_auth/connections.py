@@ -37,6 +37,16 @@ class Task(WSGITask):
     """The answer of the application: a short one leaves in one piece, its head with its body."""
 
     wrote_header: bool
+    close_on_finish: bool
+
+    def build_response_header(self) -> bytes:
+        """The head. An answer that has no body (204, 304) has no length either, for which waitress would hang up."""
+        stays = not (self.has_body or self.close_on_finish) and self.version == "1.1"
+        stays = stays and self.request.headers.get("CONNECTION", "").lower() != "close"
+        self.close_on_finish |= stays  # then waitress leaves it as it is
+        found: bytes = super().build_response_header()
+        self.close_on_finish &= not stays
+        return found
 
     def write(self, data: bytes) -> None:
         """Send a part of the body, and the head before the first."""

@@ -8,11 +8,12 @@ from contextlib import closing
 
 import pytest
 
-from tests.client import PASSWORD, new_email
+from tests.client import PASSWORD, Client, new_email
 from tests.conftest import new_address
 from tests.server import Server
 
 ROUNDS = 20
+KEYS = "/.well-known/jwks.json"
 
 
 @pytest.fixture
@@ -84,3 +85,27 @@ def test_a_connection_that_shall_close_closes(server: Server, wire: socket.socke
     wire.sendall(head(server, "GET /healthz", "Connection: close"))
     assert statuses(wire, 1) == [200]
     assert wire.recv(1) == b""
+
+
+def test_an_answer_without_a_body_keeps_the_connection(
+    server: Server, client: Client, wire: socket.socket
+) -> None:
+    person = client.create_person()
+    known = client.get(KEYS).headers["etag"]
+    wire.sendall(
+        head(server, f"GET {KEYS}", f"If-None-Match: {known}")
+        + head(server, "POST /api/v1/logout/", f"Authorization: Bearer {person.access}", "Content-Length: 0")
+        + quick(server)
+    )
+    assert statuses(wire, 3) == [304, 204, 200]
+
+
+def test_an_answer_without_a_body_closes_where_that_was_asked(
+    server: Server, wire: socket.socket, client: Client
+) -> None:
+    known = client.get(KEYS).headers["etag"]
+    wire.sendall(head(server, f"GET {KEYS}", f"If-None-Match: {known}", "Connection: close"))
+    with wire.makefile("rb") as reader:
+        text = reader.read()
+    assert text.startswith(b"HTTP/1.1 304 ")
+    assert b"\r\nConnection: close\r\n" in text

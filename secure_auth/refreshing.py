@@ -14,6 +14,8 @@ from secure_auth.models import Session
 from secure_auth.sessions import Rotation, Verdict
 from secure_auth.tokens import InvalidToken, RefreshToken, TokenPair
 from throttling import lockout
+from throttling.headers import forget_usage
+from throttling.reservations import LimitExceeded
 
 IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_-]{22,128}", re.ASCII)
 
@@ -36,9 +38,18 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
             lockout.reserve_refresh(session=None, ip=source.ip)
         refusals.record_collapsed(access.refused(Reason.MALFORMED, source=source))
         raise invalid_token() from error
+    now = timezone.now()
+    asked = {
+        "generation": generation,
+        "kid": claims["kid"],
+        "digest_key": digest_key,
+        "idempotency_key": idempotency_key or "",
+        "now": now,
+    }
+    is_weak = idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key)
     with refusals.limits_refused(source=source, user=claims["sub"], session=session_id):
-        lockout.reserve_refresh(session=session_id, ip=source.ip)
-    if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        _reserve(session_id, asked, is_weak=is_weak, source=source)
+    if is_weak:
         session = sessions.find_session(session_id, kid=claims["kid"])
         if session is None and not pending.is_account(claims["sub"]):
             raise access.forgotten()
@@ -49,20 +60,24 @@ def refresh_tokens(*, refresh: str, idempotency_key: str | None, source: Source)
         raise validation_failed(
             "Idempotency-Key", "invalid", "22 to 128 characters of A-Z a-z 0-9 _ - are needed."
         )
-    now = timezone.now()
-    asked = {
-        "generation": generation,
-        "kid": claims["kid"],
-        "digest_key": digest_key,
-        "idempotency_key": idempotency_key or "",
-        "now": now,
-    }
     rotation = _rotate(claims, asked, source=source)
     if rotation.session and rotation.verdict in (Verdict.ROTATED, Verdict.REPLAYED):
         return tokens.issue_pair(rotation.session, rotation.session.user, digest_key=digest_key, now=now)
     if rotation.verdict is Verdict.KEY_REPEATED:
         raise validation_failed("Idempotency-Key", "repeated", "Each refresh needs a new key.")
     raise invalid_token()
+
+
+def _reserve(session_id: str, asked: dict[str, Any], *, is_weak: bool, source: Source) -> None:
+    """A place within the rates. A thief who uses up the session's must not keep its owner's token from being judged:
+    one that is reused takes none.
+    """
+    try:
+        lockout.reserve_refresh(session=session_id, ip=source.ip)
+    except LimitExceeded as refusal:
+        if refusal.limit.purpose != "refresh" or is_weak or not sessions.is_reused(session_id, **asked):
+            raise
+        forget_usage()
 
 
 def _rotate(claims: RefreshToken, asked: dict[str, Any], *, source: Source) -> Rotation:

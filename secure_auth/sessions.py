@@ -176,6 +176,27 @@ def _judge(session_id: str, *, generation: int, digest_key: OpenKey, key: str, n
     """Why nothing was rotated; the row is locked, so that the verdict and its consequence are one."""
     locked = Session.objects.select_related("user").select_for_update(of=("self",))
     session = locked.filter(pk=session_id).first()
+    verdict = _verdict(session, generation=generation, digest_key=digest_key, key=key, now=now)
+    if session and verdict.verdict is Verdict.REUSED:
+        end_session(session, reason="reuse", now=now)
+    return verdict
+
+
+def is_reused(
+    session_id: str, *, generation: int, kid: str, digest_key: OpenKey, idempotency_key: str, now: datetime
+) -> bool:
+    """Whether presenting this refresh token would end its session now. Nothing is locked or changed."""
+    session = find_session(session_id, kid=kid)
+    if session is None or session.generation == generation:
+        return False
+    key = _key_digest(idempotency_key, digest_key)
+    verdict = _verdict(session, generation=generation, digest_key=digest_key, key=key, now=now)
+    return verdict.verdict is Verdict.REUSED
+
+
+def _verdict(
+    session: Session | None, *, generation: int, digest_key: OpenKey, key: str, now: datetime
+) -> Rotation:
     if session is None or not is_live(session, now):
         return Rotation(Verdict.ENDED, session)
     if not _keeps(session, digest_key):
@@ -187,7 +208,6 @@ def _judge(session_id: str, *, generation: int, digest_key: OpenKey, key: str, n
         return Rotation(Verdict.REPLAYED, session)
     if behind >= 2 and key and key[:KEY_MARK] == _superseded_key(session, behind):
         return Rotation(Verdict.SUPERSEDED, session)
-    end_session(session, reason="reuse", now=now)
     return Rotation(Verdict.REUSED, session)
 
 

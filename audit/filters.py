@@ -13,7 +13,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Any, Final
 
-from audit.events import EventType, Outcome, Severity
+from audit.events import EventType, Outcome, Reason, Severity
 from audit.validation import OPAQUE_ID
 
 MAX_TERMS, MAX_QUERY_LENGTH = 5, 200
@@ -44,6 +44,11 @@ class Filters:
     lowest: str
     beyond: str
     terms: tuple[str, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What stands in the text of each event that matches, as far as the text index knows it."""
+        return (*self.terms, *filter(None, [self.equal.get("reason")]))
 
     @property
     def narrows(self) -> bool:
@@ -132,8 +137,8 @@ def is_event_id(value: str) -> bool:
 
 
 def _member(vocabulary: type[StrEnum], value: str) -> str:
-    if value not in vocabulary._value2member_map_:
-        raise ValueError("must be one of: " + ", ".join(vocabulary))
+    if not value or value not in vocabulary._value2member_map_:
+        raise ValueError("must be one of: " + ", ".join(filter(None, vocabulary)))
     return value
 
 
@@ -187,6 +192,7 @@ def _terms(value: str) -> tuple[str, ...]:
 _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     "type": partial(_member, EventType),
     "outcome": partial(_member, Outcome),
+    "reason": partial(_member, Reason),
     "severity": partial(_member, Severity),
     "user": partial(_matching, OPAQUE_ID, "an id"),
     "session": partial(_matching, OPAQUE_ID, "an id"),

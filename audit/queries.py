@@ -153,7 +153,7 @@ def _fetch(source: str, values: Sequence[Any], columns: str = _COLUMNS) -> list[
 
 def has_other_filters(question: Filters) -> bool:
     """Whether one index alone doesn't answer the question."""
-    return len(question.equal) > 1 or bool(question.terms)
+    return len(question.equal) > 1 or bool(question.words)
 
 
 def fetch_window(

@@ -64,7 +64,7 @@ def find_events(
 ) -> Page:
     """One page of the events that match all filters.
 
-    Filters: type, outcome, severity, user, ip, session, request_id, since, until (both inclusive), q (words,
+    Filters: type, outcome, reason, severity, user, ip, session, request_id, since, until (both inclusive), q (words,
     each found in any text of the event). A page may be short, even empty, while `next` says that more was not
     looked at yet.
 
@@ -131,9 +131,9 @@ class _Clock:
 
 def _indexed_grams(question: Filters) -> set[int]:
     """What the text index can look for; nothing where another index leads to fewer events."""
-    if not question.terms or is_driven(question) or not textindex.is_available():
+    if not question.words or is_driven(question) or not textindex.is_available():
         return set()
-    return textindex.grams_of(question.terms)
+    return textindex.grams_of(question.words)
 
 
 def _search_blocks(

@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
 from audit.detections.reading import STATES
-from audit.events import EventType, Outcome, Severity
+from audit.events import EventType, Outcome, Reason, Severity
 from audit.exporting import MAX_EVENTS
 from audit.filters import DEFAULT_LIMIT, MAX_LIMIT, MAX_QUERY_LENGTH, MAX_TERMS
 from audit.summary import BUCKETS, MAX_BUCKETS
@@ -101,6 +101,11 @@ EXPORT_PAGING: Parameters = (
 FILTERS: Parameters = (
     _filter("type", "What happened.", EventType),
     _filter("outcome", "Whether it took place.", Outcome),
+    _filter(
+        "reason",
+        "Why: of a refusal what stood in the way, of a success what caused it.",
+        filter(None, Reason),
+    ),
     _filter("severity", "How much attention it deserves.", Severity),
     _filter("user", "An account's id."),
     _filter("ip", "An IPv4 or IPv6 address."),

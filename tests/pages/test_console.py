@@ -68,6 +68,18 @@ def test_a_click_on_a_value_narrows_the_list(page: Page) -> None:
     expect(page).not_to_have_url(re.compile("type="))
 
 
+def test_a_click_on_a_reason_keeps_the_words_and_finds_no_longer_one(busy: Server, page: Page) -> None:
+    address = new_address()
+    client = Client(busy, address)
+    for email in (new_email("stranger"), client.create_person().email):
+        client.login(Person(email), "a wrong passphrase")
+    client.close()
+    page.goto(f"/console/events/?q={address}")
+    page.locator('[data-events] [name="reason"]', has_text="wrong_password").first.click()
+    expect(page).to_have_url(re.compile(f"q={address}&reason=wrong_password"))
+    assert page.locator("[data-events] .reason").all_inner_texts() == ["wrong_password"]
+
+
 def test_pages_lead_back_and_forth(page: Page) -> None:
     page.goto("/console/events/?type=token.refresh")
     first = page.locator("[data-events] .time").first.inner_text()

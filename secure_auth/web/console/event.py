@@ -16,7 +16,7 @@ FIELDS: Final = (
     ("time", _("Time (UTC)"), ""),
     ("type", _("Type"), "type"),
     ("outcome", _("Outcome"), "outcome"),
-    ("reason", _("Reason"), "q"),
+    ("reason", _("Reason"), "reason"),
     ("severity", _("Severity"), "severity"),
     ("user", _("Account"), "user"),
     ("subject", _("Unknown account (hash)"), "q"),

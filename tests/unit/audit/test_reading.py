@@ -41,6 +41,7 @@ def mixed(count: int) -> list[dict[str, Any]]:
         failure(
             type=generator.choice(["login.password", "login.second_factor", "session.reauthenticate"]),
             outcome=generator.choice(["success", "failure"]),
+            reason=generator.choice(["", "used", "reused"]),
             severity=generator.choice(["info", "high"]),
             user=generator.choice(["", "user-1", "user-2"]),
             session=generator.choice(["", "s-1", "s-2"]),
@@ -65,6 +66,8 @@ def value_of(event: dict[str, Any], name: str) -> str:
     [
         {"type": "login.password"},
         {"outcome": "failure"},
+        {"reason": "used"},
+        {"reason": "reused", "type": "login.password"},
         {"severity": "high"},
         {"user": "user-1"},
         {"session": "s-2"},
@@ -156,6 +159,7 @@ def test_since_and_until_are_inclusive() -> None:
     ("field", "value"),
     [
         ("colour", "red"), ("type", "login"), ("type", ""), ("outcome", "SUCCESS"), ("severity", "bad"),
+        ("reason", ""), ("reason", "use"),
         ("user", "ana@example.org"), ("session", "a b"), ("ip", "300.1.1.1"), ("ip", "192.0.2.0/24"),
         ("request_id", "a b"), ("since", "yesterday"), ("since", "2026-01-01T00:00:00"),
         ("until", "2026-13-01"), ("until", "9999-12-31T23:59:59-23:59"), ("since", "0001-01-01T00:00:00+23:59"),

@@ -92,6 +92,13 @@ def test_rare_words_are_found_wherever_they_stand() -> None:
     assert looked_at(lambda: find_events({"q": "zebra"})) <= 2
 
 
+def test_a_rare_reason_is_found_as_a_rare_word_is() -> None:
+    ids = committed(*(failure(reason="sign_counter" if number == 5 else "expired") for number in range(40)))
+    catch_up()
+    assert [record.id for record in find_events({"reason": "sign_counter"}).results] == [ids[5]]
+    assert looked_at(lambda: find_events({"reason": "sign_counter"})) <= 2
+
+
 def test_what_is_newer_than_the_index_is_found_too() -> None:
     noted(*[""] * 20)
     catch_up()

@@ -14,7 +14,7 @@ const formOf = () => new URLSearchParams({ form_token: button.dataset.token });
 const addressOf = (more = "") => `/console/events/tail/${more}`;
 
 function fill(row, event) {
-  const values = { ...event, ip: event.source.ip, q: event.reason };
+  const values = { ...event, ip: event.source.ip };
   for (const cell of row.querySelectorAll(".time, button")) {
     const name = cell.name || "time";
     const value = values[name];

@@ -113,6 +113,12 @@ def test_a_click_on_a_value_or_bar_leads_to_a_plain_address(auditor: Person, loo
         assert unquote(answer.headers["Location"]) == f"/console/events/?{wanted}"
 
 
+def test_a_chart_tells_what_it_counts(auditor: Person, look_in: LookIn) -> None:
+    watcher = look_in(auditor)
+    watcher.open("/console/events/?since=2026-01-15T09:20&until=2026-01-15T16:10")
+    assert "Counted from 2026-01-15T09:00 to 2026-01-15T17:00 (UTC)." in watcher.page.text
+
+
 def test_fields_that_were_left_empty_are_no_part_of_an_address(admin: Person, look_in: LookIn) -> None:
     watcher = look_in(admin)
     for sent, wanted in (

@@ -56,6 +56,21 @@ def test_password_guessing_is_recognised_and_grows_quietly(
     assert all(not one["user"] and not one["source"]["ip"] for one in told)
 
 
+def test_the_page_of_guesses_at_no_account_leads_to_them(
+    auditor: tuple[Client, Person], new_client: NewClient, look_in: LookIn
+) -> None:
+    nobody, attackers = Person(new_email()), [new_client(), new_client()]
+    for attacker in attackers:
+        for _ in range(5):
+            problem(attacker.login(nobody, "a wrong phrase 1"), "invalid_credentials")
+    found = wait_for_detection(*auditor, "brute_force", ip=attackers[0].address)
+    (subject,) = found["about"]["subjects"]
+    watcher = look_in(auditor[1])
+    page = watcher.get(f"/console/detections/{found['id']}/").text
+    assert f'href="/console/events/?q={subject}"' in page
+    assert all(one.address in watcher.get(f"/console/events/?q={subject}").text for one in attackers)
+
+
 def test_spraying_is_recognised_by_its_source(auditor: tuple[Client, Person], new_client: NewClient) -> None:
     attacker = new_client()
     for number in range(15):

@@ -193,6 +193,25 @@ def test_actions_ask_for_the_second_factor_first(busy: Server, page: Page) -> No
     expect(page).to_have_url(re.compile(r"/reauthenticate/\?next=%2Fconsole%2Fintegrity%2F"))
 
 
+def test_the_bar_of_a_verification_outlasts_answers_that_are_lost(page: Page) -> None:
+    lost: list[Route] = []
+
+    def lose(route: Route) -> None:
+        lost.append(route)
+        if len(lost) == 1:
+            route.abort()
+        elif len(lost) == 2:
+            route.fulfill(status=502, body="a proxy's own words")
+        else:
+            route.continue_()
+
+    page.route("**/console/integrity/progress/", lose)
+    page.goto("/console/integrity/")
+    page.get_by_role("button", name="Verify the log now").click()
+    expect(page.locator(".verification").first).to_be_visible()
+    assert len(lost) > 2
+
+
 def is_judged(page: Page) -> bool:
     """Whether the event of this page, looked at anew, has its entry and is being verified."""
     if page.locator("[data-verdict]").count():

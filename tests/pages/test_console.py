@@ -117,6 +117,12 @@ def test_a_key_from_elsewhere_that_is_another_turns_red(busy: Server, page: Page
     expect(verdict).to_have_attribute("data-state", "fail")
 
 
+def test_an_event_whose_judge_was_lost_is_not_called_verified(busy: Server, page: Page) -> None:
+    page.route("**/verify.*.js", lambda route: route.abort())
+    page.goto(f"/console/events/{event_of(busy, type_='account.create')}/")
+    expect(page.locator("[data-verdict]")).to_contain_text("Checking needs JavaScript", use_inner_text=True)
+
+
 def test_a_live_tail_shows_what_arrives(busy: Server, page: Page) -> None:
     page.goto("/console/events/?type=login.password&outcome=failure")
     page.get_by_role("button", name="Watch live").click()

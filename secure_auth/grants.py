@@ -55,7 +55,8 @@ def judge_right(grant: Grant) -> Problem | None:
         return invalid_token()
     grant.user.email = locked.email  # the owner is told where the account is by now
     if grant.login:
-        fresh = PendingLogin.objects.filter(pk=grant.login.pk).first()
+        # locked too: token/revoke/ ends a login without the account's lock
+        fresh = PendingLogin.objects.select_for_update().filter(pk=grant.login.pk).first()
         closed = pending.has_second_factor(locked) or fresh is None
         if closed or fresh is None or not pending.is_live(fresh, locked, timezone.now()):
             return invalid_token()

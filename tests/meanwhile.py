@@ -9,8 +9,8 @@ SCRIPT = """
 from django.utils import timezone
 from audit.events import Source
 from secure_auth import access, accounts, address_change, administration, authenticators, detections, erasure
-from secure_auth import inventory, invitations, login, outbox, passkeys, password_checks, pending, personal, recovery
-from secure_auth import recovery_sheet, registration, sessions
+from secure_auth import introspection, inventory, invitations, login, outbox, passkeys, password_checks, pending
+from secure_auth import personal, recovery, recovery_sheet, registration, sessions
 from secure_auth.acting import Actor, Refused
 from secure_auth.errors import Problem
 from secure_auth.grants import Grant

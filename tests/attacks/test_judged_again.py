@@ -160,3 +160,32 @@ def test_enrolment_falls_with_the_login_that_it_began_with(server: Server, clien
     assert answer == "invalid_token"
     totp = "SELECT id FROM mfa_totpauthenticator WHERE user_id = %s AND confirmed_at IS NULL"
     assert server.rows(totp, [user]) == [(begun["id"],)]
+
+
+def test_login_that_is_revoked_while_its_factor_is_confirmed_opens_no_session_beside_that(
+    server: Server, client: Client
+) -> None:
+    """Whichever is first takes place: the log does not tell of a login that was ended and of its session."""
+    person = Person(new_email())
+    server.create_user(person.email, person.password)
+    partial = expect(client.login(person), 200)["partial_token"]
+    begun = expect(client.post("mfa/totp/", {}, partial), 201)
+    user, code = claims(partial)["sub"], Authenticator(begun["secret"]).code()
+    grant = (
+        f"Grant(User.objects.get(pk={user!r}), login=PendingLogin.objects.get(pk={claims(partial)['jti']!r}))"
+    )
+    call = f"authenticators.confirm_totp(grant={grant}, authenticator_id={begun['id']!r}, code={code!r}, source=source)"
+    revoke = f"introspection.revoke_token({partial!r}, source=source)"
+    answer = outcome(
+        server,
+        f"try:\n        {call}\n    finally:\n        beside.join()",
+        before="mfa.totp.accept_code",
+        meanwhile=(
+            f"import threading, time; global beside; beside = threading.Thread(target=lambda: {revoke}); "
+            "beside.start(); time.sleep(1)"
+        ),
+        address=new_address(),
+    )
+    assert answer == "done"
+    assert len(live_sessions(server, user)) == 1
+    assert [event.outcome for event in events(server, type="token.revoke", user=user)] == ["failure"]

@@ -122,7 +122,7 @@ def _bind(grant: Grant, ceremony: Ceremony, made: webauthn.NewCredential, name: 
             row.save(force_insert=True)
     except IntegrityError:
         return None
-    pending.bump_credentials(grant.user.pk, had_second_factor=True)
+    pending.bump_credentials(grant.user.pk)
     if grant.session:  # who made a key for our challenge holds it: as good as showing it
         amr = dict.fromkeys([*grant.session.amr.split(), *relying_party.amr_of(row)])
         Session.objects.filter(pk=grant.session.pk).update(amr=" ".join(amr))

@@ -8,7 +8,7 @@ partial token it was begun with, are dead.
 from collections.abc import Callable
 from functools import partial
 
-from tests.attacks.evidence import live_sessions
+from tests.attacks.evidence import claims, live_sessions
 from tests.attacks.volley import fire
 from tests.authenticator import Authenticator
 from tests.client import Client, Person, code_of, expect, new_email
@@ -31,7 +31,14 @@ def begin(client: Client, token: str) -> Begun:
     return client, token, begun["id"], Authenticator(begun["secret"])
 
 
-def test_second_to_confirm_finds_the_enrolment_closed(new_client: Callable[..., Client]) -> None:
+def authenticators_of(server: Server, token: str) -> list[tuple[str]]:
+    """The ids of the account's authenticators, bound or not."""
+    return server.rows("SELECT id FROM mfa_totpauthenticator WHERE user_id = %s", [claims(token)["sub"]])
+
+
+def test_second_to_confirm_finds_the_enrolment_closed(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
     owner, attacker = new_client(), new_client()
     person, token = confirmed(owner)
     stolen = expect(attacker.login(person), 200)
@@ -46,6 +53,9 @@ def test_second_to_confirm_finds_the_enrolment_closed(new_client: Callable[..., 
     assert pending["next"] == "verify"
     assert code_of(attacker.verify(pending["partial_token"], planted.code())) == "invalid_code"
     assert len(expect(owner.get("mfa/", person.access), 200)["authenticators"]) == 1
+    assert (
+        len(authenticators_of(server, pending["partial_token"])) == 1
+    )  # the secret of the other is gone too
 
 
 def test_of_many_who_confirm_at_once_one_is_bound(server: Server, new_client: Callable[..., Client]) -> None:
@@ -85,3 +95,26 @@ def test_login_under_way_dies_when_another_factor_is_bound(client: Client) -> No
     login = expect(client.login(person), 200)["partial_token"]
     client.enrol(person, person.access)
     assert code_of(client.verify(login, person.recovery_codes[0], "recovery_code")) == "invalid_token"
+
+
+def test_enrolments_begun_without_end_push_out_none_but_their_own(new_client: Callable[..., Client]) -> None:
+    owner, attacker = new_client(), new_client()
+    person, token = confirmed(owner)
+    _, _, id_, app = begin(owner, token)
+    stolen = expect(attacker.login(person), 200)["partial_token"]
+    (_, _, oldest, planted), *_ = [begin(attacker, stolen) for _ in range(6)]
+    dead = attacker.post(f"mfa/totp/{oldest}/confirm/", {"code": planted.code()}, stolen)
+    assert code_of(dead) == "not_found"
+    expect(owner.post(f"mfa/totp/{id_}/confirm/", {"code": app.code()}, token), 200)
+
+
+def test_enrolment_of_yesterday_is_dropped(server: Server, client: Client) -> None:
+    person = client.sign_up()
+    body = {"name": "given up"}
+    expect(client.post("mfa/totp/", body, person.access), 201)
+    server.rows(
+        "UPDATE mfa_totpauthenticator SET created_at = '2001-01-01 00:00:00+00:00' WHERE name = %s",
+        ["given up"],
+    )
+    expect(client.post("mfa/totp/", {}, person.access), 201)
+    assert server.rows("SELECT 1 FROM mfa_totpauthenticator WHERE name = %s", ["given up"]) == []

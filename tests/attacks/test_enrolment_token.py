@@ -85,6 +85,21 @@ def test_after_reset_mfa_the_mailed_token_is_needed(new_client: Callable[..., Cl
     assert begin(attacker, partial, mailed) == "invalid_link"
 
 
+def test_links_that_are_left_die_when_an_authenticator_is_bound(client: Client) -> None:
+    person = client.sign_up()
+    client.server.manage("reset_mfa", person.email)
+    partial = enrolling(client, person)
+    enrolling(client, person)
+    live = (
+        "SELECT 1 FROM secure_auth_mailtoken AS link JOIN secure_auth_user AS account ON account.id = link.user_id "
+        "WHERE account.email = %s AND link.purpose = 'enrol' AND link.used_at IS NULL"
+    )
+    assert len(client.server.rows(live, [person.email])) == 2
+    assert begin(client, partial, wait_for_link(client, person, "enrol")) == "begun"
+    client.enrol(person, partial)
+    assert client.server.rows(live, [person.email]) == []
+
+
 def test_second_step_token_enrols_nothing(client: Client) -> None:
     person = client.sign_up()
     partial = expect(client.login(person), 200)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests import passkeys
 from tests.attacks.evidence import claims, events, live_sessions
 from tests.attacks.mails import wait_for_link
 from tests.authenticator import Authenticator
@@ -160,6 +161,33 @@ def test_enrolment_falls_with_the_login_that_it_began_with(server: Server, clien
     assert answer == "invalid_token"
     totp = "SELECT id FROM mfa_totpauthenticator WHERE user_id = %s AND confirmed_at IS NULL"
     assert server.rows(totp, [user]) == [(begun["id"],)]
+
+
+@pytest.mark.parametrize("purpose", ["login", "session"])
+def test_nobody_is_given_a_challenge_once_the_right_to_it_is_over(
+    server: Server, client: Client, purpose: str
+) -> None:
+    person = client.sign_up()
+    passkeys.add_passkey(client, person)
+    user, partial = claims(person.access)["sub"], expect(client.login(person), 200)["partial_token"]
+    login = f"PendingLogin.objects.get(pk={claims(partial)['jti']!r})"
+    session = f"Session.objects.get(pk={person.session_id!r})"
+    held, end = {
+        "login": (f"of_login({login})", f"pending.close_pending({login}, now=timezone.now())"),
+        "session": (
+            f"of_session({session})",
+            f"sessions.end_session({session}, reason='logout', now=timezone.now())",
+        ),
+    }[purpose]
+    answer = outcome(
+        server,
+        f"passkeys.challenge(holder=login.second_factor.{held}, source=source)",
+        before="secure_auth.passkeys._find_end",
+        meanwhile=end,
+        address=new_address(),
+    )
+    assert answer == "invalid_token"
+    assert server.rows("SELECT 1 FROM mfa_ceremony WHERE user_id = %s", [user]) == []
 
 
 def test_login_that_is_revoked_while_its_factor_is_confirmed_opens_no_session_beside_that(

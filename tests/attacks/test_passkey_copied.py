@@ -11,6 +11,9 @@ from tests import passkeys
 from tests.attacks.evidence import claims, events
 from tests.authenticator import text_of
 from tests.client import Client, code_of, expect
+from tests.conftest import new_address
+from tests.meanwhile import outcome
+from tests.passkeys import BE, BS, UP, UV
 from tests.server import Server
 
 
@@ -62,3 +65,35 @@ def test_counter_of_a_refused_answer_is_not_stored(client: Client) -> None:
     )
     assert code_of(passkeys.verify(client, login, shown)) == "invalid_code"
     passkeys.sign_in(client, person, passkey)
+
+
+def test_key_that_could_not_be_copied_when_it_was_bound_proves_nothing_once_it_can_be(client: Client) -> None:
+    """Nor the other way round: whether it may leave its device stands in amr (section 7.2)."""
+    person = client.sign_up()
+    for bound, shown in ((UP | UV, UP | UV | BE | BS), (UP | UV | BE, UP | UV)):
+        passkey = passkeys.add_passkey(client, person, flags=bound)
+        passkeys.step_up(client, person, passkey)
+        passkey.flags = shown
+        changed = passkey.show(passkeys.reauthentication_options(client, person))
+        assert code_of(passkeys.reauthenticate(client, person, changed)) == "invalid_code"
+
+
+def test_key_that_is_removed_while_it_is_shown_proves_nothing_and_warns_nobody(
+    server: Server, client: Client
+) -> None:
+    person = client.sign_up()
+    passkey = passkeys.add_passkey(client, person)
+    shown = passkey.show(passkeys.reauthentication_options(client, person))
+    user = claims(person.access)["sub"]
+    answer = outcome(
+        server,
+        f"login.reauthenticate(user=User.objects.get(pk={user!r}), password='', source=source, "
+        f"session=Session.objects.get(pk={person.session_id!r}), "
+        f"factor=SecondFactor('webauthn', credential={shown!r}))",
+        before="secure_auth.second_factor.accept",
+        meanwhile=f"passkeys.Passkey.objects.filter(user={user!r}).delete()",
+        address=new_address(),
+    )
+    assert answer == "invalid_code"
+    (refused,) = events(server, user=user, type="session.reauthenticate")
+    assert refused.reason == "wrong_code"

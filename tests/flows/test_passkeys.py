@@ -97,6 +97,13 @@ def test_passkeys_are_listed_beside_authenticator_apps(client: Client) -> None:
     assert listed(client, person)[1]["last_used_at"] is not None
 
 
+def test_login_under_way_dies_when_a_passkey_is_bound(client: Client) -> None:
+    person = client.sign_up()
+    login = expect(client.login(person), 200)["partial_token"]
+    passkeys.add_passkey(client, person)
+    assert code_of(client.verify(login, person.recovery_codes[0], "recovery_code")) == "invalid_token"
+
+
 def test_reauthentication_with_a_passkey_is_fresh_and_says_so(client: Client) -> None:
     person = client.sign_up()
     passkey = passkeys.add_passkey(client, person)

@@ -5,11 +5,13 @@ is counted when its reservation expires, by nobody who would forget the device; 
 nothing opens. Expected: the next login from it forgets the device and goes on as from anywhere.
 """
 
+import json
+import time
 from collections.abc import Callable
 
 import pytest
 
-from tests.attacks.evidence import events
+from tests.attacks.evidence import claims, events
 from tests.client import Client, Person, code_of, expect
 from tests.server import Server
 
@@ -28,8 +30,30 @@ def remembered(client: Client, person: Person) -> str:
 
 
 def use_up(server: Server, device: str, purpose: str, failures: int) -> None:
-    state = f'{{"marks": {{"-": [{FAR}, {failures}]}}, "flights": {{}}, "level": 0, "locked": 0}}'
-    assert server.rows(USED_UP, [state, f"device:{device}", purpose]) == [(1,)]
+    """What its bucket holds when a process died under the last of so many failures."""
+    state = {
+        "marks": {"-": [FAR, failures - 1]},
+        "flights": {"0123456789abcdef": [int(time.time() * 1000) - 1, "-"]},
+        "level": 0,
+        "locked": 0,
+    }
+    assert server.rows(USED_UP, [json.dumps(state), f"device:{device}", purpose]) == [(1,)]
+
+
+def test_device_whose_tries_are_all_under_way_stays_known(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
+    client = new_client()
+    person = client.sign_up()
+    token = remembered(client, person)
+    known = {"X-Device-Token": token}
+    expect(client.login(person, "wrong", headers=known), 401)
+    until = int(time.time() * 1000) + 30_000
+    state = {"marks": {}, "flights": {f"{n:016x}": [until, "-"] for n in range(5)}, "level": 0, "locked": 0}
+    owner = f"device:{token.partition('.')[0]}"
+    assert server.rows(USED_UP, [json.dumps(state), owner, "password_device"]) == [(1,)]
+    assert client.login(person, headers=known).status_code == 429
+    assert len(expect(client.get("devices/", person.access), 200)["results"]) == 1
 
 
 @pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
@@ -48,6 +72,8 @@ def test_device_whose_budget_a_crash_used_up_is_forgotten(
     assert expect(client.get("devices/", person.access), 200)["results"] == []
     (forgotten,) = events(server, type="device.forget", reason="too_many_failures")[-1:]
     assert forgotten.details["device"] == device
+    locks = events(server, type="account.lock", user=claims(person.access)["sub"])
+    assert [lock.details["limit"] for lock in locks] == ["password_device"]
     statement = (
         "SELECT count(*) FROM secure_auth_outboxmessage WHERE template = 'device_forgotten' AND \"to\" = %s"
     )

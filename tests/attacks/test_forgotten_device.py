@@ -26,6 +26,27 @@ def test_session_falls_back_to_the_account_when_its_device_is_forgotten(client: 
     expect(client.post("password/change/", right, person.access), 204)
 
 
+def test_session_of_a_device_that_its_owner_forgot_guesses_on_the_accounts_account(client: Client) -> None:
+    person = client.sign_up()
+    client.sign_in(person, remember_device=True)
+    assert person.authenticator
+    (device,) = expect(client.get("devices/", person.access), 200)["results"]
+    expect(client.delete(f"devices/{device['id']}/", person.access), 204)
+    wrong = {"method": "totp", "code": person.authenticator.wrong_code()}
+    codes = [code_of(client.post("reauthenticate/", wrong, person.access)) for _ in range(11)]
+    assert codes == ["invalid_code"] * 10 + ["temporarily_locked"]
+
+
+def test_device_that_was_too_old_is_not_said_to_be_forgotten(server: Server, client: Client) -> None:
+    person = client.sign_up()
+    client.sign_in(person, remember_device=True)
+    user = expect(client.me(person.access), 200)["id"]
+    old = "UPDATE secure_auth_knowndevice SET expires_at = '2001-01-01 00:00:00+00:00' WHERE user_id = %s"
+    server.rows(old, [user])
+    server.manage("disable", person.email)
+    assert events(server, type="device.forget", user=user) == []
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [("disable", "account_disabled"), ("reset_mfa", "mfa_reset"), ("", "password_reset")],

@@ -45,7 +45,11 @@ def test_devices_of_an_account_share_thirty_password_steps_a_minute_beside_the_s
     assert statuses(answers) == {200: 30 + left, 429: 40 - left}
     assert codes(answers) == {"rate_limited": 40 - left}
     elsewhere = visit(fleet)
-    expect(elsewhere.login(person, headers={"X-Device-Token": tokens[0]}), 200)
+    answer = elsewhere.login(person, headers={"X-Device-Token": tokens[0]})
+    expect(answer, 200)
+    assert answer.headers["RateLimit-Policy"].startswith(
+        '"password_source"'
+    )  # not what the devices have spent
     expect(elsewhere.login(person, headers={}), 200)
 
 

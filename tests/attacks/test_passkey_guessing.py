@@ -47,7 +47,18 @@ def test_wrong_answers_at_step_up_close_that_session_alone(new_client: Callable[
     passkeys.step_up(client, person, passkey)
 
 
-def test_lock_of_the_codes_binds_no_passkey_in_a_stolen_session(client: Client) -> None:
+def test_right_answer_at_step_up_begins_the_count_anew(client: Client) -> None:
+    person = client.sign_up()
+    passkey = passkeys.add_passkey(client, person)
+    wrong = forged(passkey)
+    for _ in range(2):
+        for _ in range(4):
+            shown = wrong.show(passkeys.reauthentication_options(client, person))
+            assert code_of(passkeys.reauthenticate(client, person, shown)) == "invalid_code"
+        passkeys.step_up(client, person, passkey)
+
+
+def test_lock_of_the_codes_binds_nothing_in_a_stolen_session(client: Client) -> None:
     person = client.sign_up()
     assert person.authenticator
     creation = passkeys.creation_options(client, person)
@@ -55,6 +66,7 @@ def test_lock_of_the_codes_binds_no_passkey_in_a_stolen_session(client: Client) 
         login = expect(client.login(person), 200)["partial_token"]
         for _ in range(5):
             client.verify(login, person.authenticator.wrong_code())
+    assert code_of(client.post("mfa/totp/", {}, person.access)) == "temporarily_locked"
     assert code_of(client.post("mfa/webauthn/options/", token=person.access)) == "temporarily_locked"
     made = Passkey(client.server.origin).make(creation)
     assert code_of(passkeys.bind(client, person, made)) == "temporarily_locked"

@@ -71,6 +71,8 @@ def test_password_step_is_limited_by_source_and_by_wide_source(account: str) -> 
     for number in range(300):
         guess(account, f"2001:db8:7:{number // 30:x}::{number:x}", failed=False)
     assert refused_by(guess, account, "2001:db8:7:ffff::1") == "password_source_wide"
+    lockout.reset(ip="2001:db8:7:ffff::1")
+    guess(account, "2001:db8:7:ffff::1", failed=False)
 
 
 def test_completed_login_clears_its_source_only(account: str) -> None:
@@ -109,6 +111,12 @@ def complete_with_code(account: str, device: str | None = None) -> None:
     lockout.settle_completed_login(reservation, account=account, user=account, ip=HERE, device=device)
 
 
+def test_login_that_is_completed_on_a_device_clears_its_wrong_passwords(account: str) -> None:
+    for _ in range(2):
+        assert not any(guess(account, device=f"dev-{account}").locked for _ in range(4))
+        complete_with_code(account, f"dev-{account}")
+
+
 @pytest.mark.parametrize(
     ("is_device", "allowed", "purpose"), [(False, 10, "totp_account"), (True, 5, "totp_device")]
 )
@@ -141,6 +149,8 @@ def test_recovery_codes_at_reauthentication_have_a_budget(account: str) -> None:
         refused_by(lockout.reserve_second_factor, login=None, user=account, device=None, totp=False)
         == "recovery_account"
     )
+    lockout.unlock(account, account)
+    lockout.reserve_second_factor(login=None, user=account, device=None, totp=False)
 
 
 def test_mail_and_refresh_budgets(account: str) -> None:

@@ -187,6 +187,11 @@ def test_introspection_is_recorded_once_a_window(
     client.post("token/introspect/", {"token": person.access})
     asked = events(server, type="token.introspect", session=person.session_id)
     assert [event.details for event in asked] == [{"client": credentials["client_id"], "active": True}]
+    first = person.session_id
+    client.recover(person)
+    introspect(client, person.access, credentials)
+    assert person.session_id != first
+    assert len(events(server, type="token.introspect", session=person.session_id)) == 1
     refused = [
         one for one in events(server, type="token.introspect") if one.ip == client.address and one.reason
     ]

@@ -25,7 +25,7 @@ AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
 def public(view: AnyView) -> AnyView:
     """Exempt a view, function or class, from AccessTokenMiddleware and AccessTokenAuthentication."""
-    view.is_public = view  # type: ignore[attr-defined] # by itself: a copy of its attributes opens nothing
+    view.is_public = view  # type: ignore[attr-defined] # by itself: what as_view() copies of a method opens nothing
     return view
 
 

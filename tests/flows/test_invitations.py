@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.attacks.mails import wait_for_link
-from tests.client import PASSWORD, Client, Person, expect, new_email
+from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
 from tests.conftest import new_address
 from tests.problems import problem
 from tests.server import Server, running_server
@@ -49,6 +49,18 @@ def test_invited_person_has_an_account_with_the_role_after_one_request(
     query = f"audit/events/?type=session.open&user={me['id']}"
     (opened,) = expect(admin[0].get(query, admin[1].access), 200)["results"]
     assert opened["details"]["login"] == login
+
+
+def test_what_others_guessed_at_the_address_keeps_no_invited_person_out(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
+    client, elsewhere, email = new_client(), new_client(), new_email("invited")
+    server.manage("invite", email)
+    for _ in range(5):
+        assert code_of(elsewhere.login(Person(email), "a guess")) == "invalid_credentials"
+    assert code_of(elsewhere.login(Person(email))) == "temporarily_locked"
+    person = accept(client, wait_for_link(client, Person(email), "invited"))
+    expect(elsewhere.login(Person(email, person.password)), 200)
 
 
 def test_commands_invite_list_and_revoke(server: Server, client: Client) -> None:

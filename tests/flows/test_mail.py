@@ -119,6 +119,10 @@ def test_dead_letters_are_listed_counted_sent_anew_and_dropped(client: Client, s
     assert gauge(client, "mail_dead") >= 2
     assert "1 to be sent anew" in server.manage("outbox", "--retry", ids[first], "--reason", "typo").stdout
     wait_for_dead(server, first)
+    again = [line.split("\t") for line in server.manage("outbox").stdout.splitlines()]
+    assert (
+        next(cells[4] for cells in again if cells[0] == ids[first]) == "1 attempts"
+    )  # it has all its tries anew
     assert "1 deleted" in server.manage("outbox", "--drop", ids[second]).stdout
     assert server.manage("outbox", "--drop", ids[second], check=False).stderr.strip().endswith(ids[second])
     server.manage("outbox", "--drop", "all")

@@ -1,6 +1,7 @@
 """What an adopting project's views do when something is missing or away."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 from django.conf import settings
@@ -10,10 +11,13 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
 from django.urls import ResolverMatch
+from django.utils.decorators import method_decorator
+from django.views import View
 
 import tests.ready  # noqa: F401
+from audit.events import Source
 from secure_auth import startup
-from secure_auth.adopting.decorators import token_required
+from secure_auth.adopting.decorators import public, token_required
 from secure_auth.adopting.middleware import AccessTokenMiddleware
 from secure_auth.adopting.requests import refusal
 from secure_auth.plain_views import route_of
@@ -66,6 +70,36 @@ def test_service_does_not_start_behind_a_cache_that_answers_before_it(half: str)
     cached = override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, f"django.middleware.cache.{half}"])
     with cached, pytest.raises(CommandError, match="MIDDLEWARE: Django's cache of the whole site"):
         startup.prepare()
+
+
+class Door(View):
+    @method_decorator(public)
+    def dispatch(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+
+class BackDoor(Door):
+    """Says nothing of itself."""
+
+
+def is_open(view: Callable[..., object]) -> bool:
+    request = RequestFactory().get("/")
+    request.source = Source(ip="192.0.2.1")  # type: ignore[attr-defined]
+    return AccessTokenMiddleware(lambda _: HttpResponse()).process_view(request, view, (), {}) is None
+
+
+def test_class_does_not_inherit_that_a_method_is_public() -> None:
+    assert is_open(Door.as_view())
+    assert not is_open(BackDoor.as_view())
+
+
+def test_app_whose_name_begins_like_the_services_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "__module__", "secure_auth_shop.views")
+    assert not is_open(window)
+
+
+def window(request: HttpRequest) -> HttpResponse:
+    return HttpResponse()
 
 
 def test_asynchronous_view_is_refused_where_it_is_decorated() -> None:

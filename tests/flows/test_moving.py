@@ -244,6 +244,26 @@ def test_a_run_that_died_is_continued_and_nothing_comes_twice(
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
 
 
+def test_report_of_a_run_that_died_is_kept_by_one_that_dies_at_once(service: Server, tmp_path: Path) -> None:
+    rows = [*(["broken"] * 10), row(), *(["broken"] * 10)]
+    report = tmp_path / "errors"
+    command = (
+        "import_users",
+        str(write_jsonl(tmp_path / "users.jsonl", rows)),
+        "--batch",
+        "10",
+        "--errors",
+        str(report),
+    )
+    die_in(service, "secure_auth.transfer.loading._sum", *command)
+    with report.open("a") as torn:
+        torn.write('{"line": 12, "fie')
+    die_in(service, "secure_auth.transfer.loading._import_batch", *command)
+    service.manage(*command, check=False)
+    told = [json.loads(each)["line"] for each in report.read_text().splitlines()]
+    assert told == [*range(1, 11), *range(12, 22)]
+
+
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_what_is_exported_comes_back_the_same(
     service: Server, tmp_path_factory: pytest.TempPathFactory, form: str

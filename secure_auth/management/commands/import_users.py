@@ -131,7 +131,7 @@ def _line(fault: Fault) -> str:
 
 @contextlib.contextmanager
 def _errors_file(path: Path | None, position: int) -> Iterator[IO[str] | None]:
-    """The report, anew, or from an earlier run what it told of lines that are done with.
+    """The report, anew, or behind what an earlier run told of lines that are done with: that is never taken away.
 
     Raises:
         Refused: it cannot be written.
@@ -140,16 +140,24 @@ def _errors_file(path: Path | None, position: int) -> Iterator[IO[str] | None]:
         yield None
         return
     try:
-        kept = [line for line in _old_lines(path) if json.loads(line)["line"] <= position] if position else []
-        descriptor = os.open(
-            path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
+        kept = _kept_bytes(path, position) if position and path.exists() else 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (0 if kept else os.O_TRUNC)
+        descriptor = os.open(path, flags, 0o600)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(f"{path}: the report cannot be written there ({type(error).__name__})") from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.writelines(kept)
+        if kept:
+            file.seek(kept)
+            file.truncate()
         yield file
 
 
-def _old_lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+def _kept_bytes(path: Path, position: int) -> int:
+    """How much of a report is of lines up to there; what follows may be torn."""
+    kept = 0
+    with path.open("rb") as report:
+        for line in report:
+            if not line.endswith(b"\n") or json.loads(line)["line"] > position:
+                break
+            kept += len(line)
+    return kept

@@ -68,7 +68,7 @@ def compromise(*, kid: str, source: Source) -> tuple[Rotated, int]:
     Raises:
         Refused: no signing key has this id, or it is gone already and its sessions too.
     """
-    now = timezone.now()
+    now = clocks.earlier_now()
     with transaction.atomic():
         ring = _lock(Key.Purpose.SIGNING)
         key = Key.objects.filter(kid=kid, purpose=Key.Purpose.SIGNING).first()
@@ -77,7 +77,8 @@ def compromise(*, kid: str, source: Source) -> tuple[Rotated, int]:
             raise Refused("no live signing key has this id")
         rotated = _replace(ring, key, now=now, source=source)
         if key.state != Key.State.GONE:
-            destroy(key, Reason.COMPROMISED, now=now, source=source, counts={"sessions": len(touched)})
+            counts = {"sessions": len(touched)}
+            destroy(key, Reason.COMPROMISED, now=clocks.later_now(), source=source, counts=counts)
     keys.distrust_ring(Key.Purpose.SIGNING)
     _end(touched, now=now, source=source)
     return rotated, len(touched)
@@ -175,21 +176,17 @@ def destroy(key: Key, reason: Reason, *, now: datetime, source: Source, counts: 
 def _sessions_of(key: Key, now: datetime) -> QuerySet[Session]:
     """The live sessions whose refresh token the key signed: those that were last refreshed while it was active.
 
-    Nodes that had not read the ring yet signed with the old key for a while, so the time is taken that much wider. Who
-    forges with the key alone takes over no session: a refresh token's jti needs the digest ring too.
+    Nodes that had not read the ring yet signed with the old key for a while, so the time is taken that much wider;
+    where it is active still, no clock says its end. Who forges with the key alone takes over no session: a refresh
+    token's jti needs the digest ring too.
     """
     if key.activated_at is None:
         return Session.objects.none()
-    began, ended = _signed_between(key, now)
-    return Session.objects.filter(
-        rotated_at__range=(began, ended), revoked_at=None, idle_expires_at__gt=now, expires_at__gt=now
-    )
-
-
-def _signed_between(key: Key, now: datetime) -> tuple[datetime, datetime]:
     slack = timedelta(seconds=settings.KEY_CACHE_SECONDS)
-    ended = (key.retired_at or now) + slack
-    return (key.activated_at or now) - slack, min(ended, key.gone_at) if key.gone_at else ended
+    ends = [key.retired_at + slack if key.retired_at else None, key.gone_at]
+    live = Session.objects.filter(revoked_at=None, idle_expires_at__gt=now, expires_at__gt=now)
+    signed = live.filter(rotated_at__gte=key.activated_at - slack)
+    return signed.filter(rotated_at__lte=min(filter(None, ends))) if any(ends) else signed
 
 
 def _end(touched: list[tuple[str, str]], *, now: datetime, source: Source) -> None:

@@ -1,11 +1,13 @@
 """One node's clock is wrong by months: nothing ends, is destroyed or takes effect for all by that clock alone."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.attacks.evidence import live_sessions
 from tests.attacks.resets import id_of, is_waiting, told
 from tests.client import Client, Person, expect
 from tests.conftest import new_address
@@ -41,7 +43,7 @@ AGE = "SELECT extract(epoch FROM now() - {column}) FROM {table} WHERE {which}"
 def unled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service whose worker the tests play: beside the embedded database there is one clock."""
     directory: Path = tmp_path_factory.mktemp("clocks")
-    environment = {"RESET_MFA_DELAY_SECONDS": "7200"}
+    environment = {"RESET_MFA_DELAY_SECONDS": "7200", "KEY_CACHE_SECONDS": "1"}
     with running_server("postgres", directory, worker=False, environment=environment) as server:
         yield server
 
@@ -147,6 +149,19 @@ def test_what_a_worker_that_was_ahead_put_off_is_tried_soon(unled: Server, visit
 def test_key_that_others_may_not_know_is_not_used_sooner_by_a_clock_that_is_ahead(unled: Server) -> None:
     unled.rows("UPDATE secure_auth_key SET created_at = now() WHERE state = 'next'")
     assert "too young" in act(unled, "call_command('rotate_keys')", days=DAYS)
+
+
+@pytest.mark.parametrize("days", [-1, 1, 0])
+def test_sessions_of_a_compromised_key_end_by_whatever_clock(
+    unled: Server, visitor: Client, days: int
+) -> None:
+    """The last key was made active by a clock that was ahead."""
+    time.sleep(1.2)  # until every worker knows the keys that the drill before has made
+    person = visitor.create_person()
+    user = id_of(visitor, person)
+    ((kid,),) = unled.rows("SELECT kid FROM secure_auth_key WHERE purpose = 'signing' AND state = 'active'")
+    assert f"{kid} is gone, " in act(unled, f"call_command('rotate_keys', compromised={kid!r})", days=days)
+    assert live_sessions(unled, user) == set()
 
 
 def test_key_retired_by_a_clock_that_is_behind_lives_as_long(unled: Server) -> None:

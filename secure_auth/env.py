@@ -34,8 +34,13 @@ def refuse(name: str, why: str) -> ImproperlyConfigured:
 
 
 def text(name: str, default: str = "") -> str:
-    """A string, blanks around it removed; empty counts as unset."""
-    return os.environ.get(name, "").strip() or default
+    """A string, blanks around it removed; empty counts as unset. Bytes that are no text would fail at their use."""
+    value = os.environ.get(name, "").strip()
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise refuse(name, "must be text in UTF-8") from error
+    return value or default
 
 
 def path(name: str, default: Path) -> Path:
@@ -44,6 +49,14 @@ def path(name: str, default: Path) -> Path:
         return Path(text(name, str(default))).expanduser().resolve()
     except (RuntimeError, OSError) as error:  # nobody of this name; links that go round in a circle
         raise refuse(name, "must be a path that leads somewhere") from error
+
+
+def host(name: str, default: str) -> str:
+    """A name or an address to listen on, an IPv6 one without brackets."""
+    value = text(name, default)
+    if not re.fullmatch(r"[A-Za-z0-9._:%-]{1,255}", value):
+        raise refuse(name, "must be a host name or an address, without scheme and brackets")
+    return value
 
 
 def title(name: str, default: str) -> str:

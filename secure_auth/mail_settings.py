@@ -129,6 +129,10 @@ def sender(name: str, default: str) -> str:
 def directory(name: str) -> Path | None:
     """A directory that exists; None when unset."""
     value = env.text(name)
-    if value and not Path(value).is_dir():
+    try:
+        is_one = Path(value).is_dir()
+    except OSError:  # a name that is too long
+        is_one = False
+    if value and not is_one:
         raise env.refuse(name, "must be a directory")
     return Path(value).resolve() if value else None

@@ -21,7 +21,7 @@ DEBUG = False
 
 # Where it runs
 PORT = env.integer("PORT", 8000, most=65535)
-HOST = env.text("HOST", "127.0.0.1")
+HOST = env.host("HOST", "127.0.0.1")
 ORIGIN = env.origin("ORIGIN", f"http://localhost:{PORT}")
 BROWSER_ORIGIN = env.serialized_origin(ORIGIN)
 DATA_DIR = env.path("DATA_DIR", BASE_DIR / "var")

@@ -118,7 +118,7 @@ def _listen() -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CommandError(f"{where} is in use by another program; set PORT to a free one.") from error
-        raise CommandError(f"Cannot listen on {where}: {error.strerror or error}.") from error
+        raise CommandError(f"HOST and PORT: cannot listen on {where}: {error.strerror or error}.") from error
     return listener
 
 

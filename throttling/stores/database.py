@@ -30,6 +30,7 @@ from throttling.stores import bucket
 from throttling.stores.bucket import Rule, State
 
 GRID_SECONDS = 900
+STEP_MS = 60_000  # a host's clock that is set back by less makes nobody wait longer than that
 BATCH = 1_000  # each holds a lock until the commit, and the server has a place for some thousands
 PRUNE = f"""
 WITH dead AS MATERIALIZED (
@@ -172,7 +173,7 @@ def _wait_for_the_disk(database: Any) -> None:
 
 def _reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
     stored, now = _read(rules), now_ms()
-    states = [bucket.load(stored.get(_identity(rule)), rule, now) for rule in rules]
+    states = [bucket.load(_in_step(stored.get(_identity(rule)), rule, now), rule, now) for rule in rules]
     verdicts = [bucket.judge(state, rule, now) for state, rule in zip(states, rules, strict=True)]
     granted = all(verdict["wait"] == 0 for verdict in verdicts)
     if granted and id_:
@@ -180,6 +181,18 @@ def _reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
             bucket.take(state, rule, now, id_, ttl_ms)
         _save(zip(states, rules, strict=True))
     return {"granted": granted, "at": now, "verdicts": verdicts}
+
+
+def _in_step(state: State | None, rule: Rule, now: int) -> State | None:
+    """Let go of what a clock that was ahead would hold shut for as long as it was, but of nothing that never ages."""
+    if state:
+        latest = now + STEP_MS + rule["slot"] + rule["span"]
+        state["marks"] = {
+            name: mark for name, mark in state["marks"].items() if name == "-" or mark[0] <= latest
+        }
+        if state["locked"] > now + STEP_MS + rule["lock_max"]:
+            state["locked"] = now
+    return state
 
 
 def _settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]]:
@@ -192,7 +205,7 @@ def _settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]
             changed.clear()
             _wipe(state, rule, now)
             continue
-        state = bucket.load(state, rule, now)
+        state = bucket.load(_in_step(state, rule, now), rule, now)
         unsaid = bucket.finish(state, rule, now, id_, at_ms, rule["do"])
         stored[_identity(rule)] = state
         changed[_identity(rule)] = (state, rule)

@@ -45,6 +45,9 @@ class Record:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._open() as database:
+            (found,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(" ".join(found.split()))
             database.executescript(_TABLES)
 
     @contextlib.contextmanager

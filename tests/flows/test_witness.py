@@ -245,8 +245,12 @@ def test_a_wrong_option_is_one_line(tmp_path: Path, arguments: list[str], line: 
             "is damaged (file is not a database): begin",
         ),
         (lambda record: os.truncate(record, 5000), "is damaged (database disk image is malformed): begin"),
+        (
+            lambda record: record.write_bytes(record.read_bytes()[:4096] + bytes(16_384)),
+            "is damaged (",
+        ),
     ],
-    ids=["gone", "empty", "other", "cut"],
+    ids=["gone", "empty", "other", "cut", "blank pages"],
 )
 def test_a_witness_that_lost_its_record_signs_nothing_more(
     tmp_path: Path, damage: Callable[[Path], object], line: str

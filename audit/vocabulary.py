@@ -70,6 +70,7 @@ class LimitPurpose(StrEnum):
     RECOVERY_ACCOUNT = "recovery_account"
     REFRESH = "refresh"
     MAIL_SOURCE = "mail_source"
+    MAIL_SOURCE_WIDE = "mail_source_wide"
     MAIL_ADDRESS = "mail_address"
     PERSONAL_EXPORT = "personal_export"
     REQUESTS = "requests"

@@ -78,7 +78,7 @@ def _owners_of_source(target: str) -> list[str]:
         return []
     source, wide = source_key(target), wide_source_key(target)
     owners = [f"source:{source}", lanes.spraying_owner(source), f"mail:{source}"]
-    return [*owners, *([f"source:{wide}"] if wide else [])]
+    return [*owners, *([f"source:{wide}", f"mail:{wide}"] if wide else [])]
 
 
 def _owners_of_account(target: str) -> dict[str, str]:

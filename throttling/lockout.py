@@ -16,7 +16,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from throttling import inspection, lanes, limiter, metrics, resets
-from throttling.address import source_key, source_owner
+from throttling.address import source_key, source_owner, wide_source_key
 from throttling.headers import withdraw_usage
 from throttling.lanes import PasswordAttempt
 from throttling.limiter import claim
@@ -219,7 +219,9 @@ def refuse_request_again(ip: str) -> None:
 
 def reserve_mail_source(ip: str) -> Reservation:
     """Count one mail that a source asked for."""
-    return limiter.reserve(claim("mail_source", f"mail:{source_key(ip)}"))
+    wide = wide_source_key(ip)
+    of_network = [claim("mail_source_wide", f"mail:{wide}")] if wide else []
+    return limiter.reserve(claim("mail_source", f"mail:{source_key(ip)}"), *of_network)
 
 
 def reserve_mail_address(account: str) -> Reservation:

@@ -31,4 +31,5 @@ def test_every_limit_has_a_kind_and_every_kind_is_known_to_the_log() -> None:
     assert set(KEY_KINDS) == set(DEFAULTS)
     assert set(KEY_KINDS.values()) == set(LimitKey)
     assert claim("mail_source", f"mail:{HERE}").kind == "source"
+    assert claim("mail_source_wide", "mail:2001:db8:1::/48").kind == "source_wide"
     assert claim("mail_address", "mail:a").kind == "address"

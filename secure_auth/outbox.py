@@ -14,7 +14,8 @@ import structlog
 from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.core.mail import EmailMultiAlternatives
 from django.db import Error, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 DECOY = "decoy"
 BATCH = 50
+DECOYS = 1000  # dropped at once
+FEW = 5  # mails of one recipient before those of others
 DUE = """SELECT 1 FROM secure_auth_outboxmessage
           WHERE sent_at IS NULL AND failed_at IS NULL AND (attempts = 0 OR next_attempt_at <= %s) LIMIT 1"""
 CLAIM_SECONDS = 120  # a sender that died holds a mail back for so long; longer than any server is waited for
@@ -63,10 +66,25 @@ def send_due() -> int:
     A crash between handing over and marking sends one mail twice: once too often beats never. One that was not tried
     yet is due whatever its time says: the node that wrote it may be ahead, and a link or a warning would wait for that.
     """
-    due = _unsent().filter(Q(attempts=0) | Q(next_attempt_at__lte=timezone.now()))
-    rows = list(due.select_related("token").order_by("next_attempt_at", "id")[:BATCH])
-    OutboxMessage.objects.filter(pk__in=[row.pk for row in rows if row.template == DECOY]).delete()
-    return sum(send(row) for row in rows if row.template != DECOY and _claim(row))
+    decoys = _unsent().filter(template=DECOY).values_list("pk", flat=True)[:DECOYS]
+    OutboxMessage.objects.filter(pk__in=list(decoys)).delete()
+    return sum(send(row) for row in _next_due() if _claim(row))
+
+
+def _next_due() -> list[OutboxMessage]:
+    """What goes next: of each recipient a FEW at a time; of these, confirmations last.
+
+    Else an account that has mails written to itself, and strangers who register any addresses, hold up everybody's.
+    """
+    due = _unsent().exclude(template=DECOY).filter(Q(attempts=0) | Q(next_attempt_at__lte=timezone.now()))
+    place = Window(RowNumber(), partition_by="to", order_by=("next_attempt_at", "id"))
+    is_confirmation = Case(When(template="confirm", then=1), default=0)
+    in_turn = due.annotate(turn=(place - 1) / FEW, is_confirmation=is_confirmation).order_by(
+        "turn", "is_confirmation", "next_attempt_at", "id"
+    )
+    ids = list(in_turn.values_list("pk", flat=True)[:BATCH])
+    rows = OutboxMessage.objects.select_related("token").in_bulk(ids)
+    return [rows[one] for one in ids if one in rows]
 
 
 def _claim(row: OutboxMessage) -> bool:

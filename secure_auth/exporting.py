@@ -1,12 +1,13 @@
 """Taking the log along: an export for an auditor, streamed. That it happens is committed before its first byte leaves.
 
 Refuses a question that it does not understand, and more than EXPORTS_AT_ONCE in one process: an export whose client
-reads slowly holds a thread, and the others must stay for those who sign in. It ends when its session does: a stolen
-token that was revoked reads on for RECHECK_SECONDS at most.
+reads slowly holds a thread, and the others must stay for those who sign in. No auditor has all of these places. It ends
+when its session does: a stolen token that was revoked reads on for RECHECK_SECONDS at most.
 """
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -25,9 +26,11 @@ from secure_auth.models import Session
 log = structlog.get_logger(__name__)
 
 EXPORTS_AT_ONCE = 4  # in one worker process
+EXPORTS_OF_ONE = 2  # of these, one account's
 RECHECK_SECONDS = 5
 RETRY_SECONDS = 30
-_places = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
+_lock = threading.Lock()
+_under_way: Counter[str] = Counter()  # by account
 
 
 class CutOff(Exception):
@@ -70,7 +73,7 @@ class Body:
         """Called by the server when the answer is over."""
         if not self._is_closed:
             self._is_closed = True
-            _places.release()
+            _leave_place(self._signed.user.pk)
 
     def _demand_right(self) -> None:
         session = Session.objects.select_related("user").filter(pk=self._signed.session.id).first()
@@ -81,6 +84,21 @@ class Body:
         raise CutOff
 
 
+def _take_place(user_id: str) -> bool:
+    with _lock:
+        is_free = _under_way.total() < EXPORTS_AT_ONCE and _under_way[user_id] < EXPORTS_OF_ONE
+        if is_free:
+            _under_way[user_id] += 1
+        return is_free
+
+
+def _leave_place(user_id: str) -> None:
+    with _lock:
+        _under_way[user_id] -= 1
+        if not _under_way[user_id]:
+            del _under_way[user_id]
+
+
 def export_events(
     *, signed: Signed, query: Mapping[str, str], source: Source, is_gone: Callable[[], bool] = lambda: False
 ) -> Download:
@@ -89,7 +107,7 @@ def export_events(
     `is_gone` tells whether the client has hung up; it is asked between windows.
 
     Raises:
-        Problem: validation_failed; service_unavailable, too many exports are under way.
+        Problem: validation_failed; service_unavailable, too many exports are under way, in all or of this account.
     """
     told = review.told_as(query, but=("format",))
     form = query.get("format", Format.JSONL)
@@ -105,7 +123,7 @@ def export_events(
     except BadFilter as error:
         record(Reason.INVALID_INPUT)
         raise validation_failed(error.field[:64], "invalid", f"{error}.") from error
-    if not _places.acquire(blocking=False):
+    if not _take_place(signed.user.pk):
         record(Reason.CAPACITY)
         raise service_unavailable(RETRY_SECONDS)
     body = Body(export, signed, is_gone)

@@ -85,7 +85,7 @@ class LimitKey(StrEnum):
     DEVICE = "device"
     LOGIN = "login"  # or one authenticator being bound
     SOURCE = "source"  # an IPv4 address or an IPv6 /64
-    SOURCE_WIDE = "source_wide"  # an IPv6 /48
+    SOURCE_WIDE = "source_wide"  # an IPv6 /48, or the known devices at a source
     SESSION = "session"
     ADDRESS = "address"  # that mails go to
 

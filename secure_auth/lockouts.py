@@ -77,7 +77,7 @@ def _owners_of_source(target: str) -> list[str]:
     if not _is_ip(target):
         return []
     source, wide = source_key(target), wide_source_key(target)
-    owners = [f"source:{source}", lanes.spraying_owner(source), f"mail:{source}"]
+    owners = [f"source:{source}", lanes.spraying_owner(source), f"mail:{source}", lanes.devices_owner(target)]
     return [*owners, *([f"source:{wide}", f"mail:{wide}"] if wide else [])]
 
 

@@ -14,17 +14,18 @@ from secure_auth.models import KnownDevice, User
 from throttling.headers import withdraw_usage
 from throttling.reservations import LimitExceeded, Settlement
 
-DEVICES_RATE = "password_device_attempts"
+DEVICES_RATES = {"password_device_attempts", "password_source_wide"}  # of the account, of the source
 BUDGETS = {"password_device": "first", "totp_device_consecutive": "second"}  # by purpose: of which step
 
 
 def forget_refused(refusal: LimitExceeded, *, source: Source, user: User | None) -> bool:
     """Forget a known device whose lane is used up, though nobody did when it became so: its process had died then.
 
-    True where the attempt may go on as from anywhere, also when only the rate of the account's devices is spent: else
-    who has the password and one of them would keep its owner from all. False when something else refused.
+    True where the attempt may go on as from anywhere, also when only a rate of devices is spent, the account's or the
+    source's: else who has the password and one of them would keep its owner from all. False when something else
+    refused.
     """
-    is_rate = refusal.limit.purpose == DEVICES_RATE
+    is_rate = refusal.limit.purpose in DEVICES_RATES
     if user is None or not (is_rate or (refusal.limit.purpose in BUDGETS and not refusal.in_flight)):
         return False
     withdraw_usage(refusal.usage)  # what decides about the attempt from anywhere is what its answer tells

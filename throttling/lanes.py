@@ -43,6 +43,11 @@ def spraying_owner(source: str) -> str:
     return f"spraying:{source}"
 
 
+def devices_owner(ip: str) -> str:
+    """The owner of what known devices at a source try, of IPv6 in its /48; nobody without a device can spend it."""
+    return f"devices:{wide_source_key(ip) or source_key(ip)}"
+
+
 def password_claims(attempt: PasswordAttempt) -> tuple[Claim, ...]:
     """Claims of one password check: for someone who is signed in of the account only."""
     if attempt.device:
@@ -50,6 +55,8 @@ def password_claims(attempt: PasswordAttempt) -> tuple[Claim, ...]:
             claim("password_device", f"device:{attempt.device}", attempt.account),
             # The account's: with a rate for each device, whoever has many could make the service hash without end.
             claim("password_device_attempts", f"account:{attempt.account}"),
+            # Nor may whoever has many accounts.
+            claim("password_source_wide", devices_owner(attempt.ip)),
         )
     account, source, wide = f"account:{attempt.account}", source_key(attempt.ip), wide_source_key(attempt.ip)
     claims = [claim("password_account_source", account, source), claim("password_account", account)]
@@ -142,5 +149,6 @@ def source_clears(ip: str) -> tuple[Clear, ...]:
     clears = (
         Clear(f"source:{source}", ("password_source",)),
         Clear(spraying_owner(source), ("spraying",)),
+        Clear(devices_owner(ip), ("password_source_wide",)),
     )
     return (*clears, Clear(f"source:{wide}", ("password_source_wide",))) if wide else clears

@@ -86,7 +86,7 @@ _ALL = (
     Limit("requests", 600, 60, Counts.ATTEMPTS),
 )
 # What a count of each limit is kept for, without saying for which one. A source is an IPv4 address or an IPv6 /64, a
-# wide one an IPv6 /48; an address is one that mails go to.
+# wide one an IPv6 /48, or the known devices at a source; an address is one that mails go to.
 KEY_KINDS = {
     "password_account_source": "account_source",
     "password_account": "account",

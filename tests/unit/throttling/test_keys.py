@@ -23,7 +23,11 @@ def claims() -> list[Claim]:
 @pytest.mark.parametrize("one", claims(), ids=lambda one: f"{one.limit.purpose}-{one.owner}")
 def test_kind_of_a_claim_is_that_of_its_owner(one: Claim) -> None:
     prefix, _, name = one.owner.partition(":")
-    owned = {"account": "account_source" if one.key else "account", "spraying": "source"}.get(prefix, prefix)
+    owned = {
+        "account": "account_source" if one.key else "account",
+        "spraying": "source",
+        "devices": "source_wide",
+    }.get(prefix, prefix)
     assert one.kind == ("source_wide" if name.endswith("/48") else owned)
 
 

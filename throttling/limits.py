@@ -110,13 +110,15 @@ KEY_KINDS = {
     "requests": "source",
 }
 DEFAULTS: dict[str, Limit] = {limit.purpose: limit for limit in _ALL}
+WIDE = {"password_source_wide": "password_source", "mail_source_wide": "mail_source"}
 
 
 def limits_from_env(env: Mapping[str, str]) -> dict[str, Limit]:
     """Return every limit by purpose, with the overrides in ``env``.
 
     ``LIMIT_<PURPOSE>`` is ``N``, ``N/SECONDS``, ``N/min``, ``N/15 min`` or ``N per h``. The duration is the
-    window; for a limit that locks it is the first lock. Raises ValueError naming the variable.
+    window; for a limit that locks it is the first lock. A wide source that is not overridden has ten times what its
+    sources have. Raises ValueError naming the variable.
     """
     limits = dict(DEFAULTS)
     for name, value in env.items():
@@ -129,6 +131,9 @@ def limits_from_env(env: Mapping[str, str]) -> dict[str, Limit]:
             limits[purpose] = _override(limits[purpose], value)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
+    for wide, of in WIDE.items():
+        if limits[wide] is DEFAULTS[wide] and limits[of] is not DEFAULTS[of]:
+            limits[wide] = replace(limits[of], purpose=wide, allowed=10 * limits[of].allowed)
     return limits
 
 

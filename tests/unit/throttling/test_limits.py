@@ -2,7 +2,7 @@
 
 import pytest
 
-from throttling.limits import DEFAULTS, Counts, limits_from_env
+from throttling.limits import DEFAULTS, WIDE, Counts, limits_from_env
 
 
 def test_defaults_are_those_of_the_documentation() -> None:
@@ -57,3 +57,13 @@ def test_consecutive_limit_takes_no_duration() -> None:
 def test_unknown_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="LIMIT_LOGIN"):
         limits_from_env({"LIMIT_LOGIN": "5"})
+
+
+def test_wide_source_has_ten_times_what_its_sources_have() -> None:
+    limits = limits_from_env(
+        {"LIMIT_PASSWORD_SOURCE": "7/h", "LIMIT_MAIL_SOURCE": "7", "LIMIT_MAIL_SOURCE_WIDE": "9"}
+    )
+    wide = limits["password_source_wide"]
+    assert (wide.purpose, wide.allowed, wide.window_seconds) == ("password_source_wide", 70, 3600)
+    assert limits["mail_source_wide"].allowed == 9
+    assert all(limits_from_env({})[name].allowed == 10 * DEFAULTS[of].allowed for name, of in WIDE.items())

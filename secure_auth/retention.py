@@ -8,6 +8,7 @@ removed, and only a run that asks for as much does what such an event says: its 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
@@ -17,6 +18,8 @@ from audit.events import SYSTEM, EventType, Outcome, Reason
 from audit.removal import EPOCH, Bodies, Promise
 from secure_auth import covering
 from secure_auth.acting import Refused
+
+log = structlog.get_logger(__name__)
 
 STEP = timedelta(days=1)  # of the automatic retention: one event a day, not one an hour
 
@@ -67,11 +70,13 @@ def prune_due() -> bool:
     if not settings.AUDIT_RETENTION_DAYS:
         return False
     before = moment_ago(timedelta(days=settings.AUDIT_RETENTION_DAYS))
-    cutoff_ms = removal.cutoff_ms()
-    if before < EPOCH + timedelta(milliseconds=cutoff_ms) + STEP:
-        begun = removal.last_promise(cutoff_ms)
-        return bool(begun and removal.drop_bodies(begun))
-    return bool(prune(before=before, reason=Reason.RETENTION).events)
+    cutoff = EPOCH + timedelta(milliseconds=removal.cutoff_ms())
+    is_due = before >= cutoff + STEP  # before that, what was begun is finished and nothing else
+    try:
+        return bool(prune(before=before if is_due else cutoff, reason=Reason.RETENTION).events)
+    except Refused as error:
+        log.warning("retention.waits", why=str(error))
+        return False
 
 
 def _promise(found: Bodies, before_ms: int, reason: Reason) -> Promise:

@@ -16,6 +16,18 @@ PRUNE = ("prune", "--older-than", "1s", "--yes")
 OLD = 1.1  # seconds
 REMOVALS = "SELECT id FROM audit_event WHERE type IN ('audit.prune', 'audit.erase') ORDER BY id"
 ERASURES = "SELECT id FROM audit_event WHERE type = 'audit.erase' ORDER BY id"
+BY_ITSELF = """
+from secure_auth import retention
+from secure_auth.worker import Duty, attempt
+{clock}
+attempt(Duty("retention", retention.prune_due))
+"""
+LATER = """
+from datetime import timedelta
+from audit import clocks
+clocks.earlier_now = lambda now=clocks.earlier_now: now() + timedelta(days=365, hours={hours})
+"""
+RETENTIONS = "SELECT count(*) FROM audit_event WHERE type = 'audit.prune' AND reason = 'retention'"
 PROMISES = "SELECT id FROM audit_event WHERE type = 'audit.prune' ORDER BY id"
 
 
@@ -127,6 +139,30 @@ def test_a_run_that_died_is_finished_though_a_clock_was_ahead_before(
     assert bodies(service, event) == 0
 
 
+def prune_by_itself(server: Server, clock: str = "") -> str:
+    """The worker's turn, and what it says."""
+    script = BY_ITSELF.format(clock=clock)
+    done = server.manage("shell", "--no-imports", "-c", script, AUDIT_RETENTION_DAYS="300")
+    return done.stdout + done.stderr
+
+
+def test_by_itself_it_finishes_what_was_begun_but_not_while_the_log_does_not_go_on(
+    service: Server, auditor: tuple[Client, Person]
+) -> None:
+    event = failed_login(*auditor)
+    die_in(service, "audit.removal._delete", *PRUNE)
+    kept = service.data_dir / "checkpoint"
+    note = kept.read_text()
+    kept.write_text("nonsense\n")
+    said = prune_by_itself(service)
+    kept.write_text(note)
+    assert bodies(service, event) == 1
+    assert "holds no checkpoint" in said
+    assert "Traceback" not in said
+    prune_by_itself(service)
+    assert bodies(service, event) == 0
+
+
 def test_an_erasure_is_told_as_long_as_what_it_names_has_a_body(
     service: Server, auditor: tuple[Client, Person]
 ) -> None:
@@ -183,3 +219,21 @@ def test_what_was_refused_is_not_done_under_the_next_log(
     assert bodies(service, event) == 1
     service.manage(*PRUNE)
     assert bodies(service, event) == 0
+
+
+def test_by_itself_it_takes_what_is_too_old_and_no_more_within_a_day(
+    service: Server, auditor: tuple[Client, Person]
+) -> None:
+    """The last of these: its clock moves the cut-off far ahead."""
+    event = failed_login(*auditor)
+    prune_by_itself(service)
+    assert bodies(service, event) == 1
+    prune_by_itself(service, LATER.format(hours=0))
+    assert bodies(service, event) == 0
+    assert service.rows(RETENTIONS) == [(1,)]
+    later = failed_login(*auditor)
+    prune_by_itself(service, LATER.format(hours=23))
+    assert bodies(service, later) == 1
+    prune_by_itself(service, LATER.format(hours=25))
+    assert bodies(service, later) == 0
+    assert service.rows(RETENTIONS) == [(2,)]

@@ -44,6 +44,14 @@ ODD = {
         "UPDATE audit_event SET time = 'yesterday'",
         "entry 0 .* its time is not the time in its id",
     ),
+    "an entry before the first": (
+        "INSERT INTO audit_entry (log, \"index\", event, leaf_hash) VALUES (1, -1, 'x', x'00')",
+        r"log 1: an entry -1 \(x\) stands outside its 640 entries",
+    ),
+    "an event that waits, without its personal data": (
+        "DELETE FROM audit_personaldata WHERE event IN (SELECT event FROM audit_pending)",
+        "which has no entry yet: its personal data is missing",
+    ),
     "a hash that is a number": (
         'UPDATE audit_entry SET leaf_hash = 7 WHERE "index" = 9',
         "entry 9 .* is no hash",

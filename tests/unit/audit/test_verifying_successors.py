@@ -171,6 +171,15 @@ def test_successor_must_hold_a_signed_checkpoint_of_the_log_before(
     assert fault.value.index == 0
 
 
+def test_trusted_checkpoint_of_a_foreign_log_says_nothing_of_the_log_before(
+    first: tuple[Owner, Ledger], database: Owner
+) -> None:
+    foreign = "other.example/audit"
+    begin_second(database, note_of(first[1], origin=foreign))
+    with pytest.raises(Bad, match="the checkpoint that it holds is of another log"):
+        say(database, vkeys=(*VKEYS, verifier_key(foreign, KEY.public)))
+
+
 def test_successor_that_nobody_signed_is_bad_from_its_first_moment(
     first: tuple[Owner, Ledger], database: Owner
 ) -> None:
@@ -181,6 +190,25 @@ def test_successor_that_nobody_signed_is_bad_from_its_first_moment(
     question = Question(keys=[parse_key(each) for each in VKEYS], now_ms=lambda: BEGAN_MS + 1000)
     with pytest.raises(Bad, match="log 2: it has no signed checkpoint"):
         judge(database.opener(), question, lambda _: None)
+
+
+def test_event_of_the_log_before_has_no_second_entry(first: tuple[Owner, Ledger], database: Owner) -> None:
+    """Behind the newest checkpoint it wants no key."""
+    _, log = first
+    hashes = [*begin_second(database, note_of(log)), log.hashes[SIZE - 1]]
+    with database.connect() as run:
+        for statement in (
+            "CREATE TABLE loose AS SELECT * FROM {}",
+            "DROP TABLE {}",
+            "ALTER TABLE loose RENAME TO {}",
+        ):
+            run(statement.format("audit_entry"))
+        columns = TABLES["audit_entry"]
+        run(f"INSERT INTO audit_entry ({columns}) VALUES (2, 3, %s, %s)", log.id(SIZE - 1), hashes[3])
+        root = ledger.checkpoint(hashes, 4, KEY, SECOND)[1]
+        run("UPDATE audit_log SET size = 4, root = %s WHERE id = 2", root)
+    with pytest.raises(Bad, match="events stand against"):
+        say(database)
 
 
 def test_another_history_is_told_from_a_lost_tail(first: tuple[Owner, Ledger], database: Owner) -> None:

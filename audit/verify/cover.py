@@ -60,10 +60,8 @@ class Cover:
         """Whether the event of an entry may be gone, with its personal data."""
         return any(pruning.covers(event_id, place) for pruning in self._prunings)
 
-    def covers_personal(self, event_id: str, place: Place) -> bool:
-        """Whether the personal data of an entry's event may be gone."""
-        if self.covers_event(event_id, place):
-            return True
+    def covers_personal(self, event_id: str) -> bool:
+        """Whether the personal data of an event may be gone while its body stands: no pruning leaves one so."""
         if self._erased is None:
             self._erased = sqlite3.connect(self.path, check_same_thread=False)
         return bool(self._erased.execute("SELECT 1 FROM erased WHERE event = ?", [event_id]).fetchone())

@@ -172,6 +172,12 @@ def keep_pruned_personal(run: Run, log: Ledger) -> None:
     ledger.put_event(run, log.entries[ledger.PRUNED[0]], event=False)
 
 
+def keep_pruned_event(run: Run, log: Ledger) -> None:
+    rows = log.entries[ledger.PRUNED[0]]
+    ledger.put_event(run, rows)
+    run("DELETE FROM audit_personaldata WHERE event = %s", rows[0][0])
+
+
 def add_value(run: Run, log: Ledger) -> None:
     run("UPDATE audit_personaldata SET subject = 'x' WHERE event = %s", log.id(V + 1))
 
@@ -342,6 +348,7 @@ ALTERATIONS: Final = (
     Alteration(_PERSONAL, "an event without commitments gets a row", add_personal),
     Alteration(_PERSONAL, "an event gets a second row, and the table loses its key", second_personal),
     Alteration(_PERSONAL, "the row of a pruned event stays", keep_pruned_personal),
+    Alteration(_PERSONAL, "a pruned event stays, without its row", keep_pruned_event),
     Alteration(_PERSONAL, "a row is deleted, and an `audit.erase` without an entry names it", fake_erasure),
     Alteration(_PERSONAL, "the same, and the `audit.erase` waits for its entry", fake_queued_erasure),
     Alteration(_PERSONAL, "a row is deleted, and a genuine `audit.erase` altered to name it", widen_erasure),

@@ -134,6 +134,11 @@ def other_key(proof: Proof) -> None:
     proof["checkpoint"] = ledger.checkpoint(ledger.make().hashes, SIZE, ledger.OTHER_KEY)[0]
 
 
+def spelled_otherwise(base64_of_hash: str) -> str:
+    """The same 32 bytes to who ignores the two bits that are left over."""
+    return f"{base64_of_hash[:42]}{chr(ord(base64_of_hash[42]) + 1)}="
+
+
 FORGERIES: dict[str, tuple[Callable[[Proof], None], str]] = {
     "event": (set_in("event", "outcome", value="success"), "the event that it tells is not the one in its leaf"),
     "event's address": (set_in("event", "source", "ip", value="192.0.2.9"), "the event that it tells"),
@@ -151,6 +156,10 @@ FORGERIES: dict[str, tuple[Callable[[Proof], None], str]] = {
     "index beyond": (set_in("index", value=SIZE), f"there is no entry {SIZE} among {SIZE}"),
     "shorter path": (set_in("hashes", value=lambda it: it[:-1]), "not in the log"),
     "longer path": (set_in("hashes", value=lambda it: [*it, it[0]]), "not in the log"),
+    "path in base64 that only some read": (
+        set_in("hashes", value=lambda it: [*it[:-1], spelled_otherwise(it[-1])]),
+        "a hash of the proof is none",
+    ),
     "path of no hashes": (set_in("hashes", value=lambda it: [*it[:-1], "AAAA"]), "a hash of the proof is none"),
     "checkpoint's size": (set_in("checkpoint", value=lambda it: it.replace("640", "641")), "signature of .* is forged"),
     "checkpoint's key": (other_key, "no trusted key signed it"),

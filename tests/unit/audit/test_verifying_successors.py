@@ -119,6 +119,27 @@ def test_openly_restored_log_is_good_up_to_what_was_declared(
     assert f"  openly restored: its successor holds a checkpoint of {SIZE} entries" in said
 
 
+def test_what_was_lost_excuses_no_stored_checkpoint(first: tuple[Owner, Ledger], database: Owner) -> None:
+    _, log = first
+    forked = replace(log, entries=[*log.entries[:100], *log.entries[101:]])
+    restore(database, log, 600)
+    begin_second(database, note_of(log))
+    note, root = ledger.checkpoint(forked.hashes, 300)
+    database.run("UPDATE audit_checkpoint SET root = %s, note = %s WHERE size = 300", root, note)
+    with pytest.raises(Bad, match="is not the one that the stored checkpoint of 300 entries was signed over"):
+        say(database)
+
+
+def test_stored_checkpoint_of_a_foreign_log_is_bad_though_its_key_is_trusted(
+    first: tuple[Owner, Ledger], database: Owner
+) -> None:
+    foreign = "other.example/audit"
+    note = note_of(first[1], 300, origin=foreign)
+    database.run("UPDATE audit_checkpoint SET note = %s WHERE size = 300", note)
+    with pytest.raises(Bad, match="checkpoint of 300 entries does not say what its columns say"):
+        say(database, vkeys=(*VKEYS, verifier_key(foreign, KEY.public)))
+
+
 def test_more_was_lost_than_was_declared(first: tuple[Owner, Ledger], database: Owner) -> None:
     _, log = first
     restore(database, log, 600)

@@ -134,9 +134,10 @@ def other_key(proof: Proof) -> None:
     proof["checkpoint"] = ledger.checkpoint(ledger.make().hashes, SIZE, ledger.OTHER_KEY)[0]
 
 
-def spelled_otherwise(base64_of_hash: str) -> str:
-    """The same 32 bytes to who ignores the two bits that are left over."""
-    return f"{base64_of_hash[:42]}{chr(ord(base64_of_hash[42]) + 1)}="
+def spelled_otherwise(text: str) -> str:
+    """The same bytes to who ignores the bits that are left over."""
+    digits = text.rstrip("=")
+    return f"{digits[:-1]}{chr(ord(digits[-1]) + 1)}{text[len(digits) :]}"
 
 
 FORGERIES: dict[str, tuple[Callable[[Proof], None], str]] = {
@@ -159,6 +160,10 @@ FORGERIES: dict[str, tuple[Callable[[Proof], None], str]] = {
     "path in base64 that only some read": (
         set_in("hashes", value=lambda it: [*it[:-1], spelled_otherwise(it[-1])]),
         "a hash of the proof is none",
+    ),
+    "salt in base64 that only some read": (
+        set_in("openings", "ip", "salt", value=spelled_otherwise),
+        "ip does not open its commitment",
     ),
     "path of no hashes": (set_in("hashes", value=lambda it: [*it[:-1], "AAAA"]), "a hash of the proof is none"),
     "checkpoint's size": (set_in("checkpoint", value=lambda it: it.replace("640", "641")), "signature of .* is forged"),

@@ -114,6 +114,15 @@ def test_what_was_never_exported_is_found(genuine: Path, tmp_path: Path, name: s
         judged(altered)
 
 
+def test_nothing_stands_behind_the_last_entry_of_a_bundle(genuine: Path, tmp_path: Path) -> None:
+    altered = tmp_path / "out"
+    shutil.copytree(genuine, altered)
+    with (altered / "log/1/tile/entries/000").open("ab") as bundle:
+        bundle.write(b"\0")
+    with pytest.raises(Bad, match="does not hold 256 entries"):
+        judged(altered)
+
+
 FILES = [
     MANIFEST,
     "log/1/checkpoint",

@@ -65,6 +65,7 @@ ODD: dict[str, tuple[str, Change]] = {
         OPENINGS,
         in_line(PRUNED.start, lambda line: {**line, "index": True}),
     ),
+    "a line that stands twice": (OPENINGS, lambda text: text[: text.index("\n") + 1] + text),
     "openings in a list": (OPENINGS, in_line(OPENED, lambda line: {**line, "openings": []})),
     "a line that is a list": (OPENINGS, lambda text: "[]\n" + text),
     "a line nested too deeply": (OPENINGS, lambda text: f"{DEEP}\n{text}"),

@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 
 from audit.notes import Checkpoint, read_checkpoint
-from audit.owned import create_owned, open_owned
+from audit.owned import open_owned, replace_owned
 
 
 def read_kept(path: Path) -> Checkpoint | None:
@@ -53,7 +53,7 @@ def keep(path: Path, note: str) -> bool:
             return old.size == new.size
         if old and old.origin != new.origin:
             path.rename(_free_name(path, old.size))
-        _replace(path, note)
+        replace_owned(path, note)
     return True
 
 
@@ -61,21 +61,6 @@ def _free_name(path: Path, size: int) -> Path:
     """Two logs may end at one size: neither's last word is lost."""
     names = (f"{path.name}.{size}{f'.{number}' if number > 1 else ''}" for number in count(1))
     return next(found for found in map(path.with_name, names) if not found.exists())
-
-
-def _replace(path: Path, note: str) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    draft.unlink(missing_ok=True)  # of a crash
-    with os.fdopen(create_owned(draft), "w", encoding="utf-8") as file:
-        file.write(note)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 @contextmanager

@@ -29,3 +29,19 @@ def create_owned(path: Path) -> int:
         owner = path.parent.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
+
+
+def replace_owned(path: Path, text: str) -> None:
+    """Write a file anew. It is whole before it has its name, and a power cut takes neither away afterwards."""
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)  # of a crash
+    with os.fdopen(create_owned(draft), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

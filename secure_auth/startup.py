@@ -26,7 +26,7 @@ from django.db.migrations.executor import MigrationExecutor
 from audit.append import NewEvent, append
 from audit.checks import missing_triggers
 from audit.events import SYSTEM, EventType, Outcome, Reason
-from audit.owned import open_owned
+from audit.owned import open_owned, replace_owned
 from secure_auth import clock_watch, integration, keys, letters
 from secure_auth.errors import first_line
 from secure_auth.models import Key
@@ -181,10 +181,7 @@ def _ensure_rights() -> None:
 
 
 def _ensure_master_key() -> None:
-    """Make the master key file on the very first start.
-
-    The file is complete before it has its name: a crash leaves no half key behind.
-    """
+    """Make the master key file on the very first start: before any ring that it seals, and never half of it."""
     path = settings.MASTER_KEY_FILE
     elsewhere = path.parent != settings.DATA_DIR  # somebody else's to make
     if settings.MASTER_KEY or settings.MASTER_KEY_COMMAND or elsewhere or path.exists():
@@ -193,14 +190,7 @@ def _ensure_master_key() -> None:
         raise ImproperlyConfigured(
             f"MASTER_KEY is not set, {path} is missing, and key rings exist that it sealed"
         )
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    replace_owned(path, base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
 
 
 def _ensure_rings() -> None:

@@ -19,13 +19,15 @@ from tests.client import Client, Person, code_of, expect
 from tests.server import Server
 
 FAR = 4_000_000_000_000  # milliseconds: a failure that stays
+WINDOW_MS = 900_000
 
 
 def crash(server: Server, purpose: str, owner: str, *, failures: int, ago_ms: int = 1) -> None:
     """What a bucket holds when a process died under an attempt, after so many failures."""
+    now = int(time.time() * 1000)
     state = {
-        "marks": {"-" if failures < 9 else "1": [FAR, failures]},
-        "flights": {"0123456789abcdef": [int(time.time() * 1000) - ago_ms, "-" if failures < 9 else ""]},
+        "marks": {"-": [FAR, failures]} if failures < 9 else {"1": [now + WINDOW_MS, failures]},
+        "flights": {"0123456789abcdef": [now - ago_ms, "-" if failures < 9 else ""]},
         "level": 0,
         "locked": 0,
     }

@@ -52,8 +52,10 @@ def test_backup_is_put_back_after_a_crash_as_documented(service: Server, tmp_pat
     for _ in range(5):
         service.create_user(new_email(), PASSWORD)
     wait_until(lambda: service.rows("SELECT max(size) FROM audit_checkpoint")[0][0] > 8)
-    for pid in descendants(service.nodes[0].process.pid):  # all at once: who ends in order leaves none
-        os.kill(pid, signal.SIGKILL)
+    everybody = descendants(service.nodes[0].process.pid)
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # all at once: who ends in order leaves none
+        for pid in everybody:
+            os.kill(pid, number)
     service.nodes[0].process.wait()
     assert (service.data_dir / f"{FILE}-wal").stat().st_size
     _restore(service, copy)

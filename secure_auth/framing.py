@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+from waitress.buffers import OverflowableBuffer
 from waitress.parser import HTTPRequestParser, ParsingError, get_header_lines
 from waitress.utilities import BadRequest
 
@@ -9,6 +11,27 @@ BODY_BYTES = 1024 * 1024
 CHUNK_HEAD_BYTES = 256
 TRAILER_BYTES = 4096
 BLANKS = b" " * 64
+
+
+class Body(OverflowableBuffer):
+    """A body as it arrives. One that will be refused for its length leaves nothing but that: else a thousand clients
+    that send all but the last byte would have a gigabyte of a worker's memory.
+    """
+
+    def __init__(self, overflow: int) -> None:
+        super().__init__(overflow)
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, data: bytes) -> None:
+        """Called by waitress with each part."""
+        self._length += len(data)
+        if self._length > settings.MAX_BODY_BYTES:
+            self.buf, self.strbuf = None, b""
+        else:
+            super().append(data)
 
 
 class RequestParser(HTTPRequestParser):
@@ -40,6 +63,8 @@ class RequestParser(HTTPRequestParser):
         if "TRANSFER_ENCODING" in self.headers:
             raise ParsingError("Transfer-Encoding where HTTP/1.1 is not spoken")
         self._settle_host()
+        if self.body_rcv is not None:
+            self.body_rcv.buf = Body(self.adj.inbuf_overflow)
         if _asks_to_close(self.headers.get("CONNECTION", "")):
             self.headers["CONNECTION"] = "close"  # waitress knows it only where it stands alone
         if not self.chunked and not self.content_length:

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from audit.append import append
+from audit.append import NewEvent, append
 from audit.events import EventType, Reason
 from secure_auth import (
     access,
@@ -27,7 +27,7 @@ from secure_auth import (
 )
 from secure_auth.acting import Actor, Refused, action_event, end_everything, lock_target, refusal_event
 from secure_auth.errors import Code, FieldError, Problem
-from secure_auth.models import MailToken, Registration, Role, User
+from secure_auth.models import Invitation, MailToken, Registration, Role, User
 from throttling import lockout
 
 
@@ -97,9 +97,26 @@ def disable(*, user: User, actor: Actor) -> None:
             pending.bump_credentials(user.pk, disabled_at=now)
             events = end_everything(user, Reason.ACCOUNT_DISABLED, actor, now)
             events += recovery.cancel_because_disabled(user, actor, now)
+            events += _take_back_invitations(user, actor, now)
             append(action_event(EventType.ACCOUNT_DISABLE, user.pk, actor), *events)
     if refusal:
         raise refusal
+
+
+def _take_back_invitations(user: User, actor: Actor, now: datetime) -> list[NewEvent]:
+    """Of who is no admin by this, or they would be good again as soon as the account, or its role, is; the events."""
+    given = Invitation.objects.select_related("token").filter(
+        invited_by=user.pk, accepted_at=None, revoked_at=None, expires_at__gt=now
+    )
+    ended = [one for one in given.order_by("token") if links.spend_link(one.token, now=now)]
+    Invitation.objects.filter(pk__in=[one.pk for one in ended]).update(revoked_at=now)
+    return [
+        replace(
+            action_event(EventType.INVITATION_REVOKE, "", actor, invitation=one.id, role=one.role or "none"),
+            subject=addresses.Address(one.email, one.email_key).account,
+        )
+        for one in ended
+    ]
 
 
 def has_other_admins(user: User) -> bool:
@@ -198,7 +215,8 @@ def set_role(*, user: User, role: Role, actor: Actor) -> None:
         else:
             User.objects.filter(pk=user.pk).update(role=role)
             names = {"role": role or "none", "previous_role": now.role or "none"}
-            append(replace(action_event(EventType.ACCOUNT_ROLE, user.pk, actor), details=names))
+            taken_back = _take_back_invitations(user, actor, timezone.now())
+            append(replace(action_event(EventType.ACCOUNT_ROLE, user.pk, actor), details=names), *taken_back)
     if refusal:
         raise refusal
 

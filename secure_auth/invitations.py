@@ -2,7 +2,8 @@
 
 The link is mailed and shown to nobody else, so whoever brings it has proved the mailbox. It is good once, for
 INVITATION_HOURS, until it is revoked, and only as long as the admin who gave it is one: who loses the role leaves no
-doors behind. Of its acceptance and its revocation, whichever spends the mailed token first takes place.
+doors behind, nor finds them open when it comes back. Of its acceptance and its revocation, whichever spends the mailed
+token first takes place.
 """
 
 from contextlib import suppress

@@ -77,14 +77,14 @@ def test_who_fell_meanwhile_invites_nobody_and_takes_no_invitation_back(
     server: Server, client: Client, end: str
 ) -> None:
     server.create_user(new_email("other-admin"), PASSWORD, role="admin")
-    rogue, email = client.create_person(role="admin"), new_email("accomplice")
-    body = {"email": new_email(), "reason": "a test"}
-    made = expect(client.post("admin/invitations/", body, rogue.access), 201)
+    rogue, email, invited = client.create_person(role="admin"), new_email("accomplice"), new_email()
+    server.manage("invite", invited)
+    ((made,),) = server.rows("SELECT id FROM secure_auth_invitation WHERE email = %s", [invited])
     who = f"Actor(source, user_id={id_of(client, rogue)!r}, session_id={rogue.session_id!r}, reason='spite')"
     fall, refusal = ENDS[end]
     for call in (
         f"invitations.invite(email={email!r}, role='auditor', actor={who})",
-        f"invitations.revoke(invitation_id={made['id']!r}, actor={who})",
+        f"invitations.revoke(invitation_id={made!r}, actor={who})",
     ):
         answer = outcome(
             server,
@@ -96,7 +96,7 @@ def test_who_fell_meanwhile_invites_nobody_and_takes_no_invitation_back(
         assert answer == refusal
     assert server.rows("SELECT 1 FROM secure_auth_invitation WHERE email = %s", [email]) == []
     revoked = "SELECT revoked_at FROM secure_auth_invitation WHERE id = %s"
-    assert server.rows(revoked, [made["id"]]) == [(None,)]
+    assert server.rows(revoked, [made]) == [(None,)]
 
 
 def test_who_is_no_auditor_any_more_acknowledges_nothing(server: Server, client: Client) -> None:

@@ -8,6 +8,9 @@ with its own role, while it is open and the admin who gave it is one.
 from collections.abc import Callable
 from functools import partial
 
+import pytest
+
+from tests.attacks.evidence import events
 from tests.attacks.mails import wait_for_link
 from tests.attacks.volley import fire, statuses
 from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
@@ -131,6 +134,28 @@ def test_admin_who_lost_the_account_leaves_no_invitations(
     server.manage("disable", admin.email, "--reason", "found out")
     assert accept(client, token) == "invalid_link"
     assert accounts(server, email) == 0
+
+
+@pytest.mark.parametrize(("fall", "rise"), [("disable", "enable"), ("set_role none", "set_role admin")])
+def test_admin_who_is_one_again_finds_no_invitation_open(
+    server: Server, new_client: Callable[..., Client], fall: str, rise: str
+) -> None:
+    taken_over, client, email = new_client(), new_client(), new_email("accomplice")
+    admin = taken_over.create_person(role="admin")
+    invitation = invite(lambda: (taken_over, admin), email, role="auditor")
+    token = wait_for_link(client, Person(email), "invited")
+    server.create_user(new_email("other-admin"), PASSWORD, role="admin")
+    for step in (fall, rise):
+        command, *role = step.split()
+        server.manage(command, admin.email, *role)
+    assert accept(client, token) == "invalid_link"
+    assert accounts(server, email) == 0
+    (revoked,) = [
+        event
+        for event in events(server, type="invitation.revoke")
+        if event.details["invitation"] == invitation
+    ]
+    assert (revoked.outcome, revoked.reason) == ("success", "by_command")
 
 
 def test_admins_are_not_made_over_http(admin: Admin) -> None:

@@ -97,26 +97,29 @@ def disable(*, user: User, actor: Actor) -> None:
             pending.bump_credentials(user.pk, disabled_at=now)
             events = end_everything(user, Reason.ACCOUNT_DISABLED, actor, now)
             events += recovery.cancel_because_disabled(user, actor, now)
-            events += _take_back_invitations(user, actor, now)
+            events += _take_back(user, actor, now)
             append(action_event(EventType.ACCOUNT_DISABLE, user.pk, actor), *events)
     if refusal:
         raise refusal
 
 
-def _take_back_invitations(user: User, actor: Actor, now: datetime) -> list[NewEvent]:
-    """Of who is no admin by this, or they would be good again as soon as the account, or its role, is; the events."""
+def _take_back(user: User, actor: Actor, now: datetime) -> list[NewEvent]:
+    """Invitations and waiting resets of who is no admin by this: they would be good again once the account, or its
+    role, is; the events.
+    """
     given = Invitation.objects.select_related("token").filter(
         invited_by=user.pk, accepted_at=None, revoked_at=None, expires_at__gt=now
     )
     ended = [one for one in given.order_by("token") if links.spend_link(one.token, now=now)]
     Invitation.objects.filter(pk__in=[one.pk for one in ended]).update(revoked_at=now)
-    return [
+    revoked = [
         replace(
             action_event(EventType.INVITATION_REVOKE, "", actor, invitation=one.id, role=one.role or "none"),
             subject=addresses.Address(one.email, one.email_key).account,
         )
         for one in ended
     ]
+    return revoked + recovery.cancel_because_fallen(user, actor, now)
 
 
 def has_other_admins(user: User) -> bool:
@@ -215,7 +218,7 @@ def set_role(*, user: User, role: Role, actor: Actor) -> None:
         else:
             User.objects.filter(pk=user.pk).update(role=role)
             names = {"role": role or "none", "previous_role": now.role or "none"}
-            taken_back = _take_back_invitations(user, actor, timezone.now())
+            taken_back = _take_back(user, actor, timezone.now())
             append(replace(action_event(EventType.ACCOUNT_ROLE, user.pk, actor), details=names), *taken_back)
     if refusal:
         raise refusal

@@ -172,6 +172,17 @@ def cancel_because_disabled(user: User, actor: Actor, now: datetime) -> list[New
     return [_cancelled(waiting, Reason.ACCOUNT_DISABLED, actor.source)]
 
 
+def cancel_because_fallen(admin: User, actor: Actor, now: datetime) -> list[NewEvent]:
+    """What somebody asked for who is no admin by this: it would take effect once they are one again; the events."""
+    events = []
+    for waiting in FactorReset.objects.filter(actor=admin.pk, settled_at=None).order_by("user_id"):
+        user = pending.lock_account(waiting.user_id)
+        if user and _settle(waiting, now):
+            outbox.queue_mail("mfa_reset_cancelled", to=user.email)
+            events.append(_cancelled(waiting, Reason.NOT_ALLOWED, actor.source))
+    return events
+
+
 def act_due() -> int:
     """Send the second mails that are due and let what has waited take effect; how many. For the worker."""
     now = clocks.earlier_now()

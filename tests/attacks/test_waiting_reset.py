@@ -176,6 +176,24 @@ def test_an_admin_who_is_none_any_more_leaves_no_reset(
     assert told(server, user)[-1] == ("reset_cancel", "not_allowed")
 
 
+@pytest.mark.parametrize(("fall", "rise"), [("disable", "enable"), ("set_role none", "set_role admin")])
+def test_an_admin_who_is_one_again_finds_no_reset_waiting(
+    server: Server, client: Client, new_client: NewClient, fall: str, rise: str
+) -> None:
+    desk, person = new_client(), client.sign_up()
+    taken_over, user = desk.create_person(role="admin"), id_of(client, person)
+    server.create_user(new_email("other-admin"), PASSWORD, role="admin")
+    assert act((desk, taken_over), user, "reset-mfa") == "done"
+    token = newest_link(client, person)
+    for step in (fall, rise):
+        command, *role = step.split()
+        server.manage(command, taken_over.email, *role)
+    assert not is_waiting(server, user)
+    assert cancel(client, token) == "invalid_link"
+    assert told(server, user)[-1] == ("reset_cancel", "not_allowed")
+    client.mailbox(person).wait_for_subject("Your second factor at Secure Auth stays")
+
+
 def test_reset_at_once_leaves_none_waiting_that_would_take_the_next_factors(
     server: Server, client: Client
 ) -> None:

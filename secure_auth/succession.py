@@ -88,6 +88,7 @@ def new_log(*, reason: str, source: Source, given: Sequence[Outside] = ()) -> Su
         if old is None or old.origin != asked.origin:
             raise Refused("another log began meanwhile")
         claims = [*_claims(old, kept, memories), *(_claim(old, Keeper.FILE, one) for one in shown)]
+        claims += _sign_rest(old, claims)
         last = max(claims, key=lambda claim: claim.weight, default=None)
         before = _told(old, last, claims, memories)
         head = integration.start(
@@ -200,6 +201,23 @@ def _claims(head: Head, kept: Checkpoint | None, memories: Sequence[Memory]) -> 
 
 def _claim(head: Head, keeper: Keeper, one: Checkpoint, witness: str = "") -> Claim:
     return Claim(checkpoints.contradiction(head, one) is not None, one.size, keeper, witness, one)
+
+
+def _sign_rest(head: Head, claims: Sequence[Claim]) -> list[Claim]:
+    """Sign what no worker will any more: no export would hold it, and a first log that nobody signed is bad for ever.
+
+    Never what contradicts a word of our own keys, or anybody's where they signed before; nor a successor that they
+    did not begin.
+    """
+    newest = checkpoints.newest(head.log)
+    against = [claim for claim in claims if claim.is_contradiction]
+    if newest:
+        may_be_signed = not against and _is_vouched(newest)
+    else:
+        may_be_signed = head.log == 1 and not any(claim.checkpoint for claim in against)
+    if not may_be_signed:
+        return []
+    return [_claim(head, Keeper.DATABASE, checkpoints.sign(head, integration.signers()))]
 
 
 def _is_vouched(checkpoint: Checkpoint) -> bool:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from audit.notes import sign_checkpoint
 from tests.client import new_email
+from tests.ledger import key_of
 from tests.processes import descendants
 from tests.redis_processes import wait_until
 from tests.server import ROOT, Server, running_server
@@ -19,6 +21,7 @@ from tests.server import ROOT, Server, running_server
 FILE = "secure_auth.sqlite3"
 RUNNING = (ROOT / "docs" / "running.md").read_text()
 PASSWORD = "nine green lamps in the hall"
+LOST_KEY = key_of("lost")
 ACCOUNTS = "SELECT count(*) FROM secure_auth_user"
 
 
@@ -123,6 +126,36 @@ def test_successor_reaches_as_far_as_what_other_nodes_kept(service: Server, tmp_
     assert f"known are {size} " in said
     verdict = service.manage("verify_log", "--checkpoint", str(elsewhere)).stdout.splitlines()[-1]
     assert verdict.startswith("ok: ")
+
+
+def test_log_that_ends_before_it_was_signed_can_be_taken_elsewhere(tmp_path: Path) -> None:
+    """As where a database was lost and no worker may go on with the next one, or none ever ran."""
+    with running_server("sqlite", tmp_path, worker=False) as service:
+        assert service.rows("SELECT count(*) FROM audit_checkpoint") == [(0,)]
+        lost = sign_checkpoint(
+            f"{service.origin.partition('//')[2]}/api/v1/audit/log", 500, bytes(32), [LOST_KEY]
+        )
+        (service.data_dir / "checkpoint").write_text(lost)
+        service.manage("new_log", "--reason", "lost")
+        assert service.rows("SELECT log FROM audit_checkpoint ORDER BY log") == [(1,), (2,)]
+        service.manage("export_log", "--out", str(tmp_path / "export"))
+        key = (tmp_path / "export" / "vkey").read_text().splitlines()[0]
+        judged = service.manage("verify_log", "--export", str(tmp_path / "export"), "--key", key)
+    assert judged.stdout.splitlines()[-1].startswith("ok: 2 entries")
+
+
+def test_what_a_worker_left_unsigned_is_signed_as_the_log_ends(tmp_path: Path) -> None:
+    """Killed between the two, it would have been the first to sign; no export would hold these entries."""
+    with running_server("sqlite", tmp_path) as service:
+        wait_until(lambda: service.rows("SELECT size FROM audit_checkpoint"))
+        service.create_user(new_email(), PASSWORD)
+        wait_until(lambda: service.rows("SELECT count(*) FROM audit_checkpoint")[0][0] > 1)
+        service.nodes[0].stop()
+        (size,) = service.rows("SELECT size FROM audit_log")
+        service.rows("DELETE FROM audit_checkpoint WHERE size = %s", size)
+        (service.data_dir / "checkpoint").unlink()
+        service.manage("new_log", "--reason", "by mistake")
+        assert service.rows("SELECT max(size) FROM audit_checkpoint WHERE log = 1") == [size]
 
 
 def _restore(service: Server, copy: Path) -> None:

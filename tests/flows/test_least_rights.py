@@ -15,6 +15,9 @@ from tests.logs import wait_for_entries
 from tests.server import ROOT, Server, running_server
 
 RUNNING = (ROOT / "docs" / "running.md").read_text()
+INDEX_TEXT = (
+    "from audit import textindex; textindex.BLOCK, textindex.SETTLE_SECONDS = 4, 0; textindex.advance()"
+)
 PRUNE = ("prune", "--older-than", "1s", "--yes")
 
 pytestmark = pytest.mark.xdist_group("least rights")  # whose service is made once
@@ -108,6 +111,8 @@ def test_what_the_worker_does_fails_nowhere(service: Server, auditor: Person, cl
     service.rows("UPDATE secure_auth_key SET created_at = '2020-01-01'")
     service.manage("rotate_keys", "--purpose", "signing")
     wait_for_entries(service)
+    service.manage("shell", "--no-imports", "-c", INDEX_TEXT)  # the worker's begins with 64 events
+    assert service.rows("SELECT count(grams) > 0 FROM audit_textblock") == [(True,)]
     for trouble in ("worker.duty_failed", "worker.duty_broken", "permission denied"):
         assert trouble not in service.logs()
     assert service.manage("verify_log").stdout.splitlines()[-1].startswith("ok: ")

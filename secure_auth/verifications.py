@@ -22,7 +22,7 @@ from secure_auth import verification
 from secure_auth.access import Signed
 from secure_auth.acting import Refused
 from secure_auth.console_tables import LogVerification
-from secure_auth.errors import Code, Problem
+from secure_auth.errors import Code, Problem, first_line
 from secure_auth.models import new_id
 
 NOTE_SECONDS = 0.5  # between notes of progress
@@ -92,7 +92,7 @@ def run(verification_id: str) -> str:
     except Refused as error:
         verdict, reason = f"no verdict: {error}", Reason.UNAVAILABLE
     except verification.UNREADABLE as error:
-        verdict, reason = f"no verdict: the log cannot be read ({str(error).strip()})", Reason.UNAVAILABLE
+        verdict, reason = f"no verdict: the log cannot be read ({first_line(error)})", Reason.UNAVAILABLE
     finish(row, verdict, reason=reason, lines=lines)
     return verdict
 

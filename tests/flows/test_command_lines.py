@@ -69,6 +69,8 @@ def test_wrong_arguments_are_one_line(installation: Server, arguments: tuple[str
             "EMAIL_URL='postmark://key@?api_url=http://127.0.0.1:1/' manage sendtestemail ada@example.org",
             "the mail was not taken: AnymailRequestsAPIError",
         ),
+        ("manage sendtestemail ''", "this is not an e-mail address"),
+        ("DATABASE_URL=postgres://ada@127.0.0.1:1/auth manage verify_log", "the log cannot be read"),
         ("manage outbox --retry ''", "not among the given up mails"),
         ("manage outbox --drop ''", "not among the given up mails"),
         ("manage create_client ' billing'", "no blank"),

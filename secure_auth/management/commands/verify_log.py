@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from secure_auth import verification, verifications
 from secure_auth.acting import Refused
+from secure_auth.errors import first_line
 from secure_auth.management.verifying import VerifyingCommand
 from secure_auth.supervisor import end_with_parent
 
@@ -66,5 +67,5 @@ class Command(VerifyingCommand):
             self.show_verdict(lambda say, on_progress: judge(say=say, on_progress=on_progress))
         except verification.UNREADABLE as error:
             raise CommandError(
-                f"the log cannot be read ({str(error).strip()}); give the service's environment"
+                f"the log cannot be read ({first_line(error)}); give the service's environment"
             ) from error

@@ -61,6 +61,12 @@ BEGIN
      WHERE b.owner = rule->>'owner' AND b.purpose = rule->>'purpose' AND b.key = rule->>'key';
     state := '{"marks": {}, "flights": {}, "level": 0, "locked": 0, "unsaid": []}'::jsonb || coalesce(state, '{}')
           || '{"hit": false}';
+    -- Written by a clock that was ahead and was set right: else that would stay shut for as long as it was.
+    IF (state->>'at')::bigint > now_ms + 60000 THEN
+        state := state || jsonb_build_object(
+            'marks', coalesce((SELECT jsonb_object_agg(m.key, m.value) FROM jsonb_each(state->'marks') m WHERE m.key = '-'), '{}'),
+            'flights', '{}'::jsonb, 'locked', least((state->>'locked')::bigint, now_ms));
+    END IF;
     FOR id, flight IN SELECT f.key, f.value FROM jsonb_each(state->'flights') f
                        WHERE (f.value->>0)::bigint <= now_ms ORDER BY (f.value->>0)::bigint LOOP
         state := throttling_fail(state #- ARRAY['flights', id], rule, (flight->>0)::bigint, flight->>1);
@@ -137,7 +143,8 @@ BEGIN
          WHERE b.owner = rule->>'owner' AND b.purpose = rule->>'purpose' AND b.key = rule->>'key';
         RETURN;
     END IF;
-    state := state - 'hit' - CASE WHEN state->'unsaid' = '[]' THEN 'unsaid' ELSE '' END;
+    state := state - 'hit' - CASE WHEN state->'unsaid' = '[]' THEN 'unsaid' ELSE '' END
+          || jsonb_build_object('at', throttling_now());
     -- Rounded up, so that most updates change no indexed column.
     INSERT INTO throttling_bucket (owner, purpose, key, state, expires_at)
     VALUES (rule->>'owner', rule->>'purpose', rule->>'key', state, to_timestamp((expires / 900000 + 1) * 900))
@@ -156,7 +163,8 @@ BEGIN
         PERFORM throttling_save('{"marks": {}, "flights": {}, "level": 0, "locked": 0}', rule);
     ELSE
         UPDATE throttling_bucket b
-           SET state = jsonb_build_object('marks', '{}'::jsonb, 'flights', flights, 'level', 0, 'locked', 0)
+           SET state = jsonb_build_object(
+                   'marks', '{}'::jsonb, 'flights', flights, 'level', 0, 'locked', 0, 'at', b.state->'at')
          WHERE b.owner = rule->>'owner' AND b.purpose = rule->>'purpose' AND b.key = rule->>'key';
     END IF;
 END $$;

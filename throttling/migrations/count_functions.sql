@@ -30,7 +30,8 @@ BEGIN
           INTO marks, used, soonest, latest
           FROM throttling_bucket b, jsonb_each(b.state->'marks') m
          WHERE b.owner = rule->>'owner' AND b.purpose = rule->>'purpose' AND b.key = rule->>'key'
-           AND (m.value->>0)::bigint > now_ms;
+           AND (m.value->>0)::bigint > now_ms
+           AND coalesce((b.state->>'at')::bigint, 0) <= now_ms + 60000;  -- as throttling_load says it
         granted := granted AND used < allowed;
         kept := kept || marks;
         lasts := lasts || latest;
@@ -49,7 +50,7 @@ BEGIN
                 slot, jsonb_build_array(until, 1 + coalesce((kept[i + 1] #>> ARRAY[slot, '1'])::bigint, 0)));
             INSERT INTO throttling_bucket (owner, purpose, key, state, expires_at)
             VALUES (rule->>'owner', rule->>'purpose', rule->>'key',
-                    jsonb_build_object('marks', marks, 'flights', '{}'::jsonb, 'level', 0, 'locked', 0),
+                    jsonb_build_object('marks', marks, 'flights', '{}'::jsonb, 'level', 0, 'locked', 0, 'at', now_ms),
                     to_timestamp((greatest(until, lasts[i + 1]) / 900000 + 1) * 900))
             ON CONFLICT (owner, purpose, key) DO UPDATE
                SET state = excluded.state, expires_at = excluded.expires_at;

@@ -173,7 +173,7 @@ def _wait_for_the_disk(database: Any) -> None:
 
 def _reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
     stored, now = _read(rules), now_ms()
-    states = [bucket.load(_in_step(stored.get(_identity(rule)), rule, now), rule, now) for rule in rules]
+    states = [bucket.load(_in_step(stored.get(_identity(rule)), now), rule, now) for rule in rules]
     verdicts = [bucket.judge(state, rule, now) for state, rule in zip(states, rules, strict=True)]
     granted = all(verdict["wait"] == 0 for verdict in verdicts)
     if granted and id_:
@@ -183,15 +183,11 @@ def _reserve(rules: list[Rule], id_: str | None, ttl_ms: int) -> dict[str, Any]:
     return {"granted": granted, "at": now, "verdicts": verdicts}
 
 
-def _in_step(state: State | None, rule: Rule, now: int) -> State | None:
+def _in_step(state: State | None, now: int) -> State | None:
     """Let go of what a clock that was ahead would hold shut for as long as it was, but of nothing that never ages."""
-    if state:
-        latest = now + STEP_MS + rule["slot"] + rule["span"]
-        state["marks"] = {
-            name: mark for name, mark in state["marks"].items() if name == "-" or mark[0] <= latest
-        }
-        if state["locked"] > now + STEP_MS + rule["lock_max"]:
-            state["locked"] = now
+    if state and state.get("at", 0) > now + STEP_MS:
+        state["marks"] = {name: mark for name, mark in state["marks"].items() if name == "-"}
+        state.update(flights={}, locked=min(state["locked"], now))
     return state
 
 
@@ -203,9 +199,9 @@ def _settle(operations: list[Rule], id_: str, at_ms: int) -> list[dict[str, Any]
         if rule["do"] == "clear":
             _save(changed.values())
             changed.clear()
-            _wipe(state, rule, now)
+            _wipe(_in_step(state, now), rule, now)
             continue
-        state = bucket.load(_in_step(state, rule, now), rule, now)
+        state = bucket.load(_in_step(state, now), rule, now)
         unsaid = bucket.finish(state, rule, now, id_, at_ms, rule["do"])
         stored[_identity(rule)] = state
         changed[_identity(rule)] = (state, rule)
@@ -257,7 +253,7 @@ def _save(changed: Iterable[tuple[State, Rule]]) -> None:
 
 def _kept(state: State) -> str:
     kept = ("marks", "flights", "level", "locked", *(["unsaid"] if state.get("unsaid") else []))
-    return json.dumps({name: state[name] for name in kept})
+    return json.dumps({**{name: state[name] for name in kept}, "at": now_ms()})
 
 
 def _wipe(stored: State | None, rule: Rule, now: int) -> None:

@@ -133,9 +133,23 @@ local function resize(slots, before, after)
   return moved
 end
 
+-- What a clock that was ahead counted would stand for as long as it was: once it is set right, that is let go of, but
+-- nothing that never ages.
+local function let_go(kept, rule)
+  local slots, latest = kept[3], now + STEP
+  while #slots > 0 and slots[#slots - 1] * kept[2] > latest do slots[#slots], slots[#slots - 1] = nil, nil end
+  if not kept[4] then return end
+  for name, mark in pairs(kept[7]) do
+    if name ~= '-' and mark[1] > latest + rule.slot + rule.span then kept[7][name] = nil end
+  end
+  if kept[6] > latest + (rule.lock_max or 0) then kept[6] = now end
+end
+
 local function load(kept, rule)
-  local state = {hit = 0, slots = kept and kept[3] or {}, flights = NONE, level = 0, locked = 0, named = NONE}
+  local state = {hit = 0, slots = {}, flights = NONE, level = 0, locked = 0, named = NONE}
   if kept then
+    let_go(kept, rule)
+    state.slots = kept[3]
     if kept[2] ~= rule.slot then state.slots = resize(state.slots, kept[2], rule.slot) end
     if kept[4] then state.flights, state.level, state.locked, state.named = kept[4], kept[5], kept[6], kept[7] end
   end

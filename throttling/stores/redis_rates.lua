@@ -12,6 +12,7 @@ local RULE = '>sI4I6I4'  -- name, slot (ms), span (ms), allowed
 local HEAD = '>sI4I4I4I2'  -- name, expires (s), slot size (ms), sum of n, number of slots
 local SLOT, SLOT_BYTES = '>I6I4', 10  -- slot, n
 local HEAD_AND_SLOT = HEAD .. 'I6I4'
+local STEP = 60000  -- a clock that is set back by less makes nobody wait longer than that
 local pack, unpack, sub, floor, ceil = struct.pack, struct.unpack, string.sub, math.floor, math.ceil
 
 local call, identity = ARGV[1], ARGV[#ARGV]
@@ -21,7 +22,7 @@ local now = clock[1] * 1000 + floor(clock[2] / 1000)
 -- A server is believed once it has counted for the longest window without losing anything. The mark names the server
 -- and says from when on: it is missing after a loss, and names another server after a restart or a promotion.
 local since = mark and string.find(mark, identity, 1, true) == 1 and tonumber(sub(mark, #identity + 2))
-if not since then
+if not since or since > now + ARGV[2] then  -- later than any now sets it: the clock was ahead
   since = now + ARGV[2]
   redis.call('SET', KEYS[1], string.format('%s %.0f', identity, since))
 end

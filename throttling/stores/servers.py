@@ -30,6 +30,7 @@ from throttling.stores.wire import Command, Wire
 
 ERRORS = (RedisError, OSError)  # whatever keeps a server from answering
 TIMEOUT_SECONDS = settings.REDIS_TIMEOUT_MILLISECONDS / 1000
+WIRE_SECONDS = 10.0  # a server that was told to evict keys tells nobody who is connected
 
 logger = logging.getLogger(__name__)
 Call = tuple[Sequence[str], Sequence[Any]]  # keys, arguments
@@ -53,6 +54,9 @@ class Server:
         try:
             wire = self._idle.pop()
         except IndexError:
+            return self._exchange(self._connect(), commands)
+        if time.monotonic() - wire.opened_at > WIRE_SECONDS:
+            wire.close()
             return self._exchange(self._connect(), commands)
         try:
             return self._exchange(wire, commands)

@@ -28,6 +28,7 @@ class Wire:
 
     def __init__(self, connection: Any, timeout_seconds: float) -> None:
         self.identity: str = connection.server_identity
+        self.opened_at = time.monotonic()
         self._connection = connection
         self._timeout_seconds = timeout_seconds
         self._socket: socket.socket = connection._sock  # redis-py has no other way to it

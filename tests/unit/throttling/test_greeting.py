@@ -1,6 +1,7 @@
 """A process knows the Redis that it greeted at its start: another one behind the same name is not believed."""
 
 import socket
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -68,3 +69,21 @@ def test_connection_that_refused_is_used_no_more(monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     assert server.call([("EVALSHA",)]) == [b"granted"]
     server.close()
+
+
+def test_server_that_is_refused_by_now_is_asked_for_ten_seconds_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that was told to evict keys keeps the connections that it has."""
+    server = Server(SimpleNamespace(connection_class=Connection, connection_kwargs={}), 60)
+    server.greet()
+
+    def refuse(connection: Connection) -> None:
+        connection.disconnect()
+        raise RedisConnectionError("this Redis evicts keys")
+
+    monkeypatch.setattr(Connection, "connect", refuse)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 11)
+    with pytest.raises(RedisConnectionError, match="evicts"):
+        server.call([("EVALSHA",)])

@@ -44,6 +44,32 @@ def test_an_auditor_reads_every_page_and_each_look_is_told(
     assert views_of(server, watcher.session) == wanted
 
 
+def test_details_are_shown_as_json_has_them(server: Server, auditor: Person, look_in: LookIn) -> None:
+    watcher = look_in(auditor)
+    opened = "SELECT id FROM audit_event WHERE type = 'session.open' AND session = %s"
+    ((event,),) = server.rows(opened, [watcher.session])
+    page = watcher.get(f"/console/events/{event}/").text
+    assert re.findall(r'data-detail="amr"[^>]*>([^<]*)', page) == ["pwd, recovery, mfa"]
+    assert re.findall(r'data-detail="new_device"[^>]*>([^<]*)', page) == ["true"]
+
+
+def test_who_acted_and_what_was_looked_at_is_a_click_away(
+    server: Server, client: Client, admin: Person, look_in: LookIn
+) -> None:
+    watcher, user = look_in(admin), str(expect(client.me(client.create_person().access), 200)["id"])
+    watcher.get(f"/console/people/{user}/")
+    watcher.post(f"/console/people/{user}/unlock/", reason="a test")
+    acted = "SELECT id FROM audit_event WHERE type = 'account.unlock' AND session = %s"
+    ((event,),) = server.rows(acted, [watcher.session])
+    actor = expect(client.me(admin.access), 200)["id"]
+    leads = f'<a href="/console/events/?user={actor}">{actor}</a>'
+    assert leads in watcher.get(f"/console/events/{event}/").text
+    assert watcher.get(f"/console/events/?user={actor}").status_code == 200
+    looked = "SELECT id FROM audit_event WHERE type = 'audit.read' AND session = %s AND CAST(details AS text) LIKE %s"
+    ((look,),) = server.rows(looked, [watcher.session, f"%{event}%"])
+    assert f'<a href="/console/events/{event}/">{event}</a>' in watcher.get(f"/console/events/{look}/").text
+
+
 def test_equal_looks_are_one_event(server: Server, auditor: Person, look_in: LookIn) -> None:
     watcher = look_in(auditor)
     for _ in range(3):

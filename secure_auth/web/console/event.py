@@ -2,6 +2,7 @@
 
 import json
 from typing import Any, Final
+from urllib.parse import quote
 
 from django.http import HttpResponse
 from django.utils.functional import Promise
@@ -28,6 +29,13 @@ FIELDS: Final = (
 # What commitments call another name than the fields of the page do.
 REMOVABLE: Final = {"ip": "source.ip", "user_agent": "source.user_agent"}
 OF_DETAIL: Final = "text."
+# Where the ids of details lead; what has no page and no filter leads nowhere.
+LEADS: Final = {
+    "actor": "/console/events/?user={}",
+    "event": "/console/events/{}/",
+    "first_event": "/console/events/{}/",
+    "detection": "/console/detections/{}/",
+}
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 
 
@@ -42,7 +50,7 @@ def event(request: SignedRequest, event_id: str) -> HttpResponse:
         "event": found.event,
         "fields": _fields(found.event, {REMOVABLE.get(name, name) for name in removed}),
         "removed_details": [name.removeprefix(OF_DETAIL) for name in removed if name.startswith(OF_DETAIL)],
-        "details": [(name, value, json.dumps(value)) for name, value in found.event["details"].items()],
+        "details": [_detail(name, value) for name, value in found.event["details"].items()],
         "timeline": found.timeline,
         "proof": found.proof,
         "proof_text": proof,
@@ -56,6 +64,14 @@ def _fields(event: dict[str, Any], removed: set[str]) -> list[tuple[str, Promise
     source = {f"source.{name}": value for name, value in event["source"].items()}
     values = {**event, **source}
     return [(name, label, values[name], key, name in removed) for name, label, key in FIELDS]
+
+
+def _detail(name: str, value: Any) -> tuple[str, str, str, str]:
+    """Name, value for people, value as the proof has it, and where it leads."""
+    written = json.dumps(value)
+    listed = ", ".join(value) if isinstance(value, list) else written
+    shown = value if isinstance(value, str) else listed
+    return name, shown, written, LEADS[name].format(quote(value)) if name in LEADS else ""
 
 
 @console("GET", is_file=True)

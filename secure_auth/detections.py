@@ -10,6 +10,7 @@ from audit.append import NewEvent, append
 from audit.detections import engine, reading
 from audit.events import EventType, Outcome, Reason, Source
 from audit.filters import BadFilter
+from audit.queries import fetch_events
 from secure_auth import access, digest_ring, refusals, webhooks
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, validation_failed
@@ -60,6 +61,12 @@ def show_detection(*, signed: Signed, detection_id: str, source: Source) -> dict
     if found is None:
         raise Problem(Code.NOT_FOUND)
     return found
+
+
+def list_evidence(detection: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The events that show a detection which was shown; of one whose body was pruned its id only."""
+    found = {record.id: record.as_dict() for record in fetch_events(detection["events"])}
+    return [found.get(event, {"id": event}) for event in detection["events"]]
 
 
 def acknowledge(*, signed: Signed, detection_id: str, note: str, source: Source) -> dict[str, Any]:

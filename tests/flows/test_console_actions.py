@@ -124,6 +124,24 @@ def test_an_empty_note_keeps_the_page(client: Client, look_in: LookIn) -> None:
     assert f'action="{path}acknowledge/"' in answer.text
 
 
+def test_a_detection_tells_what_its_events_are(server: Server, client: Client, look_in: LookIn) -> None:
+    auditor, person = client.create_person(role="auditor"), client.create_person()
+    stolen = person.refresh
+    expect(client.refresh(stolen), 200)
+    client.refresh(stolen)
+    found = wait_for_detection(client, auditor, "refresh_reuse", session=person.session_id)
+    page = look_in(auditor).get(f"/console/detections/{found['id']}/").text
+    _, _, evidence = page.partition('<ol class="timeline">')
+    assert found["events"]
+    for event in found["events"]:
+        ((type_, ip),) = server.rows(
+            "SELECT e.type, p.ip FROM audit_event e JOIN audit_personaldata p ON p.event = e.id WHERE e.id = %s",
+            [event],
+        )
+        shown = rf'<a href="/console/events/{event}/">{type_}</a>.*?outcome-failure.*?{re.escape(ip)}.*?severity-high'
+        assert re.search(shown, evidence)
+
+
 def test_a_reason_outlives_a_factor_that_grew_old(server: Server, client: Client, look_in: LookIn) -> None:
     admin = client.create_person(role="admin")
     user = str(expect(client.me(client.create_person().access), 200)["id"])

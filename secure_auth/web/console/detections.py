@@ -49,6 +49,7 @@ def _show_detection(request: SignedRequest, detection_id: str, form: NoteForm) -
         "form": form,
         "here": _page_of(detection_id),
         "detection": in_words([found])[0],
+        "timeline": detections.list_evidence(found),
         "is_fresh": is_fresh(request),
     }
     return show(request, "detection", context, status=form.status)

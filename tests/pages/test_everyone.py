@@ -222,6 +222,14 @@ def load(page: Page, path: str) -> dict[str, int]:
     return {url: size["responseBodySize"] + size["responseHeadersSize"] for url, size in sizes.items()}
 
 
+def test_a_button_says_what_it_does_and_no_second_state(page: Page) -> None:
+    page.goto("/sign-in/")
+    for told, then in (("Show", "Hide"), ("Hide", "Show")):
+        page.get_by_role("button", name=f"{told}: Password").click()
+        turned = page.get_by_role("button", name=f"{then}: Password")
+        assert turned.get_attribute("aria-pressed") is None
+
+
 def test_everything_is_reached_by_keyboard(page: Page) -> None:
     page.goto("/")
     page.keyboard.press("Tab")

@@ -42,7 +42,6 @@ for (const box of document.querySelectorAll("[data-secret]")) {
     input.type = shown ? "text" : "password";
     button.textContent = shown ? box.dataset.hide : box.dataset.show;
     button.setAttribute("aria-label", `${button.textContent}: ${input.labels[0].textContent}`);
-    button.setAttribute("aria-pressed", String(shown));
   };
   button.addEventListener("click", () => say(input.type === "password"));
   input.form.addEventListener("submit", () => say(false));

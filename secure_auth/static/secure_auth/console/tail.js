@@ -82,7 +82,6 @@ function say(words) {
 
 function show(words = "") {
   button.textContent = tail ? button.dataset.stop : start;
-  button.setAttribute("aria-pressed", String(Boolean(tail)));
   say(words);
 }
 

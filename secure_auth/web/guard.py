@@ -86,6 +86,11 @@ def is_sent_twice(request: PageRequest) -> bool:
     return _is_made_for(request, session_id) and is_own_origin(request)
 
 
+def is_signed_out(request: PageRequest) -> bool:
+    """Whether this browser has no handle left, so that there is nothing to end; another site is told nothing."""
+    return not read_cookie(request, person.HANDLE) and is_own_origin(request)
+
+
 def _is_made_for(request: PageRequest, session_id: str) -> bool:
     browser, shown = read_cookie(request, BROWSER), request.POST.get(FIELD, "")
     expected = [digest[:LENGTH] for digest in digest_ring.digests("form", browser, session_id)]

@@ -49,10 +49,13 @@ REAUTHENTICATE_HIGHEST: Final = "/reauthenticate/highest/"
 TO_CHANGE: Final = "/password/"
 
 
-def page(*methods: str, first_click_led: LeadsOn | None = None) -> Callable[[View], View]:
+def page(
+    *methods: str, first_click_led: LeadsOn | None = None, ends_session: bool = False
+) -> Callable[[View], View]:
     """Make a page of a view that takes these methods.
 
     `first_click_led`: where a form led that signed somebody in, for a second click on it; empty for nowhere.
+    `ends_session`: another tab may have done it already.
     """
     taken = ("HEAD", *methods) if "GET" in methods else methods
 
@@ -60,7 +63,9 @@ def page(*methods: str, first_click_led: LeadsOn | None = None) -> Callable[[Vie
         @wraps(view)
         def shown(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             with translation.override(translation.get_language_from_request(request)):
-                response = _answer(at_origin(view), taken, first_click_led, request, *args, **kwargs)
+                response = _answer(
+                    at_origin(view), taken, first_click_led, ends_session, request, *args, **kwargs
+                )
                 return _finish(request, response)
 
         shown.methods = methods  # type: ignore[attr-defined]
@@ -74,6 +79,7 @@ def _answer(
     view: View,
     methods: tuple[str, ...],
     first_click_led: LeadsOn | None,
+    ends_session: bool,
     request: PageRequest,
     *args: Any,
     **kwargs: Any,
@@ -90,6 +96,8 @@ def _answer(
                 return lead_to(then)
             if guard.is_sent_twice(request):
                 return lead_to("/", notice="sent-twice")
+            if ends_session and guard.is_signed_out(request):
+                return lead_to(SIGN_IN, notice="signed-out")
             guard.demand_own_form(request)
         return view(request, *args, **kwargs)
     except SignInNeeded:

@@ -112,7 +112,7 @@ def reauthenticate(request: SignedRequest, *, is_highest: bool = False) -> HttpR
     return render_form(request, "reauthenticate", form, context)
 
 
-@page("POST")
+@page("POST", ends_session=True)
 @signed_in
 @opens_before_change
 def sign_out(request: SignedRequest) -> HttpResponseBase:

@@ -85,6 +85,20 @@ def test_a_code_is_good_once_also_on_pages(visitor: Visitor, person: Person) -> 
     assert "Failed sign-in: second step" in visitor.open("/activity/").text
 
 
+def test_who_signs_out_in_a_second_tab_is_told_that_it_is_done(visitor: Visitor, person: Person) -> None:
+    visitor.prove_password(person)
+    visitor.open("/sign-in/code/?with=recovery_code")
+    visitor.fill(code=person.recovery_codes.pop())
+    second_tab = visitor.page.form_to("/sign-out/")
+    visitor.press("/sign-out/")
+    assert visitor.page.path == "/sign-in/"
+    page = visitor.send(second_tab)
+    assert (page.status, page.path) == (200, "/sign-in/")
+    assert "You are signed out." in page.text
+    elsewhere = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+    assert visitor.ask("POST", "/sign-out/", data=second_tab.values, headers=elsewhere).status == 403
+
+
 def test_a_forgotten_password_is_reset_by_mail(visitor: Visitor, person: Person, server: Server) -> None:
     visitor.sign_in(person)
     visitor.open("/forgot/")

@@ -69,9 +69,9 @@ def _fields(event: dict[str, Any], removed: set[str]) -> list[tuple[str, Promise
 def _detail(name: str, value: Any) -> tuple[str, str, str, str]:
     """Name, value for people, value as the proof has it, and where it leads."""
     written = json.dumps(value)
-    listed = ", ".join(value) if isinstance(value, list) else written
+    listed = ", ".join(map(str, value)) if isinstance(value, list) else written
     shown = value if isinstance(value, str) else listed
-    return name, shown, written, LEADS[name].format(quote(value)) if name in LEADS else ""
+    return name, shown, written, LEADS[name].format(quote(str(value))) if name in LEADS else ""
 
 
 @console("GET", is_file=True)

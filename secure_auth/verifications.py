@@ -172,7 +172,8 @@ class Runner:
             return False
         self._id = row.pk
         if row.started_at is not None:
-            if row.seen_at is None or now - row.seen_at < timedelta(seconds=LOST_SECONDS):
+            # one seen later than now was noted by a clock that was ahead: it would keep all others until that time
+            if row.seen_at is None or abs(now - row.seen_at) < timedelta(seconds=LOST_SECONDS):
                 return False  # another worker's process is at it
             self._close("no verdict: its process was lost")
             return True

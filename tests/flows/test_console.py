@@ -11,6 +11,7 @@ from tests.redis_processes import wait_until
 from tests.server import Server
 from tests.watcher import LONG_AGO, LookIn, age, events_of, views_of
 
+FAR_AHEAD = "2099-01-01 00:00:00+00:00"
 READING = ("", "events/", "detections/", "integrity/")
 
 
@@ -256,13 +257,16 @@ def test_following_a_verification_is_one_look_with_the_page(
     wait_until(lambda: not follower.get("/console/integrity/progress/").json()["open"], 60)
 
 
-def test_a_verification_whose_process_was_lost_ends_without_a_verdict(server: Server) -> None:
-    lost = "01890000-0000-7000-8000-000000000001"
+@pytest.mark.parametrize(("number", "seen_at"), [(1, LONG_AGO), (2, FAR_AHEAD)])
+def test_a_verification_whose_process_was_lost_ends_without_a_verdict(
+    server: Server, number: int, seen_at: str
+) -> None:
+    lost = f"01890000-0000-7000-8000-{number:012}"
     server.rows(
         """INSERT INTO secure_auth_logverification
            (id, is_open, asked_at, started_at, seen_at, done, total, lines, verdict)
            VALUES (%s, %s, %s, %s, %s, 7, 9, '', '')""",
-        [lost, True, LONG_AGO, LONG_AGO, LONG_AGO],
+        [lost, True, LONG_AGO, LONG_AGO, seen_at],
     )
     sql = "SELECT verdict FROM secure_auth_logverification WHERE id = %s AND is_open IS NULL"
     wait_until(lambda: server.rows(sql, [lost]), 30)

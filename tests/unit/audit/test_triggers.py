@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, connection, models, transac
 from audit.checks import missing_triggers
 from audit.models import Checkpoint, Cosignature, Entry, Event, Node, PersonalData, Retention
 from audit.models import Log as LogRow
-from audit.triggers import install, time_constraints, trigger_names
+from audit.triggers import ALSO_UNIQUE, install, time_constraints, trigger_names
 from tests.unit.audit.conftest import Log, only
 from tests.unit.audit.says import committed, failure
 
@@ -83,6 +83,7 @@ def test_a_head_only_grows(change: str) -> None:
     assert not refused("UPDATE audit_log SET size = 6, root = 'y'")
     assert not refused("UPDATE audit_log SET ended_at = started_at")
     assert refused("UPDATE audit_log SET size = 7, root = 'z'")
+    assert refused("UPDATE audit_log SET ended_at = NULL")
 
 
 @only("postgres")
@@ -162,6 +163,21 @@ def test_rows_cannot_be_replaced_by_their_number(table: str) -> None:
     put = f"INSERT OR REPLACE INTO {table} (rowid, {names}) SELECT {{}}, {values} FROM {table} LIMIT 1"
     assert refused(put.format("rowid"))
     assert not refused(put.format("rowid + 9"))
+
+
+@only("sqlite")
+@pytest.mark.parametrize("table", ALSO_UNIQUE)
+def test_rows_cannot_be_replaced_by_what_else_is_theirs_alone(table: str) -> None:
+    """A row with other keys, and of an old one but its name or its event."""
+    fill()
+    LogRow.objects.create(id=1, origin="one", size=5, root=b"x", started_at=NOW)
+    columns = COLUMNS.get(table, LOG_COLUMNS)
+    kept = {
+        name: f'"{name}"' if name == ALSO_UNIQUE[table] else OTHER_KEYS.get(name, f'"{name}"')
+        for name in columns
+    }
+    names = ", ".join(f'"{name}"' for name in columns)
+    assert refused(f"INSERT OR REPLACE INTO {table} ({names}) SELECT {', '.join(kept.values())} FROM {table}")
 
 
 @only("sqlite")

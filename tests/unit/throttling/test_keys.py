@@ -37,3 +37,9 @@ def test_every_limit_has_a_kind_and_every_kind_is_known_to_the_log() -> None:
     assert claim("mail_source", f"mail:{HERE}").kind == "source"
     assert claim("mail_source_wide", "mail:2001:db8:1::/48").kind == "source_wide"
     assert claim("mail_address", "mail:a").kind == "address"
+
+
+def test_devices_of_a_wide_source_share_one_owner() -> None:
+    """Whoever has a /48 has 65536 of its /64s."""
+    assert lanes.devices_owner(IPV6) == lanes.devices_owner("2001:db8:1:ffff::1")
+    assert len({lanes.devices_owner(ip) for ip in (HERE, "203.0.113.2", IPV6, "2001:db8:2::1")}) == 4

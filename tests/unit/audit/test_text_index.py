@@ -145,6 +145,36 @@ def test_erasure_reaches_the_index_at_once() -> None:
     assert rows("SELECT count(*) FROM audit_textblock WHERE grams @> %s::int[]", grams) == [(0,)]
 
 
+def test_what_is_erased_while_its_block_is_read_stays_in_no_index() -> None:
+    def erase(begun: threading.Event, filled: threading.Event) -> None:
+        with transaction.atomic():
+            PersonalData.objects.filter(event=ids[2]).delete()
+            begun.set()
+            filled.wait(0.5)
+        connection.close()
+
+    ids = noted(*["", "", "secretive", "", "", "", "", "", ""])
+    catch_up()
+    rows("UPDATE audit_textblock SET grams = NULL")
+    begun, filled = threading.Event(), threading.Event()
+    thread = threading.Thread(target=erase, args=(begun, filled))
+    thread.start()
+    begun.wait(20)
+    textindex.advance()
+    filled.set()
+    thread.join()
+    catch_up()
+    grams = sorted(textindex.grams_of(["secretive"]))
+    assert rows("SELECT count(*) FROM audit_textblock WHERE grams @> %s::int[]", grams) == [(0,)]
+
+
+def test_what_has_not_settled_is_in_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(textindex, "SETTLE_SECONDS", 60)
+    noted(*[""] * 9)
+    catch_up()
+    assert textindex.frontier() == ""
+
+
 @pytest.mark.parametrize(
     "words", ["192.0.2", "01a2", "x", "ab", "Zoë", "é", "😀😀😀", "%%%", "\\\\\\", "'''"]
 )

@@ -75,6 +75,16 @@ def test_password_step_is_limited_by_source_and_by_wide_source(account: str) -> 
     guess(account, "2001:db8:7:ffff::1", failed=False)
 
 
+def test_devices_of_a_source_share_a_rate_that_a_reset_of_the_source_clears(account: str) -> None:
+    few = replace(settings.LIMITS["password_source_wide"], allowed=3)
+    with override_settings(LIMITS={**settings.LIMITS, "password_source_wide": few}):
+        for number in range(3):
+            guess(f"{account}-{number}", device=f"dev-{account}-{number}", failed=False)
+        assert refused_by(guess, account, device=f"dev-{account}") == "password_source_wide"
+        lockout.reset(ip=HERE)
+        guess(account, device=f"dev-{account}", failed=False)
+
+
 def test_completed_login_clears_its_source_only(account: str) -> None:
     for ip in (HERE, ELSEWHERE):
         for _ in range(5):

@@ -74,14 +74,14 @@ def wait_until_free(client: Client, person: Person) -> None:
 def test_unread_exports_hold_few_places_and_nobody_up(busy: Server, visit: Callable[..., Client]) -> None:
     client = visit(busy)
     auditor, person = client.create_person(role="auditor"), client.create_person()
-    other = client.create_person(role="auditor")
+    other, late = (client.create_person(role="auditor") for _ in range(2))
     with contextlib.ExitStack() as stack:
-        for one in (auditor, other):
+        for one, next_one in ((auditor, auditor), (other, late)):
             assert client.get("audit/export/", one.access, params={"limit": "1"}).status_code == 200
             for _ in range(OF_ONE):
                 stack.enter_context(asked(busy, one.access))
             time.sleep(1)
-            refused = client.get("audit/export/", auditor.access)
+            refused = client.get("audit/export/", next_one.access)
             assert code_of(refused) == "service_unavailable"
             assert refused.headers["Retry-After"]
         for _ in range(20):

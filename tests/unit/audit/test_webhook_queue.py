@@ -212,6 +212,23 @@ def test_only_what_was_given_up_is_sent_anew_and_from_the_beginning(receiver: Re
     assert failures() == [], "its day begins anew"
 
 
+def test_what_another_sender_is_at_is_not_given_up_with_the_rest(receiver: Receiver) -> None:
+    receiver.answers |= {"/one": 500, "/two": 500}
+    queue(2)
+    due_now(queued_at=timezone.now() - timedelta(hours=25))
+    held = WebhookMessage.objects.order_by("id").first()
+    assert held
+    assert webhooks._claim(held)
+    webhooks.send_due()
+    assert failures() == ["rejected"] * 3
+
+
+def test_receivers_are_asked_through_no_proxy(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    queue(1)
+    assert webhooks.send_due() == 2
+
+
 def test_what_another_sender_delivered_meanwhile_is_not_given_up(receiver: Receiver) -> None:
     """One that was stopped for longer than its claim, and wakes when its connection is dead."""
     queue(1)

@@ -139,6 +139,20 @@ def test_sizes_in_turn_are_followed_once_and_then_after_a_pause(monkeypatch: pyt
     assert pauses == [0, 0.5, 0.5, 1, 1, 2]
 
 
+def test_witness_that_knows_another_root_of_the_size_it_was_asked_from_contradicts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a database that was restored and has grown again just as far: no size tells it."""
+    told = list[object]()
+    monkeypatch.setattr(tree, "head_of", lambda _: Head(1, "example.org/log", 9, bytes(32)))
+    monkeypatch.setattr(witnesses, "_contradict", lambda *found: told.append(found[2:]))
+    key = VerifierKey("example.org/witness", COSIGNATURE, bytes(32))
+    for old, size in ((9, 9), (8, 9), (9, 8)):
+        peer = Peer(Witness(key, "http://127.0.0.1:9"), log=1, old=old)
+        witnesses._settle(peer, Signed(1, size, ""), "9\n")
+    assert told == [(9, witnesses.OTHER)]
+
+
 def test_answer_about_a_log_that_ended_meanwhile_holds_up_no_successor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -228,6 +228,16 @@ def test_unknown_key_is_one_clear_line(service: Server, kid: str) -> None:
 
 
 @pytest.mark.parametrize("purpose", ["encryption", "audit", "digest"])
+def test_no_key_of_another_ring_is_destroyed_as_compromised(service: Server, purpose: str) -> None:
+    """What it sealed would be lost."""
+    which = "SELECT kid FROM secure_auth_key WHERE purpose = %s AND state = 'active'"
+    (before,) = service.rows(which, [purpose])
+    done = service.manage("rotate_keys", "--compromised", before[0], check=False)
+    assert done.stderr.splitlines()[-1] == "CommandError: no live signing key has this id"
+    assert service.rows(which, [purpose]) == [before]
+
+
+@pytest.mark.parametrize("purpose", ["encryption", "audit", "digest"])
 def test_other_rings_rotate_and_old_secrets_still_open(service: Server, client: Client, purpose: str) -> None:
     person = client.create_person()
     rotate(service, "--purpose", purpose)

@@ -8,9 +8,12 @@ access tokens from before and after; the same password in another spelling; a ch
 from collections.abc import Callable
 from functools import partial
 
+from tests.attacks.mails import wait_for_link
 from tests.attacks.volley import fire
 from tests.client import PASSWORD, Client, Person, code_of, expect, new_email
+from tests.conftest import new_address
 from tests.house.schema import operations
+from tests.meanwhile import outcome
 from tests.server import Server
 
 OPEN = {
@@ -90,6 +93,23 @@ def test_no_change_that_lost_to_the_requirement_ends_it(
     query = "SELECT must_change_password FROM secure_auth_user WHERE id = %s"
     ((flag,),) = server.rows(query, [user])
     assert flag == "required" or (flag == "" and changed.is_success)
+
+
+def test_no_reset_that_was_under_way_when_it_was_required_ends_it(server: Server, client: Client) -> None:
+    person = client.create_person()
+    expect(client.post("password/reset/", {"email": person.email}), 202)
+    token = wait_for_link(client, person, "reset")
+    user = f"administration.find_user({person.email!r})"
+    answer = outcome(
+        server,
+        f"accounts.confirm_reset(token={token!r}, new_password={PASSWORD!r}, source=source)",
+        before="secure_auth.passwords.hash_password",
+        meanwhile=f"administration.require_password_change(user={user}, actor=command)",
+        address=new_address(),
+    )
+    assert answer == "done"
+    query = "SELECT must_change_password FROM secure_auth_user WHERE email = %s"
+    assert server.rows(query, [person.email]) == [("required",)]
 
 
 def test_the_partial_token_of_a_flagged_account_binds_nothing_more(client: Client) -> None:

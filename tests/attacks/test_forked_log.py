@@ -6,7 +6,8 @@ size, larger, smaller, or as if nothing had been. Refusal: no cosignature; the w
 
 from pathlib import Path
 
-from audit.verify.notes import parse_key, read_checkpoint
+from audit.verify.notes import Checkpoint, parse_key, read_checkpoint
+from audit.witness.record import KEPT_CONFLICTS, Latest, Record
 from audit.witness.submission import format_submission
 from tests.witnesses import ORIGIN, MemoryLog, running_witness
 
@@ -38,3 +39,12 @@ def convict(log: MemoryLog, *checkpoints: str) -> None:
     said = [read_checkpoint(checkpoint, [key]) for checkpoint in checkpoints]
     assert said[0].size == said[1].size
     assert said[0].root != said[1].root
+
+
+def test_a_log_fills_no_record_with_its_forks(tmp_path: Path) -> None:
+    record, origin = Record(tmp_path / "seen.sqlite3"), "example.org/log"
+    for number in range(KEPT_CONFLICTS + 4):
+        fork = Checkpoint(origin, 9, number.to_bytes(32))
+        with record.alone() as turn:
+            turn.keep_conflict(fork, f"fork {number}", Latest(9, b"x" * 32, "the first", ""))
+    assert len(record.conflicts(origin)) == KEPT_CONFLICTS

@@ -176,3 +176,11 @@ def test_successor_waits_for_no_pause_of_the_log_before(monkeypatch: pytest.Monk
     peer.put_off(witnesses.LONGEST_PAUSE_SECONDS)
     assert not peer.is_due(Signed(1, 9, ""))
     assert peer.is_due(Signed(2, 1, ""))
+
+
+def test_log_that_was_restored_asks_from_what_it_still_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cosignatures, "cosigned_size", lambda *_: 2)
+    key = VerifierKey("example.org/witness", COSIGNATURE, bytes(32))
+    peer = Peer(Witness(key, "http://127.0.0.1:9"), log=1, cosigned=900, known=900)
+    assert peer.is_due(Signed(1, 3, ""))
+    assert peer.known == 2

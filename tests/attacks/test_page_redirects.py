@@ -44,3 +44,11 @@ def test_next_leads_to_a_page_of_ours_through_both_steps(visitor: Visitor, perso
     visitor.fill(email=person.email, password=person.password)
     assert visitor.page.path == "/sign-in/code/"
     assert visitor.fill(code=person.code()).path == "/activity/"
+
+
+def test_no_page_keeps_the_query_that_another_site_led_here_with(visitor: Visitor) -> None:
+    for path in ("/sign-up/?planted=1", "/sign-in/?next=/console/events/%3Fq%3Dplanted"):
+        led = visitor.ask("GET", path, headers={"Sec-Fetch-Site": "cross-site"})
+        assert led.status == 200
+        assert "planted" not in led.response.text
+        assert "planted" in visitor.ask("GET", path).response.text

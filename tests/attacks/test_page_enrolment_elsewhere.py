@@ -72,3 +72,13 @@ def test_a_mailed_link_to_enrol_does_not_bind_to_the_account_that_is_signed_in(
     shared.prove_password(newcomer)
     shared.open(path)
     assert "token" in shared.page.form("token").names
+
+
+def test_no_page_to_enrol_opens_to_who_knows_the_password_of_an_account_with_a_factor(
+    visitor: Visitor, client: Client
+) -> None:
+    person = client.create_person()
+    for path in ("/enrol/", "/enrol/app/"):
+        visitor.open("/sign-in/")
+        assert visitor.fill(email=person.email, password=person.password).path == "/sign-in/code/"
+        assert visitor.ask("GET", path).headers["Location"].startswith("/sign-in/")

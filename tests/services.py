@@ -26,6 +26,8 @@ POSTGRES_URLS = (
 )
 REDIS_URLS = ("redis://127.0.0.1:6379",)
 CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+# The first is the second's engine without a desktop's window and profiles around it: a third of the CPU for a page.
+BROWSERS = ("chromium-headless-shell", "chromium")
 
 
 @functools.cache
@@ -68,6 +70,14 @@ def require_programs(*names: str) -> None:
         if CI:
             pytest.fail(f"{name} is not installed, and CI=true", pytrace=False)
         pytest.skip(f"{name} is not installed")
+
+
+def browser_program() -> str:
+    """The path of a Chromium."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        require_programs(BROWSERS[-1])
+    return str(found)
 
 
 def execute(statement: str) -> None:

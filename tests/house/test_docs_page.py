@@ -1,7 +1,6 @@
 """The page of the API documentation: this origin's files only, nothing inline."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +9,9 @@ import pytest
 
 from tests.client import Client
 from tests.server import Server
+from tests.services import browser_program
 
 pytestmark = pytest.mark.xdist_group("house")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SHARED = ("Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy")
 
 
@@ -49,12 +48,11 @@ def test_docs_page_holds_no_inline_code_and_all_its_files_are_served(visitor: Ca
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not CHROMIUM, reason="no Chromium here")
 def test_docs_page_renders_in_a_browser_without_violations(service: Server, tmp_path: Path) -> None:
     options = "--headless --no-sandbox --disable-gpu --disable-background-networking --enable-logging=stderr"
     done = subprocess.run(
         [
-            str(CHROMIUM),
+            browser_program(),
             *options.split(),
             f"--user-data-dir={tmp_path / 'profile'}",
             "--virtual-time-budget=20000",

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.client import Client, Person
 from tests.conftest import new_address
 from tests.server import ROOT, Server, running_server
-from tests.services import require_programs
+from tests.services import browser_program, require_programs
 from tests.visitor import Visitor
 
 HERE = ROOT / "tests" / "pages"
@@ -31,11 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    require_programs("chromium")
+    program = browser_program()
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         yield started
         started.close()
 

@@ -9,7 +9,7 @@ from tests.server import Server
 
 EVENTS = """
 SELECT e.id, e.type, e.outcome, e.reason, e.severity, e.session, e.details, p."user", p.ip, p.text
-  FROM audit_event e LEFT JOIN audit_personaldata p ON p.event = e.id ORDER BY e.id
+  FROM audit_event e LEFT JOIN audit_personaldata p ON p.event = e.id {} ORDER BY e.id
 """
 BUCKETS = "SELECT owner, purpose, key, state FROM throttling_bucket WHERE purpose = %s AND key = %s"
 
@@ -32,11 +32,16 @@ class Event:
 
 def events(server: Server, **wanted: str) -> list[Event]:
     """The events whose fields have these values, oldest first."""
-    found = [
+    conditions = [f"{_column(name)} = %s" for name in wanted]
+    where = f"WHERE {' AND '.join(conditions)}" if wanted else ""
+    return [
         Event(*[*row[:6], _loaded(row[6]), row[7] or "", row[8] or "", _loaded(row[9] or "{}")])
-        for row in server.rows(EVENTS)
+        for row in server.rows(EVENTS.format(where), list(wanted.values()))
     ]
-    return [event for event in found if all(getattr(event, name) == wanted[name] for name in wanted)]
+
+
+def _column(name: str) -> str:
+    return f"COALESCE(p.\"{name}\", '')" if name in ("user", "ip") else f"e.{name}"
 
 
 def _loaded(value: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from tests.client import Client, Person, expect, new_email
 from tests.conftest import new_address
 from tests.detecting import wait_for_any_detection
 from tests.pages.conftest import enter
-from tests.pages.seeding import seed
+from tests.pages.seeding import A_BUSY_DAY, seed
 from tests.server import ROOT, Server
 
 IMAGES = ROOT / "docs" / "images"
@@ -51,7 +51,7 @@ def draw(page: Page, name: str, views: list[str]) -> None:
 
 def draw_console(browser: Browser, server: Server) -> None:
     """Every page of it."""
-    seed(server)
+    seed(server, A_BUSY_DAY)
     event = attack(server)
     client = Client(server, HERE)
     admin = client.create_person(role="admin", email="edith@example.org")

@@ -1,4 +1,4 @@
-"""A hundred thousand events, put straight into the embedded database: a day of a busy service."""
+"""A day of a busy service: many events, put straight into the embedded database."""
 
 import contextlib
 import math
@@ -9,9 +9,10 @@ import uuid
 from collections import Counter
 from datetime import UTC, datetime
 
+from tests.conftest import scaled
 from tests.server import Server
 
-COUNT = 100_000
+A_BUSY_DAY = 100_000
 SPAN_MILLISECONDS = 86_000_000
 KINDS = (
     ("token.refresh", "success", "", "info", 60),
@@ -22,14 +23,14 @@ KINDS = (
 )
 
 
-def seed(server: Server) -> None:
-    """Events without entries, and the counts that the worker would keep of them."""
+def seed(server: Server, count: int = scaled(10_000, A_BUSY_DAY)) -> None:
+    """So many events without entries, and the counts that the worker would keep of them."""
     chance, begin = random.Random(7), int(time.time() * 1000) - SPAN_MILLISECONDS
-    kinds = chance.choices(KINDS, [weight for *_, weight in KINDS], k=COUNT)
+    kinds = chance.choices(KINDS, [weight for *_, weight in KINDS], k=count)
     counts: Counter[tuple[int | str, ...]] = Counter()
     events, people = [], []
     for number, (*kind, _) in enumerate(kinds):
-        part = number / COUNT
+        part = number / count
         milliseconds = begin + int(SPAN_MILLISECONDS * (part + 0.06 * math.sin(4 * math.pi * part)))  # tides
         id_, second = _id(milliseconds, chance), milliseconds // 1000
         moment = datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")

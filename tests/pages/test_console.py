@@ -23,7 +23,7 @@ SignedIn = Callable[..., tuple[Page, Person]]
 
 @pytest.fixture(scope="module", autouse=True)
 def busy(server: Server) -> Server:
-    """A day of a hundred thousand events lies behind this service."""
+    """A day of many events lies behind this service."""
     seed(server)
     return server
 
@@ -260,5 +260,5 @@ def test_the_export_is_what_is_shown(page: Page, tmp_path: Path) -> None:
     target = tmp_path / "export.csv"
     waiting.value.save_as(target)
     lines = target.read_text().splitlines()
-    assert len(lines) > 500
+    assert len(lines) > 60  # the page shows thirty
     assert all("token.reuse" in line for line in lines[1:])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 
 from audit.filters import Filters
 from audit.records import Record
@@ -70,18 +70,19 @@ def fetch_ranges(
 ) -> list[Record]:
     """The last `limit` matches before an id, in ranges from a first id to before a second; newest first."""
     rest, values = _rest(question, None)
-    part = "SELECT id FROM audit_event WHERE id >= %s AND id < %s"
-    bounds = [
-        each
-        for first, beyond in ranges
-        for each in (max(first, question.lowest), min(filter(None, (beyond, before, question.beyond))))
-    ]
-    with connection.cursor() as cursor:
-        # ids first, range by range: of a join PostgreSQL expects so many rows that it would read the whole table
-        cursor.execute(" UNION ALL ".join([part] * len(ranges)), bounds)
-        ids = [row[0] for row in cursor.fetchall()]
-    source = f"audit_event e {WITH_PERSONAL} WHERE e.id = ANY(%s) AND {rest} ORDER BY e.id DESC LIMIT %s"
-    return _fetch(source, [ids, *values, limit])
+    firsts = [max(first, question.lowest) for first, _ in ranges]
+    beyonds = [min(filter(None, (beyond, before, question.beyond))) for _, beyond in ranges]
+    # Each range by itself, and no join beyond it: of one over all PostgreSQL expects so many rows that it would read
+    # the whole table. For the same reason it would compile what is over sooner than that.
+    within = "(SELECT * FROM {0} WHERE {1} >= range.first AND {1} < range.beyond OFFSET 0)"
+    events, people = within.format("audit_event", "id"), within.format("audit_personaldata", "event")
+    source = f"""unnest(%s::text[], %s::text[]) WITH ORDINALITY AS range (first, beyond, place) CROSS JOIN LATERAL (
+        SELECT {_COLUMNS} FROM {events} AS e LEFT JOIN {people} AS p ON p.event = e.id
+         WHERE {rest} ORDER BY e.id DESC LIMIT %s
+        ) AS found ORDER BY range.place, found.id DESC LIMIT %s"""  # noqa: S608 constants
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL jit = off")
+        return _fetch(source, [firsts, beyonds, *values, limit, limit], "found.*")
 
 
 def is_driven(question: Filters) -> bool:

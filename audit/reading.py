@@ -33,10 +33,7 @@ from audit.records import Record
 
 BUDGET_SECONDS: Final = 0.3
 SMALLEST_WINDOW, FIRST_WINDOW, LAST_WINDOW = 100, 500, 8000
-BLOCKS_FOUND, MOST_BLOCKS = (
-    500,
-    30,
-)  # of the text index: found by one statement, searched by one (cheap plans end at 2,000 ids)
+BLOCKS_FOUND, MOST_BLOCKS = 500, 30  # of the text index: found by one statement, searched by one
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 

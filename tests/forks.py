@@ -1,8 +1,9 @@
 """Processes of `manage.py` and of modules of the tests, forked from one which has loaded the libraries already.
 
 Python's start and the imports take three quarters of a second of CPU, more than most of what tests start needs. A fork
-has an environment, files and signals of its own, and does what `manage.py` does: nothing of this project and no setting
-was loaded before. First starts, and what is about starting, are whole processes (`tests/flows/test_starting.py`).
+has an environment, files and signals of its own, and does what `manage.py` does: no setting was read before, and of
+this project nothing loaded that would read one. First starts, and what is about starting, are whole processes
+(`tests/flows/test_starting.py`).
 """
 
 import contextlib

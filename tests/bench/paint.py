@@ -26,6 +26,7 @@ from tests.services import postgres_url
 from tests.watcher import Watcher
 
 ROUNDS = 7
+SETTLED = 1000  # milliseconds
 STRANGERS = ("/", "/sign-in/", "/sign-up/", "/forgot/")
 OWN = ("/", "/activity/", "/enrol/", "/recovery-codes/new/", "/password/")
 CONSOLE = ("/console/", "/console/events/", "/console/detections/", "/console/people/", "/console/integrity/")
@@ -41,6 +42,7 @@ def paint(browser: Browser, server: Server, path: str, person: Person | str) -> 
     if isinstance(person, Person):
         enter(context, server, person, address)
     page = context.new_page()
+    page.wait_for_timeout(SETTLED)  # what a new context and its process begin with is none of the page's
     page.goto(path, wait_until="load")
     found = 0.0, 0.0
     while not found[0]:  # the policy of the pages lets nothing wait inside the browser

@@ -147,6 +147,7 @@ FILTERS: dict[str, Callable[[tuple[str, ...]], dict[str, str]]] = {
     "type, rare": lambda row: {"type": "log.inconsistent"},
     "outcome": lambda row: {"outcome": "failure"},
     "severity": lambda row: {"severity": random.choice(SEVERITIES)},
+    "reason": lambda row: {"reason": random.choice(("wrong_password", "rate_limited"))},
     "user": lambda row: {"user": row[0]},
     "ip": lambda row: {"ip": row[1]},
     "session": lambda row: {"session": row[2]},

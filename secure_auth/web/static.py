@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import StaticFilesStorage
+from django.http import HttpRequest, HttpResponseBase
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 DIGITS = 12
@@ -39,7 +40,17 @@ class NamedByContent(StaticFilesStorage):
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
-    """WhiteNoise, that also serves each file under the name that tells its content, for ever."""
+    """WhiteNoise, that also serves each file under the name that tells its content, for ever; whole files only."""
+
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponseBase:
+        """The whole file, whatever range is asked for (RFC 9110 section 14.2 leaves that to us).
+
+        What WhiteNoise gives for a range is no file to the web server: it would hold a thread until it is read.
+        """
+        request.META.pop("HTTP_RANGE", None)
+        answer: HttpResponseBase = WhiteNoiseMiddleware.serve(static_file, request)
+        return answer
 
     def add_file_to_dictionary(self, url: str, path: str, stat_cache: Any = None) -> None:
         """Add a file under its name, and under the one that tells its content."""

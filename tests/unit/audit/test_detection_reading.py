@@ -1,16 +1,18 @@
 """What auditors read of detections: pages, filters, whom they are about, and what was noted."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from audit.detections import reading
+from audit.detections import engine, reading, slot, store
 from audit.detections.reading import find_detection, find_detections
 from audit.detections.tables import Detection, DetectionNote
 from audit.events import EventType, Outcome, Source
 from audit.filters import BadFilter, write_cursor
+from tests.unit.audit.conftest import only
 from tests.unit.audit.says import committed, failure
 from tests.unit.audit.test_detection_engine import begin, follow, guess, integrate, reuse
 
@@ -156,6 +158,30 @@ def test_every_note_is_shown_also_one_of_before_there_were_rows(monkeypatch: pyt
     assert noted(id_) == ["first", "second", "third"]
     monkeypatch.setattr(reading, "MOST_NOTES", 1)
     assert noted(id_) == ["third"]
+
+
+@only("postgres")
+def test_a_note_that_comes_while_a_flood_grows_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    reuses(engine.TOLD_PER_RULE + 1)
+    flood = Detection.objects.get(rule="detection_flood")
+    go_on = slot.greatest
+
+    def come_between(*given: Any) -> list[str]:
+        if noted(flood.id) == []:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(elsewhere, flood.id).result(timeout=20)
+        return go_on(*given)
+
+    def elsewhere(detection_id: str) -> None:
+        try:
+            acknowledge(detection_id, "noise")
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(store, "greatest", come_between)
+    reuses(3, "later")
+    (found,) = find_detections({"rule": "detection_flood", "state": "acknowledged"}).results
+    assert (found["acknowledged"]["note"], found["acknowledged"]["count"], found["count"]) == ("noise", 1, 4)
 
 
 def noted(detection_id: str) -> list[str]:

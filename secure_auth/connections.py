@@ -4,6 +4,7 @@ Answers made here, before any other code sees the request, are problem documents
 Refuses: heads over 16 KiB, bodies over 1 MiB (the middleware refuses at 64 KiB; up to here the client can
 still read that answer), and requests that take longer than READ_SECONDS to arrive. A streamed answer does hold a
 thread: at most OUTPUT_BYTES of it wait in memory, and a client that takes nothing for SEND_SECONDS is cut off.
+Answers that are read slowly have WAITING_BYTES of a worker's memory between them.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from waitress.adjustments import Adjustments
+from waitress.buffers import OverflowableBuffer, ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
@@ -25,6 +27,7 @@ from secure_auth.problem_details import MEDIA_TYPE, document
 
 HEAD_BYTES = 16 * 1024
 OUTPUT_BYTES = 1024 * 1024
+WAITING_BYTES = 64 * 1024 * 1024
 READ_SECONDS = 15
 SEND_SECONDS = 60
 IDLE_SECONDS = 30
@@ -97,6 +100,9 @@ class Channel(HTTPChannel):
     sent_continue: bool
     arriving_since = 0.0
     behind = b""  # bytes that came behind a request: at most what was read at once
+    held_bytes = (
+        0  # of memory, by what is not sent: waitress keeps the whole of a part until its last byte has left
+    )
 
     def __init__(self, server: "Server", *arguments: Any, **named: Any) -> None:
         super().__init__(server, *arguments, **named)
@@ -138,6 +144,23 @@ class Channel(HTTPChannel):
                 if not request.empty:
                     self.requests.append(request)
                     self.server.add_task(self)
+
+    def write_soon(self, data: Any) -> int:
+        """Called by a thread: a part of an answer. A file waits on its disk."""
+        if not isinstance(data, ReadOnlyFileBasedBuffer):
+            self.held_bytes = max(self.held_bytes, self.total_outbufs_len + len(data))
+        taken = int(super().write_soon(data))
+        if self.held_bytes:
+            self.server.note_waiting()
+        return taken
+
+    def _flush_some(self, do_close: bool = True) -> bool:
+        """Of what has left nothing is kept: a client that is idle holds no answer."""
+        has_sent = bool(super()._flush_some(do_close=do_close))
+        if self.held_bytes and not self.total_outbufs_len:
+            self.held_bytes = 0
+            self.outbufs[:] = [OverflowableBuffer(self.adj.outbuf_overflow)]
+        return has_sent
 
     def _is_waited_for(self, request: RequestParser) -> bool:
         """Whether its client holds the body back until it is asked for; of what is refused already nothing more is."""
@@ -181,10 +204,14 @@ class Server(TcpWSGIServer):
     _yields = 0
     _yielding_until = 0.0
     _was_offered = False
+    _more_waits = False
 
     def readable(self) -> bool:
         """Called by the loop before it waits: whether to wait for new connections."""
         self.balance.tell(self.place, len(self.active_channels))
+        if self._more_waits:
+            self._more_waits = False
+            self._make_room()
         takes = bool(super().readable())
         if self.is_yielding():
             return False
@@ -215,6 +242,22 @@ class Server(TcpWSGIServer):
                 channel.will_close = True
             if channel.total_outbufs_len and channel.last_activity < now - SEND_SECONDS:
                 channel.handle_close()  # its socket is not writable: nothing else would ever look at it again
+
+    def note_waiting(self) -> None:
+        """Called by a thread: more of an answer waits in memory, and the loop is to look how much that is in all."""
+        self._more_waits = True
+
+    def _make_room(self) -> None:
+        """Cut off those who have read longest at a whole answer, until all hold no more than WAITING_BYTES.
+
+        Else a thousand clients that read a byte now and then would have half a gigabyte for as long as they like.
+        """
+        waiting = [channel for channel in self.active_channels.values() if channel.held_bytes]
+        held = sum(channel.held_bytes for channel in waiting)
+        for channel in sorted(waiting, key=lambda one: one.arriving_since) if held > WAITING_BYTES else ():
+            if held > WAITING_BYTES and not channel.requests:
+                held -= channel.held_bytes
+                channel.handle_close()
 
     def is_busy(self) -> bool:
         """Whether an answer is still being made or sent."""

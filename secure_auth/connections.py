@@ -3,7 +3,8 @@
 Answers made here, before any other code sees the request, are problem documents too.
 Refuses: heads over 16 KiB, bodies over 1 MiB (the middleware refuses at 64 KiB; up to here the client can
 still read that answer), and requests that take longer than READ_SECONDS to arrive. A streamed answer does hold a
-thread: at most OUTPUT_BYTES of it wait in memory, and a client that takes nothing for SEND_SECONDS is cut off.
+thread: at most OUTPUT_BYTES of it wait in memory. A client that takes nothing for SEND_SECONDS is cut off, and one that
+takes so little that the thread has waited that long to hand over a part.
 Answers that are read slowly have WAITING_BYTES of a worker's memory between them.
 """
 
@@ -100,9 +101,8 @@ class Channel(HTTPChannel):
     sent_continue: bool
     arriving_since = 0.0
     behind = b""  # bytes that came behind a request: at most what was read at once
-    held_bytes = (
-        0  # of memory, by what is not sent: waitress keeps the whole of a part until its last byte has left
-    )
+    held_bytes = 0  # of what is not sent: waitress keeps all of a part until its last byte has left
+    writing_since = 0.0  # since when a thread hands over a part of an answer
 
     def __init__(self, server: "Server", *arguments: Any, **named: Any) -> None:
         super().__init__(server, *arguments, **named)
@@ -149,10 +149,19 @@ class Channel(HTTPChannel):
         """Called by a thread: a part of an answer. A file waits on its disk."""
         if not isinstance(data, ReadOnlyFileBasedBuffer):
             self.held_bytes = max(self.held_bytes, self.total_outbufs_len + len(data))
-        taken = int(super().write_soon(data))
+        self.writing_since = time.time()
+        try:
+            taken = int(super().write_soon(data))
+        finally:
+            self.writing_since = 0.0
         if self.held_bytes:
             self.server.note_waiting()
         return taken
+
+    def is_stuck(self, now: float) -> bool:
+        """Whether its client takes too little: one that reads byte by byte would hold a thread for hours."""
+        moved_at = min(self.last_activity, self.writing_since or now)
+        return bool(self.total_outbufs_len) and moved_at < now - SEND_SECONDS
 
     def _flush_some(self, do_close: bool = True) -> bool:
         """Of what has left nothing is kept: a client that is idle holds no answer."""
@@ -240,7 +249,7 @@ class Server(TcpWSGIServer):
         for channel in list(self.active_channels.values()):
             if channel.request is not None and channel.arriving_since < now - READ_SECONDS:
                 channel.will_close = True
-            if channel.total_outbufs_len and channel.last_activity < now - SEND_SECONDS:
+            if channel.is_stuck(now):
                 channel.handle_close()  # its socket is not writable: nothing else would ever look at it again
 
     def note_waiting(self) -> None:

@@ -1,11 +1,16 @@
-"""The loop of a worker and a request that came in one piece with another: it is woken for it, and once."""
+"""The loop of a worker: it is woken once for each request that came in one piece, and sees who takes too little."""
 
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+from waitress.channel import ClientDisconnected
+
 import tests.ready  # noqa: F401
-from secure_auth.connections import Channel, adjustments
+from secure_auth.connections import OUTPUT_BYTES, SEND_SECONDS, Channel, adjustments
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -28,3 +33,26 @@ def test_loop_is_woken_when_the_next_request_takes_its_place_in_line_and_never_w
             for _ in range(3):
                 channel.readable()
             assert (len(tasks), len(pulled)) == (1 + served, served)
+
+
+def test_who_reads_byte_by_byte_holds_no_thread_for_longer_than_who_reads_nothing() -> None:
+    server: Any = SimpleNamespace(active_channels={}, pull_trigger=lambda: None, note_waiting=lambda: None)
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ThreadPoolExecutor(1) as pool:
+        channel = Channel(server, ours, ("127.0.0.1", 0), adjustments(), map={})
+        channel.write_soon(b"x" * 4 * OUTPUT_BYTES)
+        later = time.time() + SEND_SECONDS + 5
+        channel.last_activity = later - 1
+        assert not channel.is_stuck(later), "whole, and read slowly"
+        thread = pool.submit(channel.write_soon, b"x")
+        deadline = time.monotonic() + 10
+        while not channel.writing_since and time.monotonic() < deadline:
+            time.sleep(0.01)
+        channel.last_activity = later - 1
+        assert not channel.is_stuck(time.time() + 5)
+        is_stuck = channel.is_stuck(later)
+        channel.handle_close()
+        with pytest.raises(ClientDisconnected):
+            thread.result(timeout=10)
+        assert is_stuck
+        assert not channel.writing_since

@@ -81,12 +81,13 @@ def time_constraints() -> dict[str, tuple[str, str]]:
 
 
 def bound_times_in_migration(_apps: Any, schema_editor: Any) -> None:
-    """For RunPython. Rows that are there already are not asked: `verify_log` judges them."""
+    """For RunPython, again where it ran before. Rows that are there already are not asked: `verify_log` judges them."""
     if schema_editor.connection.vendor != "postgresql":
         return
     for constraint, (table, column) in time_constraints().items():
         schema_editor.execute(
-            f"ALTER TABLE {table} ADD CONSTRAINT {constraint} CHECK ({column} >= timestamptz '1970-01-01 00:00+00'"
+            f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {constraint}, "
+            f"ADD CONSTRAINT {constraint} CHECK ({column} >= timestamptz '1970-01-01 00:00+00'"
             f" AND {column} < timestamptz '9999-01-01 00:00+00') NOT VALID"
         )
 

@@ -172,8 +172,11 @@ def run(stop: Stop) -> None:
         stop.set()
         for duty in all_:
             duty.wanted.set()
+        until = (
+            time.monotonic() + STOP_SECONDS
+        )  # for all: a supervisor kills who takes longer, with both ends undone
         for thread in threads:
-            thread.join(STOP_SECONDS)
+            thread.join(max(0.0, until - time.monotonic()))
         end_commands()
         lead.release()
 

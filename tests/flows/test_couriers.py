@@ -2,11 +2,12 @@
 
 import re
 import shlex
+import socket
 import sys
 from pathlib import Path
 
 from audit.verify.notes import parse_checkpoint, parse_key, read_checkpoint
-from tests.client import Client, Person, new_email
+from tests.client import Client, Person, expect, new_email
 from tests.conftest import new_address
 from tests.redis_processes import wait_until
 from tests.server import running_server
@@ -67,3 +68,32 @@ def test_each_new_checkpoint_is_appended_and_handed_on(tmp_path: Path) -> None:
         again = sizes(notes_of(file), keys)
         assert again == sorted(set(again))
         client.close()
+
+
+def is_alive(place: Path) -> bool:
+    try:
+        return place.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_program_that_hangs_ends_with_a_service_of_which_more_hangs(tmp_path: Path) -> None:
+    """A mail server that says nothing is waited for as well: what is left of the time to stop is both's."""
+    begun = tmp_path / "begun"
+    hangs = f"echo $$ > {begun}.new; mv {begun}.new {begun}; exec sleep 300"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {
+            "CHECKPOINT_COMMAND": shlex.join(["sh", "-c", hangs]),
+            "EMAIL_URL": f"smtp://127.0.0.1:{silent.getsockname()[1]}",
+        }
+        with running_server("sqlite", tmp_path / "service", environment=environment) as server:
+            client = Client(server, new_address())
+            expect(client.register(Person(new_email())), 202)
+            client.close()
+            connection, _ = silent.accept()
+            wait_until(begun.exists, 30)
+            place = Path("/proc", begun.read_text().strip(), "stat")
+            assert is_alive(place)
+            assert server.nodes[0].stop() == 0
+            connection.close()
+            wait_until(lambda: not is_alive(place), 2)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from audit.filters import BadFilter, id_prefix
+from audit.integrate import end_when_stopped
 from audit.queries import LOG_SHIFT, behind
 
 BUCKETS: Final = {"minute": 60, "hour": 3600, "day": 86_400}
@@ -81,6 +82,7 @@ def advance() -> int:
         for seconds in BUCKETS.values():
             counts[seconds, second - second % seconds, type_, outcome, severity] += 1
     with transaction.atomic():
+        end_when_stopped()
         if not _move(before, rows[-1][0] * LOG_SHIFT + rows[-1][1]):
             return 0
         with connection.cursor() as cursor:

@@ -22,6 +22,7 @@ from django.db.backends.utils import CursorWrapper
 
 from audit import clocks
 from audit.filters import id_prefix
+from audit.integrate import end_when_stopped
 from audit.queries import LOG_SHIFT, WITH_PERSONAL, behind
 from audit.words import searched
 
@@ -103,6 +104,7 @@ def _doubt_late() -> int:
         late = [event for _, _, event in entries if event < end]
         after = entries[-1][0] * LOG_SHIFT + entries[-1][1]
         with transaction.atomic():
+            end_when_stopped()
             cursor.execute(
                 """UPDATE audit_textblock SET grams = NULL WHERE grams IS NOT NULL AND first IN (
                        SELECT (SELECT max(first) FROM audit_textblock WHERE first <= late.event)
@@ -138,9 +140,10 @@ def _fill_blocks() -> int:
     """Give grams to blocks that have none.
 
     The block and its personal data are locked meanwhile: whoever erases some of it comes before, and it is not read, or
-    after, and forgets the grams again.
+    after, and forgets the grams again. Who is stopped meanwhile holds no erasure up for long.
     """
     with transaction.atomic(), connection.cursor() as cursor:
+        end_when_stopped()
         cursor.execute(
             """SELECT first, beyond FROM audit_textblock WHERE grams IS NULL ORDER BY first DESC LIMIT %s
                FOR UPDATE SKIP LOCKED""",

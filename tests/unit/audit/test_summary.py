@@ -1,11 +1,13 @@
 """Counts for charts: every integrated event exactly once, whoever counts, and none twice after a crash."""
 
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
+from audit import integrate as integrator
 from audit import summary
 from audit.events import SYSTEM, EventType, Outcome
 from audit.filters import BadFilter
@@ -106,6 +108,42 @@ def test_many_who_count_at_once_count_once(monkeypatch: pytest.MonkeyPatch, log:
         done = sum(pool.map(lambda _: work(), range(4)))
     assert done + advance_all() == 61
     assert counted() == {"login.password": 60, "log.start": 1}
+
+
+@only("postgres")
+def test_who_is_stopped_while_counting_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    def stop(before: int, after: int) -> bool:
+        moved = move(before, after)
+        begun.set()
+        woken.wait(20)
+        return moved
+
+    def work() -> bool:
+        try:
+            advance()
+        except OperationalError:
+            return True
+        finally:
+            connection.close()
+        return False
+
+    start()
+    integrate(5)
+    begun, woken, move = threading.Event(), threading.Event(), summary._move
+    monkeypatch.setattr(integrator, "STOPPED_MILLISECONDS", 500)
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(summary, "_move", stop)
+        stopped = pool.submit(work)
+        assert begun.wait(20)
+        monkeypatch.setattr(summary, "_move", move)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = 10000")
+            assert advance() == 6
+        woken.set()
+        assert stopped.result(), "what it had begun is undone"
+    assert counted() == {"login.password": 5, "log.start": 1}
 
 
 def test_buckets_hold_what_happened_in_them() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
-from audit import reading, textindex
+from audit import integrate, reading, textindex
 from audit.events import SYSTEM, EventType, Outcome
 from audit.integrate import Integrator, start_log
 from audit.models import PersonalData
@@ -166,6 +166,48 @@ def test_what_is_erased_while_its_block_is_read_stays_in_no_index() -> None:
     catch_up()
     grams = sorted(textindex.grams_of(["secretive"]))
     assert rows("SELECT count(*) FROM audit_textblock WHERE grams @> %s::int[]", grams) == [(0,)]
+
+
+def test_a_worker_that_is_stopped_in_a_block_holds_no_erasure_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on elsewhere, with another leader; what it had locked is not to wait for its machine."""
+
+    def stop(words: Any) -> set[int]:
+        begun.set()
+        woken.wait(20)
+        return grams_of(words)
+
+    def fill() -> None:
+        try:
+            textindex.advance()
+        except OperationalError:
+            ended.set()
+        finally:
+            connection.close()
+
+    ids = noted(*["", "", "secretive", "", "", "", "", "", ""])
+    catch_up()
+    rows("UPDATE audit_textblock SET grams = NULL")
+    begun, woken, ended, grams_of = (
+        threading.Event(),
+        threading.Event(),
+        threading.Event(),
+        textindex.grams_of,
+    )
+    monkeypatch.setattr(textindex, "grams_of", stop)
+    monkeypatch.setattr(integrate, "STOPPED_MILLISECONDS", 500)
+    thread = threading.Thread(target=fill)
+    thread.start()
+    assert begun.wait(20)
+    with transaction.atomic():
+        rows("SET LOCAL lock_timeout = 10000")
+        PersonalData.objects.filter(event=ids[2]).delete()
+    woken.set()
+    thread.join()
+    assert ended.is_set()
+    monkeypatch.undo()
+    catch_up()
+    assert found("secretive") == []
+    assert len(found("wrong_password")) == len(ids)
 
 
 def test_what_has_not_settled_is_in_no_block(monkeypatch: pytest.MonkeyPatch) -> None:

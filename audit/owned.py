@@ -1,4 +1,4 @@
-"""Files that commands and the service share: of the directory's owner, even where root runs a command.
+"""Files and directories that commands and the service share: of the directory's owner, even where root runs a command.
 
 Else the service could not open them. A new one is no link, or who owns the directory could have root give a file of
 others away.
@@ -25,10 +25,26 @@ def create_owned(path: Path) -> int:
         FileExistsError: there is one, or a link.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    _give(descriptor, path)
+    return descriptor
+
+
+def make_owned(path: Path) -> None:
+    """Make a directory, unless it is there."""
+    if path.is_dir():
+        return
+    path.mkdir(mode=0o700, exist_ok=True)  # made meanwhile
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        _give(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def _give(descriptor: int, path: Path) -> None:
     if os.geteuid() == 0:
         owner = path.parent.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    return descriptor
 
 
 def replace_owned(path: Path, text: str) -> None:

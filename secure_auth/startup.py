@@ -26,7 +26,7 @@ from django.db.migrations.executor import MigrationExecutor
 from audit.append import NewEvent, append
 from audit.checks import missing_triggers
 from audit.events import SYSTEM, EventType, Outcome, Reason
-from audit.owned import open_owned, replace_owned
+from audit.owned import create_owned, make_owned, open_owned, replace_owned
 from secure_auth import clock_watch, integration, keys, letters
 from secure_auth.errors import first_line
 from secure_auth.models import Key
@@ -116,7 +116,11 @@ def _make_directories() -> None:
     settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.DATA_DIR.chmod(0o700)
     for name in ("outbox", "hash-slots", "metrics", "static"):
-        (settings.DATA_DIR / name).mkdir(mode=0o700, exist_ok=True)
+        make_owned(settings.DATA_DIR / name)
+    database = Path(str(connection.settings_dict["NAME"]))
+    if connection.vendor == "sqlite" and database.parent == settings.DATA_DIR:
+        with contextlib.suppress(FileExistsError):  # SQLite's own files beside it get its owner from SQLite
+            os.close(create_owned(database))
     for path in settings.DATA_DIR.iterdir():  # `manage.py` sets the umask; what was made before it
         with contextlib.suppress(FileNotFoundError):  # a draft that another process has just renamed
             mode = path.lstat().st_mode

@@ -1,5 +1,6 @@
 """The first start, the next ones, and the ones that must not be."""
 
+import os
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,11 @@ import pytest
 from tests import services
 from tests.client import Client, expect
 from tests.conftest import new_address
-from tests.server import Server, running_server
+from tests.server import NEEDS, Server, running_server
 
 pytestmark = pytest.mark.xdist_group("starting")
 MASTER_KEY = "master.key"
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -37,6 +39,22 @@ def test_first_start_makes_everything_private(stopped: Server) -> None:
     assert stat.S_IMODE(stopped.data_dir.stat().st_mode) == 0o700
     assert stat.S_IMODE((stopped.data_dir / MASTER_KEY).stat().st_mode) == 0o600
     assert stopped.rows("SELECT count(*) FROM secure_auth_key") == [(8,)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants root")
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+def test_what_a_first_command_of_roots_makes_is_the_owners_of_the_directory(
+    backend: str, tmp_path: Path
+) -> None:
+    """An operator makes the first admin by sudo, in the directory that systemd made for the service."""
+    services.require(*NEEDS[backend])
+    with running_server(backend, tmp_path, nodes=0, first_start=True) as server:
+        server.data_dir.mkdir(mode=0o700)
+        os.chown(server.data_dir, NOBODY, NOBODY)
+        assert start(server) == READY
+        made = list(server.data_dir.iterdir())
+        assert made
+        assert [path.name for path in made if path.stat().st_uid != NOBODY] == []
 
 
 def test_open_data_directory_is_closed_again(stopped: Server) -> None:

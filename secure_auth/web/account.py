@@ -2,7 +2,7 @@
 
 from django.http import HttpResponse, HttpResponseBase, JsonResponse
 
-from secure_auth import address_change, own_data, personal
+from secure_auth import address_change, addresses, own_data, personal
 from secure_auth.errors import validation_failed
 from secure_auth.web.forms import ChangeAddressForm, DeleteForm, PageForm
 from secure_auth.web.page import SIGN_IN, fresh, lead_to, page, render_form, signed_in
@@ -52,7 +52,7 @@ def delete(request: SignedRequest) -> HttpResponseBase:
     if form.is_sent:
         with form:
             sent = form.fields_sent()
-            if sent["email"].casefold() != person.user.email.casefold():
+            if addresses.recognise(sent["email"]).key != person.user.email_key:
                 raise validation_failed("email", "address", "Not the address of the account.")
             personal.delete_account(
                 user=person.user,

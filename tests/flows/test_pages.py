@@ -1,6 +1,7 @@
 """The pages for people, without scripts, on every database: the same accounts, sessions and events as the API's."""
 
 import re
+import secrets
 from collections.abc import Callable
 
 import pytest
@@ -345,3 +346,17 @@ def test_who_is_locked_out_of_codes_is_told_so_where_an_authenticator_is_bound(
     visitor.open("/passkeys/new/")
     page = visitor.show({}, name="")
     assert "reset the password" not in page.text
+
+
+@pytest.mark.parametrize("typed", ["Müller-{}@xn--bcher-kva.example", "mu\u0308ller-{}@BÜCHER.example"])
+def test_the_address_that_ends_an_account_is_taken_in_every_spelling_that_opens_it(
+    visitor: Visitor, client: Client, typed: str
+) -> None:
+    mark = secrets.token_hex(4)
+    person = client.create_person(email=f"müller-{mark}@bücher.example")
+    visitor.sign_in(person)
+    visitor.open("/account/delete/")
+    page = visitor.fill(email=f"muller-{mark}@bücher.example", current_password=person.password)
+    assert (page.status, "not the address of your account" in page.text) == (400, True)
+    assert visitor.fill(email=typed.format(mark), current_password=person.password).path == "/sign-in/"
+    assert "is deleted" in visitor.page.text

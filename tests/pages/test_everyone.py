@@ -30,6 +30,11 @@ OWN = (
     "/account/data/",
     "/account/delete/",
 )
+# How many letters of its height fit into a field.
+ROOM_OF_LETTERS = """field => {
+  const { paddingLeft, paddingRight, fontSize } = getComputedStyle(field);
+  return (field.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight)) / parseFloat(fontSize);
+}"""
 NewContext = Callable[..., BrowserContext]
 
 
@@ -240,3 +245,19 @@ def test_everything_is_reached_by_keyboard(page: Page) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**/sign-in/")
     assert page.evaluate("document.activeElement.id") == "id_email"
+
+
+@pytest.mark.parametrize("text_size", ["100%", "200%"])
+def test_the_button_that_shows_a_password_covers_none_of_it(new_context: NewContext, text_size: str) -> None:
+    page = new_context(locale="de", bypass_csp=True).new_page()
+    page.set_viewport_size({"width": NARROWEST, "height": 800})
+    page.goto("/sign-in/")
+    page.evaluate("size => document.documentElement.style.fontSize = size", text_size)
+    page.get_by_role("button", name="Zeigen: Passwort").click()
+    field = page.locator("#id_password").bounding_box()
+    button = page.get_by_role("button", name="Verbergen: Passwort").bounding_box()
+    assert field
+    assert button
+    is_beside = button["x"] >= field["x"] + field["width"]
+    assert is_beside or button["y"] >= field["y"] + field["height"]
+    assert page.locator("#id_password").evaluate(ROOM_OF_LETTERS) >= 3

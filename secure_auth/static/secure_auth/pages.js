@@ -46,7 +46,6 @@ for (const box of document.querySelectorAll("[data-secret]")) {
   button.addEventListener("click", () => say(input.type === "password"));
   input.form.addEventListener("submit", () => say(false));
   say(false);
-  box.classList.add("can-show");
   box.append(button);
 }
 

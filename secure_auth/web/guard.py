@@ -14,7 +14,7 @@ from django.http import HttpResponseBase
 from django.utils import timezone
 
 from secure_auth import demands, digest_ring, keys
-from secure_auth.browsers import FORM_SECONDS, is_own_origin, read_cookie, set_cookie
+from secure_auth.browsers import FORM_SECONDS, SAFE_METHODS, is_own_origin, read_cookie, set_cookie
 from secure_auth.errors import Code, Problem
 from secure_auth.web import person
 from secure_auth.web.person import PageRequest
@@ -89,6 +89,11 @@ def is_sent_twice(request: PageRequest) -> bool:
 def is_signed_out(request: PageRequest) -> bool:
     """Whether this browser has no handle left, so that there is nothing to end; another site is told nothing."""
     return not read_cookie(request, person.HANDLE) and is_own_origin(request)
+
+
+def undone(request: PageRequest) -> str:
+    """The notice of a page that stands between a form and what it asks for: what was sent is lost, and was not done."""
+    return "" if request.method in SAFE_METHODS else "not-done-yet"
 
 
 def _is_made_for(request: PageRequest, session_id: str) -> bool:

@@ -107,7 +107,7 @@ def _answer(
             request.has_ended = True
             return _lead_to_sign_in(request)
         if problem.code is Code.REAUTHENTICATION_REQUIRED:  # of a stronger factor: fresh() leads itself
-            return lead_to(REAUTHENTICATE_HIGHEST, then=request.get_full_path())
+            return lead_to(REAUTHENTICATE_HIGHEST, then=request.get_full_path(), notice=guard.undone(request))
         return show_problem(request, problem)
     except (OperationalError, InterfaceError, StoreUnavailable):
         return show_problem(request, service_unavailable(2))
@@ -255,7 +255,7 @@ def fresh(view: View) -> View:
         try:
             demands.demand_fresh(request.person.signed, source=request.source)
         except Problem:
-            return lead_to(REAUTHENTICATE, then=request.get_full_path())
+            return lead_to(REAUTHENTICATE, then=request.get_full_path(), notice=guard.undone(request))
         return view(request, *args, **kwargs)
 
     return asks_for(guarded, "fresh")

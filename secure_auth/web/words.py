@@ -25,6 +25,9 @@ NOTICES: Final[dict[str, Promise]] = {
     "sent-twice": gettext_lazy(
         "That was sent twice, or from a page older than your last confirmation. Look whether it is done already."
     ),
+    "not-done-yet": gettext_lazy(
+        "Nothing was done yet: confirm first that it is you, then send it once more."
+    ),
     "password-changed": gettext_lazy("Your password is changed. All your other sessions are over."),
     "password-reset": gettext_lazy("Your new password is set. Sign in with it."),
     "authenticator-added": gettext_lazy("The authenticator is ready."),
@@ -81,6 +84,7 @@ WARNINGS: Final = frozenset(
         "login-ended",
         "login-sent-twice",
         "sent-twice",
+        "not-done-yet",
         "enrol-needs-login",
         "codes-replaced",
         "enrolment-elsewhere",

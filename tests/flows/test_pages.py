@@ -360,3 +360,18 @@ def test_the_address_that_ends_an_account_is_taken_in_every_spelling_that_opens_
     assert (page.status, "not the address of your account" in page.text) == (400, True)
     assert visitor.fill(email=typed.format(mark), current_password=person.password).path == "/sign-in/"
     assert "is deleted" in visitor.page.text
+
+
+def test_a_form_that_comes_after_the_proof_grew_old_is_told_to_have_done_nothing(
+    visitor: Visitor, person: Person, server: Server
+) -> None:
+    visitor.sign_in(person)
+    visitor.open("/password/")
+    server.rows(
+        "UPDATE secure_auth_session SET auth_time = '2026-01-01 00:00:00+00:00' WHERE id = %s",
+        [visitor.cookies["__Host-web"].partition(".")[0]],
+    )
+    page = visitor.fill(current_password=person.password, new_password=NEW_PASSWORD)
+    assert (page.path, "Nothing was done yet" in page.text) == ("/reauthenticate/", True)
+    page = visitor.open("/password/")
+    assert (page.path, "Nothing was done yet" in page.text) == ("/reauthenticate/", False)

@@ -14,6 +14,7 @@ from secure_auth import demands, visits
 from secure_auth.access import Signed
 from secure_auth.browsers import SAFE_METHODS, is_led_by_another_site
 from secure_auth.errors import Problem
+from secure_auth.web import guard
 from secure_auth.web.console import proving
 from secure_auth.web.page import (
     REAUTHENTICATE,
@@ -59,7 +60,7 @@ def console(
             except Problem as refused:
                 if words and request.POST.get(words, "").strip():
                     return proving.ask(request, words=words, back=_above(request), refused=refused)
-                return lead_to(REAUTHENTICATE, then=_way_back(request))
+                return lead_to(REAUTHENTICATE, then=_way_back(request), notice=guard.undone(request))
             return view(request, *args, **kwargs)
 
         guarded = signed_in(has_role(role)(asks_for(entered, "fresh") if fresh else entered))

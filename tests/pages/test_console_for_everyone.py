@@ -1,5 +1,6 @@
 """The console for everyone: axe-core finds nothing, in both themes, narrow and wide; each page is light."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -90,6 +91,17 @@ def test_a_wrong_filter_is_not_called_a_list_without_events(signed_in: SignedIn)
     page.goto("/console/events/?since=yesterday")
     expect(page.get_by_role("alert")).to_contain_text("since")
     assert page.locator("text=No event matches.").count() == 0
+
+
+def test_a_wrong_filter_says_at_its_field_what_is_wrong(signed_in: SignedIn) -> None:
+    page, _ = signed_in(role="auditor")
+    for name in ("q", "user", "ip", "reason", "session", "request_id", "since", "until"):
+        page.goto(f"/console/events/?{urlencode({name: 'much too long ' * 30})}")
+        told = page.get_by_role("alert").get_by_role("listitem").inner_text()
+        field = page.locator("[aria-invalid]")
+        expect(field).to_have_attribute("name", name)
+        expect(field).to_be_focused()
+        expect(field).to_have_accessible_description(re.compile(re.escape(told)))
 
 
 def test_a_value_that_turns_the_writing_turns_nothing_else(signed_in: SignedIn) -> None:

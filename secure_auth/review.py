@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -12,14 +13,16 @@ from audit import following, reading, tree
 from audit.append import NewEvent, append_collapsed
 from audit.events import EventType, Outcome, Reason, Source
 from audit.filters import MAX_QUERY_LENGTH, BadFilter, is_event_id
-from secure_auth import addresses
+from secure_auth import addresses, sessions
 from secure_auth.access import Signed
 from secure_auth.errors import Code, Problem, validation_failed
 from secure_auth.invitations import state_of
 from secure_auth.models import Invitation, User, is_id
+from secure_auth.own_data import describe_session
 
 Row = TypeVar("Row", bound=Model)
 PAGE = 50
+SESSIONS = 200  # on a page of one's own
 READ_WINDOW_SECONDS = 300
 ABOUT_ANOTHER_ADDRESS = (EventType.ADDRESS_REQUEST, EventType.ADDRESS_CHANGE)
 PAGING = ("cursor", "limit", "order")
@@ -138,12 +141,22 @@ def list_invitations(*, signed: Signed, query: Mapping[str, str], source: Source
     return page
 
 
+def list_sessions(*, signed: Signed, query: Mapping[str, str]) -> Page:
+    """Somebody's own live sessions, SESSIONS at a time; the cursor is as that of list_users().
+
+    None is left out: an older one behind many newer is perhaps the one that its owner looks for.
+    """
+    own = sessions.live_sessions(signed.user.pk, timezone.now())
+    return _newest_first(own, query, partial(describe_session, current=signed.session.id), size=SESSIONS)
+
+
 def _newest_first(
     rows: QuerySet[Row],
     query: Mapping[str, str],
     show: Callable[[Row], dict[str, Any]],
     *,
     filters: tuple[str, ...] = (),
+    size: int = PAGE,
 ) -> Page:
     foreign = next((name for name in query if name not in ("cursor", *filters)), None)
     if foreign is not None:
@@ -153,9 +166,9 @@ def _newest_first(
         if not is_event_id(query["cursor"]):
             raise validation_failed("cursor", "invalid", "Not a cursor of this service.")
         rows = rows.filter(pk__lt=query["cursor"])
-    found = list(rows[: PAGE + 1])
-    following_page = str(found[PAGE - 1].pk) if len(found) > PAGE else None
-    return Page([show(row) for row in found[:PAGE]], following_page, None)
+    found = list(rows[: size + 1])
+    following_page = str(found[size - 1].pk) if len(found) > size else None
+    return Page([show(row) for row in found[:size]], following_page, None)
 
 
 def _shown_user(user: User) -> dict[str, Any]:

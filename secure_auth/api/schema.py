@@ -166,7 +166,7 @@ class ContractSchema(AutoSchema):
             yield from (Code.PAYLOAD_TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE)
             if not hasattr(self.view, "oauth_errors"):
                 yield Code.VALIDATION_FAILED
-        elif any(one.location == OpenApiParameter.QUERY for one in self.view.parameters):
+        elif any(one.location == OpenApiParameter.QUERY for one in self.get_override_parameters()):
             yield Code.VALIDATION_FAILED
 
 

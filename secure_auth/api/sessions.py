@@ -4,16 +4,17 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from secure_auth import access, devices, refreshing, sessions
+from secure_auth import access, devices, refreshing, review
 from secure_auth.api import answers as shown
 from secure_auth.api import cookies
+from secure_auth.api.audit import page_answer, query_of
 from secure_auth.api.bearer import Presented
 from secure_auth.api.common import Body, ServiceView, Text
-from secure_auth.api.parameters import DELIVERY, IDEMPOTENCY_KEY
+from secure_auth.api.parameters import CURSOR, DELIVERY, IDEMPOTENCY_KEY
 from secure_auth.api.shapes import listing, pair_answer
 from secure_auth.browsers import read_cookie
 from secure_auth.errors import Code, validation_failed
-from secure_auth.own_data import describe_known_device, describe_session
+from secure_auth.own_data import describe_known_device
 
 
 class RefreshBody(Body):
@@ -98,11 +99,13 @@ class SessionsView(ServiceView):
 
     bearer = "access"
     answers = {"GET": (200, shown.Sessions), "DELETE": (204, None)}
+    parameters = (CURSOR,)
 
     def get(self, request: Request) -> Response:
-        """My live sessions."""
-        own = sessions.live_sessions(self.signed.user.pk, timezone.now())[:200]
-        return Response(listing([describe_session(row, current=self.signed.session.id) for row in own]))
+        """My live sessions, newest first."""
+        return Response(
+            page_answer(request, review.list_sessions(signed=self.signed, query=query_of(request)))
+        )
 
     def delete(self, request: Request) -> Response:
         """End all others, and logins under way."""

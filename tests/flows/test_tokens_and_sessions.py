@@ -195,6 +195,27 @@ def test_ending_all_others_keeps_this_session_and_kills_logins(client: Client) -
     assert len(expect(client.get("sessions/", person.access), 200)["results"]) == 1
 
 
+def test_no_session_is_left_out_of_the_list_however_many_are_newer(server: Server, client: Client) -> None:
+    person = client.create_person()
+    named = "SELECT name FROM pragma_table_info(%s)"
+    if server.backend != "sqlite":
+        named = "SELECT column_name FROM information_schema.columns WHERE table_name = %s"
+    columns = ", ".join(name for (name,) in server.rows(named, ["secure_auth_session"]) if name != "id")
+    copied = f"SELECT %s, {columns} FROM secure_auth_session WHERE id = %s"
+    newer = {f"ffffffff-{secrets.token_hex(2)}-7000-8000-{number:012x}" for number in range(230)}
+    for copy in newer:
+        server.rows(f"INSERT INTO secure_auth_session (id, {columns}) {copied}", [copy, person.session_id])
+    first = expect(client.get("sessions/", person.access), 200)
+    second = expect(client.get(first["next"].removeprefix(server.origin), person.access), 200)
+    assert second["next"] is None
+    listed = [row["id"] for row in first["results"] + second["results"]]
+    assert listed == sorted([*newer, person.session_id], reverse=True)
+    assert second["results"][-1]["current"]
+    expect(client.delete("sessions/", person.access), 204)
+    for query in ("cursor=x", "limit=5", "cursor=a&cursor=b"):
+        problem(client.get(f"sessions/?{query}", person.access), "validation_failed")
+
+
 def test_things_of_other_people_are_not_found(client: Client, new_client: Callable[..., Client]) -> None:
     owner, other = client.sign_up(), new_client().sign_up()
     client.sign_in(owner, remember_device=True)

@@ -264,7 +264,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "Two-step login, sessions and the audit log.\n\nErrors are RFC 9457 problem documents. Beyond those of each "
         "operation, any address answers `method_not_allowed` (405, with `Allow`) to a method that is not told here, "
-        "`payload_too_large` (413) to a body of more than 64 KiB and `validation_failed` (400) to a foreign `Host`."
+        "`payload_too_large` (413) to a body of more than 64 KiB and `validation_failed` (400) to a foreign `Host` "
+        "and to what cannot be read as HTTP."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",

@@ -12,7 +12,14 @@ READINESS = {
         "status": {"type": "string", "enum": ["ready", "unavailable"]},
         "checks": {
             "type": "object",
-            "properties": {"database": STATUS, "redis": STATUS},
+            "properties": {
+                "database": STATUS,
+                "redis": STATUS,
+                "keys": {
+                    "const": "closed",
+                    "description": "Only where the master key does not open the key rings.",
+                },
+            },
             "required": ["database"],
         },
         "warnings": {"type": "array", "items": {"type": "string"}},
@@ -113,12 +120,15 @@ def _documents(get: Get) -> dict[str, Any]:
     """Keys, contact and schema."""
     keys = _content("application/jwk-set+json", KEY_SET, {"keys": [KEY_EXAMPLE]})
     same = {"description": "The set is the one whose `ETag` stands in `If-None-Match`"}
+    other = {"description": "`If-Match` names no `ETag` of the present set; no body"}
     text = {"text/plain": _example("Contact: mailto:security@auth.example.com\n")}
     document = {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}
     schema = {"application/vnd.oai.openapi": document, "application/json": document}
     return {
         "/.well-known/jwks.json": get(
-            "getJwks", "The public signing keys", {"200": _answer("The key set", keys), "304": same}
+            "getJwks",
+            "The public signing keys",
+            {"200": _answer("The key set", keys), "304": same, "412": other},
         ),
         "/.well-known/webauthn": get(
             "getWebauthn",
@@ -142,7 +152,7 @@ def _probes(get: Get, guarded: dict[str, Any]) -> dict[str, Any]:
     counters = _answer("The counters", {"text/plain": _example(COUNTERS)})
     ready = {
         "200": _answer("They do", _json(READINESS, READY)),
-        "503": _answer("The database is away", _json(READINESS, UNREADY)),
+        "503": _answer("The database is away, or the key rings do not open", _json(READINESS, UNREADY)),
     }
     metrics = get("getMetrics", "Counters of this node, for Prometheus", {"200": counters})
     health = {"200": _answer("It does", _json(HEALTH, {"status": "ok"}))}

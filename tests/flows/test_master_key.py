@@ -11,6 +11,7 @@ import pytest
 from tests.attacks.evidence import events
 from tests.client import Client, Person, expect
 from tests.conftest import new_address
+from tests.house.schema import operations
 from tests.server import Server, ServerFailed, running_server
 
 
@@ -74,6 +75,8 @@ def test_node_that_was_left_with_the_old_key_is_not_ready(tmp_path: Path) -> Non
             answer = client.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["checks"] == {"database": "ok", "keys": "closed"}
+        told = operations()["GET", "/readyz"]["responses"]["503"]["content"]["application/json"]["schema"]
+        assert answer.json()["checks"].keys() <= told["properties"]["checks"]["properties"].keys()
         start_with(server, MASTER_KEY=new)  # waits until it is ready
 
 

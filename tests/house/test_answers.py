@@ -285,6 +285,7 @@ def look_around(client: Client) -> None:
         assert code_of(client.post(path, {})) == "method_not_allowed"
     tag = client.get("/.well-known/jwks.json").headers["ETag"]
     assert client.get("/.well-known/jwks.json", headers={"If-None-Match": tag}).status_code == 304
+    assert client.get("/.well-known/jwks.json", headers={"If-Match": '"another"'}).status_code == 412
     assert code_of(client.get("/metrics")) == "invalid_token"
     assert client.get("/metrics", METRICS_TOKEN).status_code == 200
     expect(client.get("/api/schema/", params={"format": "json"}), 200)

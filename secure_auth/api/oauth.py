@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote_plus
 
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,6 +15,7 @@ from secure_auth.api import answers as shown
 from secure_auth.api.common import ServiceView, Text
 from secure_auth.api.parsers import StrictFormParser, StrictJSONParser
 from secure_auth.clients import UnknownClient
+from secure_auth.errors import Code, Problem
 from secure_auth.models import Client
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="clients", charset="UTF-8"'}
@@ -61,6 +62,10 @@ class OAuthView(ServiceView):
             exc = OAuthError("invalid_request", "A parameter is missing, malformed or repeated.")
         elif isinstance(exc, UnknownClient):
             exc = OAuthError("invalid_client", "The client's credentials are missing or wrong.", 401)
+        elif isinstance(exc, UnsupportedMediaType):
+            exc = Problem(
+                Code.UNSUPPORTED_MEDIA_TYPE, "Send a form (application/x-www-form-urlencoded) or JSON."
+            )
         if isinstance(exc, OAuthError):
             headers = CHALLENGE if exc.status == 401 else None
             return Response(exc.body, status=exc.status, headers=headers)

@@ -52,6 +52,13 @@ class Task(WSGITask):
         self.close_on_finish &= not stays
         return found
 
+    def finish(self) -> None:
+        """The end. No last chunk follows the head that answers HEAD: to a proxy in front it begins another answer."""
+        if self.request.is_head:
+            self.write(b"")
+        else:
+            super().finish()
+
     def write(self, data: bytes) -> None:
         """Send a part of the body, and the head before the first."""
         if self.wrote_header or not self.complete or self.content_length != len(data) or not self.has_body:

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -157,6 +158,18 @@ def test_a_head_request_gets_no_body_and_keeps_no_place(auditor: tuple[Client, P
         answer = client.request("HEAD", "audit/export/", person.access)
         assert (answer.status_code, answer.content) == (200, b"")
     assert export(auditor, limit="1").status_code == 200
+
+
+def test_nothing_follows_the_head_that_answers_head(auditor: tuple[Client, Person], server: Server) -> None:
+    """httpx takes no notice of a last chunk there, but to a proxy it begins the next answer (RFC 9112 section 6.3)."""
+    _, person = auditor
+    host = server.origin.partition("://")[2]
+    request = f"HEAD /api/v1/audit/export/ HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {person.access}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.nodes[0].port), timeout=10) as connection:
+        connection.sendall(request.encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.index(b"\r\n\r\n") == len(answer) - 4
 
 
 def root_by(proof: dict[str, Any], size: int) -> bytes:

@@ -29,6 +29,7 @@ UNLIMITED = frozenset({"healthz", "readyz"})
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # orchestrators ask by address, under any name
 
 RATE_LIMITED = 429
+READABLE = frozenset({"access-control-allow-origin", "access-control-expose-headers", "vary"})
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 Answer = Callable[[Problem, HttpRequest], HttpResponseBase]
@@ -148,7 +149,13 @@ class SourceLimitMiddleware:
         granted = request.usages and response.status_code != RATE_LIMITED  # type: ignore[attr-defined]
         if request.is_counted or granted:  # type: ignore[attr-defined]
             return response
-        return count_request(request) or response
+        refusal = count_request(request)
+        if refusal is None:
+            return response
+        for name, value in response.headers.items():  # whose pages may read this is told further inside
+            if name.lower() in READABLE:
+                refusal.headers[name] = value
+        return refusal
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., object], _args: object, _kwargs: object

@@ -182,6 +182,16 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def strict_few(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service that takes few requests, and shares its API with one other origin."""
+    settings = {"LIMIT_REQUESTS": "5", "CORS_ORIGINS": "https://app.example.org"}
+    with running_server(
+        "sqlite", tmp_path_factory.mktemp("few"), worker=False, environment=settings
+    ) as server:
+        yield server
+
+
 @pytest.mark.xdist_group("sqlite")
 class TestStrict:
     """The order matters little: the last test uses up what the others need."""
@@ -194,6 +204,18 @@ class TestStrict:
         other = client.get("me/", headers={"Origin": "https://app.example.org.evil.example"})
         assert "Access-Control-Allow-Origin" not in other.headers
         client.close()
+
+    @pytest.mark.parametrize("path", ["nowhere/", "login/"])
+    def test_named_origin_reads_every_refusal_of_a_rate(self, strict_few: Server, path: str) -> None:
+        """Neither is counted before it is refused for something else."""
+        client = Client(strict_few, new_address())
+        origin = {"Origin": "https://app.example.org"}
+        answers = [client.post(path, {}, headers=origin) for _ in range(6)]
+        client.close()
+        problem(answers[-1], "rate_limited")
+        assert answers[-1].headers["Access-Control-Allow-Origin"] == origin["Origin"]
+        assert "retry-after" in answers[-1].headers["Access-Control-Expose-Headers"]
+        assert "origin" in answers[-1].headers["Vary"]
 
     def test_forwarded_headers_of_strangers_are_a_warning(self, strict: Server) -> None:
         client = Client(strict, new_address())

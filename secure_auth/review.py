@@ -144,10 +144,12 @@ def list_invitations(*, signed: Signed, query: Mapping[str, str], source: Source
 def list_sessions(*, signed: Signed, query: Mapping[str, str]) -> Page:
     """Somebody's own live sessions, SESSIONS at a time; the cursor is as that of list_users().
 
-    None is left out: an older one behind many newer is perhaps the one that its owner looks for.
+    None is left out: an older one behind many newer is perhaps the one that its owner looks for. Other names in the
+    query are passed over.
     """
     own = sessions.live_sessions(signed.user.pk, timezone.now())
-    return _newest_first(own, query, partial(describe_session, current=signed.session.id), size=SESSIONS)
+    known = {name: query[name] for name in query if name == "cursor"}
+    return _newest_first(own, known, partial(describe_session, current=signed.session.id), size=SESSIONS)
 
 
 def _newest_first(

@@ -172,9 +172,7 @@ def run(stop: Stop) -> None:
         stop.set()
         for duty in all_:
             duty.wanted.set()
-        until = (
-            time.monotonic() + STOP_SECONDS
-        )  # for all: a supervisor kills who takes longer, with both ends undone
+        until = time.monotonic() + STOP_SECONDS  # for all: whom a supervisor kills leaves what follows undone
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         end_commands()

@@ -212,7 +212,7 @@ def test_no_session_is_left_out_of_the_list_however_many_are_newer(server: Serve
     assert listed == sorted([*newer, person.session_id], reverse=True)
     assert second["results"][-1]["current"]
     expect(client.delete("sessions/", person.access), 204)
-    for query in ("cursor=x", "limit=5", "cursor=a&cursor=b"):
+    for query in ("cursor=x", "cursor=a&cursor=b"):
         problem(client.get(f"sessions/?{query}", person.access), "validation_failed")
 
 

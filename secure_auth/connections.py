@@ -1,6 +1,5 @@
 """Connections of the web server: HTTP as waitress speaks it, with refusals and time limits of this service.
 
-Answers made here, before any other code sees the request, are problem documents too.
 Refuses: heads over 16 KiB, bodies over 1 MiB (the middleware refuses at 64 KiB; up to here the client can
 still read that answer), and requests that take longer than READ_SECONDS to arrive. A streamed answer does hold a
 thread: at most OUTPUT_BYTES of it wait in memory. A client that takes nothing for SEND_SECONDS is cut off, and one that
@@ -8,7 +7,6 @@ takes so little that the thread has waited that long to hand over a part.
 Answers that are read slowly have WAITING_BYTES of a worker's memory between them.
 """
 
-import json
 import time
 from typing import Any
 
@@ -17,14 +15,10 @@ from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer, ReadOnlyFileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, WSGITask
 
-from secure_auth import metrics
 from secure_auth.balance import Balance
-from secure_auth.errors import Code, Problem
 from secure_auth.framing import BODY_BYTES, RequestParser
-from secure_auth.ids import is_request_id, new_id
-from secure_auth.problem_details import MEDIA_TYPE, document
+from secure_auth.tasks import ProblemTask, Task
 
 HEAD_BYTES = 16 * 1024
 OUTPUT_BYTES = 1024 * 1024
@@ -35,64 +29,6 @@ IDLE_SECONDS = 30
 CONNECTIONS = 1000
 YIELDS = 10
 LOOK_SECONDS = 0.001
-
-
-class Task(WSGITask):
-    """The answer of the application: a short one leaves in one piece, its head with its body."""
-
-    wrote_header: bool
-    close_on_finish: bool
-
-    def build_response_header(self) -> bytes:
-        """The head. An answer that has no body (204, 304) has no length either, for which waitress would hang up."""
-        stays = not (self.has_body or self.close_on_finish) and self.version == "1.1"
-        stays = stays and self.request.headers.get("CONNECTION", "").lower() != "close"
-        self.close_on_finish |= stays  # then waitress leaves it as it is
-        found: bytes = super().build_response_header()
-        self.close_on_finish &= not stays
-        return found
-
-    def finish(self) -> None:
-        """The end. No last chunk follows the head that answers HEAD: to a proxy in front it begins another answer."""
-        if self.request.is_head:
-            self.write(b"")
-        else:
-            super().finish()
-
-    def write(self, data: bytes) -> None:
-        """Send a part of the body, and the head before the first."""
-        if self.wrote_header or not self.complete or self.content_length != len(data) or not self.has_body:
-            super().write(data)
-            return
-        head = self.build_response_header()
-        self.wrote_header = True
-        self.content_bytes_written = len(data)
-        self.channel.write_soon(head + data)
-
-
-class ProblemTask(ErrorTask):
-    """The answer to a request that cannot be read (RFC 9457)."""
-
-    codes = {413: Code.PAYLOAD_TOO_LARGE, 500: Code.INTERNAL_ERROR}
-
-    def execute(self) -> None:
-        code = self.codes.get(self.request.error.code, Code.VALIDATION_FAILED)
-        shown = self.request.headers.get("X_REQUEST_ID", "")
-        request_id = shown if is_request_id(shown) else new_id()
-        problem = Problem(code, detail="The request could not be read as HTTP.")
-        body = json.dumps(document(problem, request_id)).encode()
-        self.status = f"{code.status} {code.title}"
-        self.response_headers += [
-            ("Content-Type", MEDIA_TYPE),
-            ("Cache-Control", "no-store"),
-            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-            ("X-Content-Type-Options", "nosniff"),
-            ("X-Request-ID", request_id),
-        ]
-        metrics.count_answer(code.status)
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(b"" if self.request.is_head else body)
 
 
 class Channel(HTTPChannel):
@@ -124,8 +60,17 @@ class Channel(HTTPChannel):
             self._take_up()
         return True
 
+    def writable(self) -> bool:
+        """Called by the loop before it waits. Who was cut off in this round, nothing is waited for.
+
+        The loop would be told that the number is closed, and close whoever was accepted under it meanwhile.
+        """
+        return self.connected and bool(super().writable())
+
     def readable(self) -> bool:
         """Called by the loop before it waits: whether to wait for more from here."""
+        if not self.connected:
+            return False
         if self.behind:
             with self.requests_lock:
                 is_idle = not self.requests

@@ -34,6 +34,7 @@ from audit.records import Record
 BUDGET_SECONDS: Final = 0.3
 SMALLEST_WINDOW, FIRST_WINDOW, LAST_WINDOW = 100, 500, 8000
 BLOCKS_FOUND, MOST_BLOCKS = 500, 30  # of the text index: found by one statement, searched by one
+RARE: Final = 100  # in fewer than one event of so many
 _OPPOSITE: Final = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -93,9 +94,11 @@ def _search(question: Filters, comparison: str, at: str, length: int) -> tuple[l
             return records, None
         comparison, at = comparison[0], window.edge
         clock.note(window.looked_at)
-        if grams is None:
+        # Of what is not, the index would name most blocks, and take longer for that than it takes to find a page.
+        is_rare = len(window.records) * RARE < window.looked_at
+        if is_rare and grams is None:
             grams = _indexed_grams(question) if comparison == "<" else set()
-        if grams and not clock.is_over():
+        if is_rare and grams and not clock.is_over():
             found, at, is_end = _search_blocks(question, grams, at, length + 1 - len(records), clock)
             records += found
             if len(records) > length:

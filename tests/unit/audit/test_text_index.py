@@ -63,12 +63,12 @@ def rows(sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def looked_at(act: Callable[[], Any]) -> int:
-    """How often a window was read."""
+def looked_at(act: Callable[[], Any], part: str = "WITH span") -> int:
+    """How often a window was read, or what another part of a statement tells."""
     seen = []
 
     def note(run: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        seen.append("WITH span" in sql)
+        seen.append(part in sql)
         return run(sql, *rest)
 
     with connection.execute_wrapper(note):
@@ -90,6 +90,14 @@ def test_rare_words_are_found_wherever_they_stand() -> None:
     page = find_events({"q": "zebra", "since": "2000-01-01", "until": "2999-01-01"})
     assert [record.id for record in page.results] == wanted
     assert looked_at(lambda: find_events({"q": "zebra"})) <= 2
+
+
+def test_words_that_are_not_rare_are_looked_for_without_the_index() -> None:
+    ids = noted(*["horse" if number % 3 == 0 else "" for number in range(40)])
+    catch_up()
+    assert found("horse") == ids[::-3]
+    assert looked_at(lambda: find_events({"q": "horse"}, limit=3), "audit_textblock") == 0
+    assert looked_at(lambda: find_events({"q": "zebra"}, limit=3), "audit_textblock") > 0
 
 
 def test_a_rare_reason_is_found_as_a_rare_word_is() -> None:

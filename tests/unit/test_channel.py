@@ -56,3 +56,17 @@ def test_who_reads_byte_by_byte_holds_no_thread_for_longer_than_who_reads_nothin
             thread.result(timeout=10)
         assert is_stuck
         assert not channel.writing_since
+
+
+def test_who_was_cut_off_is_not_waited_for() -> None:
+    server: Any = SimpleNamespace(active_channels={}, pull_trigger=lambda: None, note_waiting=lambda: None)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        channel = Channel(server, ours, ("127.0.0.1", 0), adjustments(), map={})
+        assert channel.readable()
+        channel.will_close = True
+        assert channel.writable()
+        channel.handle_close()
+        assert not channel.writable()
+        channel.will_close = False
+        assert not channel.readable(), "the number may be another's by now"

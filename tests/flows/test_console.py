@@ -100,7 +100,7 @@ def test_a_wrong_filter_is_named_on_the_page(auditor: Person, look_in: LookIn) -
     answer = look_in(auditor).get("/console/events/?ip=nowhere")
     assert answer.status_code == 400
     assert "<code>ip</code>" in answer.text
-    assert re.findall(r'<input id="(\w+)"[^>]* aria-invalid="true" autofocus', answer.text) == ["ip"]
+    assert re.findall(r'<input id="(\w+)"[^>]* aria-invalid="true"[^>]* autofocus', answer.text) == ["ip"]
     answer = look_in(auditor).get("/console/events/?until=tomorrow")
     assert "<code>until</code>: A time in UTC is wanted, like 2026-01-31T09:00, or a date." in answer.text
 

@@ -68,7 +68,10 @@ class PlacedWindow:
 def fetch_ranges(
     question: Filters, ranges: Sequence[tuple[str, str]], before: str, *, limit: int
 ) -> list[Record]:
-    """The last `limit` matches before an id, in ranges from a first id to before a second; newest first."""
+    """The last `limit` matches before an id, newest first.
+
+    Each range is from a first id to before a second; the newest range comes first.
+    """
     rest, values = _rest(question, None)
     firsts = [max(first, question.lowest) for first, _ in ranges]
     beyonds = [min(filter(None, (beyond, before, question.beyond))) for _, beyond in ranges]

@@ -1,5 +1,6 @@
 """Migrations that are killed before they are noted: nothing of them is left, and the next start makes them."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def test_a_migration_killed_before_it_is_noted_is_made_by_the_next_start(
     with running_server(backend, tmp_path, nodes=0, first_start=True) as server:
         server.data_dir.mkdir(mode=0o700)
         for app in ("audit", "auth", "axes", "secure_auth"):
-            server.manage("shell", "--no-imports", "-c", KILLED.format(app), check=False)
+            done = server.manage("shell", "--no-imports", "-c", KILLED.format(app), check=False)
+            assert done.returncode == -signal.SIGKILL, app
         made = server.manage("create_user", "ada@example.org", stdin="nine green lamps in the hall\n")
         assert made.stdout.startswith("created ada@example.org")
         assert server.rows("SELECT count(*) FROM secure_auth_user") == [(1,)]

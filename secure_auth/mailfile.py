@@ -9,6 +9,8 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
+from secure_auth import eai
+
 log = structlog.get_logger(__name__)
 
 
@@ -19,7 +21,7 @@ class EmailBackend(BaseEmailBackend):
         """Write each message to a file of its own, readable by the owner alone."""
         directory = settings.DATA_DIR / "outbox"
         for message in email_messages:
-            whole = message.message()
+            whole = eai.write(message)
             stem = str(whole["Message-ID"]).strip("<>").partition("@")[0]
             name = f"{timezone.now():%Y%m%dT%H%M%S.%f}-{stem}.eml"
             content = whole.as_bytes()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from smtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 import structlog
-from anymail.exceptions import AnymailError, AnymailRecipientsRefused
+from anymail.exceptions import AnymailError, AnymailRecipientsRefused, AnymailUnsupportedFeature
 from django.core.mail import EmailMultiAlternatives
 from django.db import Error, transaction
 from django.db.models import Case, F, Q, QuerySet, When, Window
@@ -25,6 +25,7 @@ from audit.append import NewEvent, append
 from audit.events import SYSTEM, EventType, Outcome, Reason
 from secure_auth import letters, metrics
 from secure_auth.models import MailToken, OutboxMessage
+from secure_auth.smtp import AsciiOnly
 
 log = structlog.get_logger(__name__)
 
@@ -164,7 +165,7 @@ def is_final(error: Exception) -> bool:
         return 500 <= code < 600
     if isinstance(error, SMTPResponseException):
         return False
-    return isinstance(error, AnymailRecipientsRefused) or (
+    return isinstance(error, AnymailRecipientsRefused | AnymailUnsupportedFeature | AsciiOnly) or (
         isinstance(error, AnymailError) and code in REFUSED_FOR_GOOD
     )
 

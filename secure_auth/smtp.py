@@ -6,11 +6,16 @@ fill memory, or keep all other mail waiting for good.
 
 import smtplib
 import threading
+from email.policy import SMTPUTF8
 from io import BufferedIOBase
 from socket import SHUT_RDWR, socket
 from typing import Any
 
+from django.core.mail import EmailMessage
 from django.core.mail.backends import smtp
+from django.core.mail.message import sanitize_address
+
+from secure_auth import eai
 
 REPLY_SECONDS = 30
 REPLY_BYTES = 64 * 1024
@@ -65,10 +70,29 @@ class _Tls(_Bounded, smtplib.SMTP_SSL):
     pass
 
 
+class AsciiOnly(smtplib.SMTPException):
+    """The server takes no address beyond ASCII before its `@`: it has no SMTPUTF8 (RFC 6531)."""
+
+
 class EmailBackend(smtp.EmailBackend):
-    """Django's, over such a connection."""
+    """Django's, over such a connection, and to such addresses."""
 
     @property
     def connection_class(self) -> type[smtplib.SMTP]:
         """Called by Django when it connects."""
         return _Tls if self.use_ssl else _Plain
+
+    def _send(self, email_message: EmailMessage) -> bool:
+        if not eai.wants_utf8(email_message):
+            return bool(super()._send(email_message))  # type: ignore[misc]
+        connection: smtplib.SMTP = self.connection  # type: ignore[assignment]  # the caller has opened it
+        connection.ehlo_or_helo_if_needed()
+        if not connection.has_extn("smtputf8"):
+            raise AsciiOnly
+        connection.sendmail(
+            sanitize_address(email_message.from_email, "utf-8"),
+            email_message.recipients(),
+            eai.write(email_message).as_bytes(policy=SMTPUTF8),
+            mail_options=["SMTPUTF8", "BODY=8BITMIME"],
+        )
+        return True

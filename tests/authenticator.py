@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -54,8 +55,12 @@ class Mailbox:
     def messages(self) -> list[EmailMessage]:
         """Oldest first."""
         own = self.address.casefold()
-        read = [read_message(path) for path in sorted(self.outbox.glob("*.eml"))]
-        return [message for recipients, message in read if own in recipients]
+        try:
+            with os.scandir(self.outbox) as files:
+                paths = [file.path for file in files if file.name.endswith(".eml")]
+        except FileNotFoundError:  # nothing was sent yet
+            return []
+        return [read_message(path) for path in sorted(paths) if own in recipients(path)]
 
     def wait_for(self, count: int = 1) -> list[EmailMessage]:
         """At least `count` messages; AssertionError when they do not come."""
@@ -85,11 +90,15 @@ class Mailbox:
         return found[-1]
 
 
+# A file of the outbox is whole when it has its name, and never changes. Most are somebody else's, and looked at often.
 @cache
-def read_message(path: Path) -> tuple[str, EmailMessage]:
-    """Whom a file of the outbox is to, and the message. A file is whole when it has its name, and never changes."""
-    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    return str(message["To"]).casefold(), message
+def recipients(path: str) -> str:
+    return str(read_message(path)["To"]).casefold()
+
+
+@cache
+def read_message(path: str) -> EmailMessage:
+    return email.message_from_bytes(Path(path).read_bytes(), policy=email.policy.default)
 
 
 def text_of(message: EmailMessage) -> str:

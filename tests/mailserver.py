@@ -23,6 +23,7 @@ class MailServer:
     """
 
     port: int = 0
+    takes_utf8: bool = True  # RFC 6531
     messages: list[EmailMessage] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -64,7 +65,11 @@ def running_mail_server() -> Iterator[MailServer]:
             self.say("220 tests ESMTP")
             while line := self.rfile.readline().decode().strip():
                 command = line.upper()
-                if command.startswith("RCPT"):
+                if command.startswith("EHLO") and mail.takes_utf8:
+                    self.say("250-tests")
+                    self.say("250-8BITMIME")
+                    self.say("250 SMTPUTF8")
+                elif command.startswith("RCPT"):
                     recipient = line.partition("<")[2].partition(">")[0]
                     self.say(mail.answer_recipient(recipient))
                 elif command == "DATA":

@@ -46,7 +46,9 @@ def forgot(request: PageRequest) -> HttpResponseBase:
     form = ForgotForm(request)
     if form.is_sent:
         with form:
-            accounts.request_reset(**form.fields_sent(), source=request.source)
+            typed = form.fields_sent()["email"]
+            accounts.demand_address(typed)  # a slip is told here, not waited for in the mailbox
+            accounts.request_reset(email=typed, source=request.source)
             return lead_to("/forgot/sent/")
     return render_form(request, "forgot", form)
 

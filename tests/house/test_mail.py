@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from anymail.exceptions import AnymailUnsupportedFeature
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.utils.module_loading import import_string
@@ -14,6 +15,7 @@ from audit.vocabulary import Template
 from secure_auth import letters, links, outbox
 from secure_auth.mail_settings import PROVIDERS, read_mail
 from secure_auth.models import MailToken
+from secure_auth.smtp import AsciiOnly
 from tests.server import ROOT
 
 HOSTILE = "</p>\r\n\r\nhttp://evil.example/\u202e<img src=x onerror=alert(1)>&\"'{{ link }}{% now 'Y' %}\0"
@@ -152,6 +154,8 @@ def test_what_a_server_says_for_good_is_not_asked_again() -> None:
     assert not outbox.is_final(smtplib.SMTPAuthenticationError(535, b"who are you"))
     assert not outbox.is_final(smtplib.SMTPSenderRefused(550, b"not yours", "x@y"))
     assert not outbox.is_final(TimeoutError())
+    assert outbox.is_final(AsciiOnly())
+    assert outbox.is_final(AnymailUnsupportedFeature("addresses beyond ASCII"))
     assert outbox.describe(smtplib.SMTPRecipientsRefused({"a@b": (550, b"no such user a@b")})) == (
         "SMTPRecipientsRefused 550"
     )

@@ -1,16 +1,51 @@
 """The account itself on its pages, in a real browser: strength while typing, a change that is due, data, the end."""
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.client import Person
-from tests.pages.doing import GO, heading, prove_password
+from tests.authenticator import Mailbox
+from tests.client import PASSWORD, Person
+from tests.pages.doing import GO, enrol, heading, prove_password
 from tests.server import Server
 
 SignedIn = Callable[..., tuple[Page, Person]]
 NewContext = Callable[..., BrowserContext]
+
+
+def test_a_browser_takes_every_address_that_the_service_takes(page: Page, server: Server) -> None:
+    person = Person(f"jörg-{secrets.token_hex(4)}@bücher.example")
+    page.goto("/sign-up/")
+    page.fill("#id_email", person.email)
+    page.fill("#id_password", person.password)
+    page.click(GO)
+    page.wait_for_url("**/sign-up/sent/")
+    page.goto(f"/confirm/#token={Mailbox(server.data_dir / 'outbox', person.email).wait_for_token()}")
+    page.fill("#id_password", person.password)
+    page.click(GO)
+    enrol(page, person)
+    page.context.clear_cookies()
+    prove_password(page, person)
+    page.fill("#id_code", person.code())
+    page.click(GO)
+    expect(page.get_by_role("heading", level=1)).to_have_text("My security")
+
+
+@pytest.mark.parametrize("path", ["/sign-in/", "/sign-up/", "/forgot/"])
+def test_what_is_left_out_or_is_no_address_is_told_at_its_field(page: Page, path: str) -> None:
+    page.goto(path)
+    page.click(GO)
+    expect(page.locator("#id_email_told")).to_have_text("Please fill this in.")
+    expect(page.locator("#id_email")).to_be_focused()
+    if path != "/sign-in/":  # there it is an address that nobody has
+        page.fill("#id_email", "ada.example.org")
+        if path == "/sign-up/":
+            page.fill("#id_password", PASSWORD)
+        page.click(GO)
+        expect(page.locator("#id_email_told")).to_contain_text("This is not right.")
 
 
 def test_strength_is_told_while_typing(page: Page) -> None:

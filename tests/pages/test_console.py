@@ -115,6 +115,10 @@ def test_a_key_from_elsewhere_that_is_another_turns_red(busy: Server, page: Page
     page.fill("[data-vkey]", "example.org/log+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
     page.get_by_role("button", name="Check again").click()
     expect(verdict).to_have_attribute("data-state", "fail")
+    # A slip in the key, as this is, says nothing of the event.
+    assert page.locator('[data-step]:not([data-state="pass"])').evaluate_all(
+        "lines => lines.map(({ dataset }) => [dataset.step, dataset.state])"
+    ) == [["signature", "fail"], ["pinned", "none"]]
 
 
 def test_an_event_whose_judge_was_lost_is_not_called_verified(busy: Server, page: Page) -> None:

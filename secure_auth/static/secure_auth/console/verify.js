@@ -87,15 +87,14 @@ async function readKey(vkey) {
   return { name, id: own, bytes: bytes.slice(1) };
 }
 
-/** Whether a key signed a checkpoint; undefined where this browser knows no Ed25519. */
+/** Whether a key signed a checkpoint: what is no key did not. Undefined where this browser knows no Ed25519. */
 async function isSigned(checkpoint, vkey) {
-  const key = await readKey(vkey);
-  let imported;
+  let key, imported;
   try {
+    key = await readKey(vkey);
     imported = await crypto.subtle.importKey("raw", key.bytes, { name: "Ed25519" }, false, ["verify"]);
   } catch (error) {
-    if (error.name === "NotSupportedError") return undefined;
-    throw error;
+    return error.name === "NotSupportedError" ? undefined : false; // a slip in the key says nothing of the event
   }
   const own = checkpoint.signatures.find(
     ({ name, bytes }) => name === key.name && bytes.length === 68 && toBase64(bytes.slice(0, 4)) === toBase64(key.id),

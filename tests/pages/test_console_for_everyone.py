@@ -127,3 +127,15 @@ def test_a_key_of_the_chart_stands_beside_its_words(signed_in: SignedIn) -> None
     assert len(lines) == 2
     for key, words in lines:
         assert words["top"] <= key["top"] <= words["bottom"]
+
+
+def test_with_large_text_on_a_phone_an_id_is_no_column_of_letters(
+    signed_in: SignedIn, server: Server
+) -> None:
+    seed(server)
+    page, _ = signed_in(role="auditor", viewport={"width": 360, "height": 740}, bypass_csp=True)
+    page.goto("/console/")
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    link = page.locator(".ranks a").last
+    assert link.evaluate("one => one.clientWidth / parseFloat(getComputedStyle(one).fontSize)") >= 5
+    assert page.evaluate("document.documentElement.scrollWidth") == 360

@@ -35,6 +35,11 @@ ROOM_OF_LETTERS = """field => {
   const { paddingLeft, paddingRight, fontSize } = getComputedStyle(field);
   return (field.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight)) / parseFloat(fontSize);
 }"""
+LINES = """button => {
+  const words = document.createRange();
+  words.selectNodeContents(button);
+  return words.getClientRects().length;
+}"""
 NewContext = Callable[..., BrowserContext]
 
 
@@ -261,3 +266,14 @@ def test_the_button_that_shows_a_password_covers_none_of_it(new_context: NewCont
     is_beside = button["x"] >= field["x"] + field["width"]
     assert is_beside or button["y"] >= field["y"] + field["height"]
     assert page.locator("#id_password").evaluate(ROOM_OF_LETTERS) >= 3
+
+
+def test_a_long_address_leaves_the_way_out_on_one_line(
+    signed_in: Callable[..., tuple[Page, Person]],
+) -> None:
+    page, _ = signed_in(viewport={"width": NARROWEST, "height": 800})
+    page.goto("/")
+    page.locator(".who").evaluate("one => one.textContent = 'of-many-letters'.repeat(9)")
+    lines = page.get_by_role("button", name="Sign out").evaluate(LINES)
+    assert lines == 1
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROWEST

@@ -48,8 +48,13 @@ class Arrivals:
     is_behind: bool
 
 
+def end_of_log() -> str:
+    """The cursor with which a tail goes on from a list that is read after it was asked for."""
+    return following.end_cursor()
+
+
 def start_tail(*, signed: Signed, query: Mapping[str, str], source: Source) -> Opened:
-    """Begin to watch what matches from now on; a tail of this session that is open ends.
+    """Begin to watch what matches, from now on or from an `end_of_log()` before; a tail of this session ends.
 
     Raises:
         Problem: validation_failed, for an unknown filter or a bad value.

@@ -138,6 +138,24 @@ def test_a_live_tail_shows_what_arrives(busy: Server, page: Page) -> None:
     expect(page.get_by_role("button", name="Watch live")).to_be_visible()
 
 
+def test_a_live_tail_goes_on_from_the_list_and_from_where_it_was_stopped(busy: Server, page: Page) -> None:
+    attempt(busy)
+    page.goto("/console/events/?type=login.password&outcome=failure")
+    for seen in (1, 2):
+        attempt(busy)
+        page.wait_for_timeout(3000)  # until it is integrated
+        page.get_by_role("button", name="Watch live").click()
+        expect(page.locator("[data-events] tr.fresh")).to_have_count(seen)
+        page.get_by_role("button", name="Stop watching").click()
+    shown = page.locator("[data-events] .time").evaluate_all("links => links.map((link) => link.href)")
+    page.reload()
+    again = page.locator("[data-events] .time").evaluate_all("links => links.map((link) => link.href)")
+    assert shown[: len(again)] == again  # no gap, nothing twice
+    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_role("link", name="Newer")).to_be_visible()
+    expect(page.get_by_role("button", name="Watch live")).to_have_count(0)
+
+
 def wait_for(page: Page, is_so: Callable[[], bool]) -> None:
     """Wait for what the page asks, while its requests are served here."""
     for _ in range(600):

@@ -54,6 +54,7 @@ def events(request: SignedRequest) -> HttpResponseBase:
     query = _with_offsets(query_of(request))
     problem: Problem | None = None
     page, chart = Page([], None, None), None
+    reached = tailing.end_of_log()  # before the list is read: what comes between is in both, not in neither
     try:
         page = review.list_events(signed=signed, query={"limit": ROWS, **query}, source=source)
         if _is_reversed(query):
@@ -75,6 +76,7 @@ def events(request: SignedRequest) -> HttpResponseBase:
         "chosen": {name: filters.get(name, "") for name in COUNTED},
         "has_more": not set(filters) <= {*COUNTED, "q"},
         "query": urlencode(filters),
+        "reached": reached,
         "active": [(name, value, urlencode(_without(filters, name))) for name, value in filters.items()],
         "brushed": urlencode(_without(filters, *BOUNDS)),
         "faults": _in_words(problem) if problem else {},

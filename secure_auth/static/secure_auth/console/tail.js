@@ -9,6 +9,7 @@ const template = document.querySelector("[data-row]");
 const start = button?.textContent;
 let tail = null;
 let timer = 0;
+let reached = button?.dataset.cursor; // of the list, then of what was added: no gap opens between two rows, however late it is watched
 
 const formOf = () => new URLSearchParams({ form_token: button.dataset.token });
 const addressOf = (more = "") => `/console/events/tail/${more}`;
@@ -33,13 +34,16 @@ function fill(row, event) {
   return row;
 }
 
+/** Puts on top what the list does not show yet, and tells how much that was. */
 function add(events) {
-  for (const event of events) {
+  const added = events.filter(({ id }) => !rows.querySelector(`[href="/console/events/${CSS.escape(id)}/"]`));
+  for (const event of added) {
     const row = fill(template.content.querySelector("tr").cloneNode(true), event);
     row.classList.add("fresh");
     rows.prepend(row);
   }
   while (rows.children.length > MOST_ROWS) rows.lastElementChild.remove();
+  return added.length;
 }
 
 async function ask(address, options) {
@@ -52,11 +56,10 @@ async function poll() {
   const own = tail;
   if (!own) return;
   try {
-    const found = await ask(addressOf(`${own.id}/?${new URLSearchParams({ cursor: own.cursor })}`));
+    const found = await ask(addressOf(`${own.id}/?${new URLSearchParams({ cursor: reached })}`));
     if (tail !== own) return; // stopped meanwhile, and perhaps begun anew
-    own.cursor = found.cursor;
-    own.shown += found.results.length;
-    add(found.results);
+    reached = found.cursor;
+    own.shown += add(found.results);
     say(found.behind ? button.dataset.behind : `+${own.shown}`);
     timer = setTimeout(poll, found.behind ? 0 : EVERY_MILLISECONDS);
   } catch (error) {
@@ -89,7 +92,7 @@ async function begin() {
   button.disabled = true;
   try {
     const opened = await ask(addressOf(`?${button.dataset.tail}`), { method: "POST", body: formOf() });
-    tail = { ...opened, shown: 0 };
+    tail = { id: opened.id, shown: 0 };
     show();
     timer = setTimeout(poll, 0);
   } catch {

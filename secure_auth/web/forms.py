@@ -90,7 +90,7 @@ class PageForm(forms.Form):
         self.problem = error
         for name, faults in error.errors.items():
             for fault in faults:
-                self.add_error(name if name in self.fields else None, words.describe_fault(fault))
+                self.add_error(name if name in self.fields else None, words.describe_fault(fault, field=name))
         if not self.errors:
             self.add_error(self.told_at.get(error.code), self.describe(error))
         return True

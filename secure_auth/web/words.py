@@ -145,6 +145,9 @@ FAULTS: Final[dict[str, Promise]] = {
     "too_long": gettext_lazy("This is too long: at most %(most)d characters are taken."),
     "too_common": gettext_lazy("This password is among those that attackers try first. Choose another one."),
     "invalid": gettext_lazy("This is not right. Please check it."),
+    "no_address": gettext_lazy(
+        "This is no e-mail address that we can write to. One looks like name@example.org."
+    ),
     "required": gettext_lazy("Please fill this in."),
     "breached": gettext_lazy(
         "This password is known from a breach: attackers try it first. Choose another one, here and wherever you use "
@@ -186,9 +189,10 @@ def describe_wait(seconds: int) -> str:
     return ngettext("Try again in %(n)d hour.", "Try again in %(n)d hours.", hours) % {"n": hours}
 
 
-def describe_fault(fault: FieldError) -> str:
-    """What is wrong with one field."""
-    words = str(FAULTS.get(fault.code, FAULTS["invalid"]))
+def describe_fault(fault: FieldError, *, field: str = "") -> str:
+    """What is wrong with one field, and what would be right."""
+    code = "no_address" if fault.code == "invalid" and field in ("email", "new_email") else fault.code
+    words = str(FAULTS.get(code, FAULTS["invalid"]))
     return words % {"least": settings.PASSWORD_MIN_LENGTH, "most": settings.PASSWORD_MAX_LENGTH}
 
 

@@ -40,7 +40,7 @@ def test_each_refusal_has_its_status_and_keeps_what_was_typed(visitor: Visitor, 
     assert page.status == 400
     visitor.open("/sign-up/")
     page = visitor.fill(email="no address", password="correct horse battery staple")
-    assert (page.status, "This is not right" in page.text) == (400, True)
+    assert (page.status, "One looks like name@example.org" in page.text) == (400, True)
     page = visitor.fill(email="somebody@example.org", password="password")
     assert (page.status, "attackers try first" in page.text) == (400, True)
 

@@ -45,7 +45,7 @@ def test_what_is_left_out_or_is_no_address_is_told_at_its_field(page: Page, path
         if path == "/sign-up/":
             page.fill("#id_password", PASSWORD)
         page.click(GO)
-        expect(page.locator("#id_email_told")).to_contain_text("This is not right.")
+        expect(page.locator("#id_email_told")).to_contain_text("This is no e-mail address")
 
 
 def test_strength_is_told_while_typing(page: Page) -> None:

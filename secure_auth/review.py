@@ -127,7 +127,8 @@ def list_users(*, signed: Signed, query: Mapping[str, str], source: Source) -> P
         raise validation_failed("q", "invalid", f"At most {MAX_QUERY_LENGTH} printable characters.")
     users = User.present()
     if wanted:
-        own = {"pk": wanted} if is_id(wanted) else {"email_key__startswith": addresses.identify(wanted).key}
+        as_id = wanted.lower()  # other programs write ids in capitals
+        own = {"pk": as_id} if is_id(as_id) else {"email_key__startswith": addresses.identify(wanted).key}
         users = users.filter(**own)
     page = _newest_first(users, query, _shown_user, filters=("q",))
     record_reading("users", signed=signed, source=source, query=f"q={wanted}" if wanted else "")

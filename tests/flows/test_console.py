@@ -180,6 +180,12 @@ def test_an_end_before_its_beginning_is_named_and_no_other_span_is_drawn(
     assert watcher.get("/console/events/?since=2026-01-31&until=2026-01-31").status_code == 200
 
 
+def test_an_account_is_found_by_its_id_in_either_case(client: Client, admin: Person, look_in: LookIn) -> None:
+    user, watcher = expect(client.me(admin.access), 200)["id"], look_in(admin)
+    for wanted in (user, user.upper()):
+        assert f"/console/people/{user}/" in watcher.get(f"/console/people/?q={wanted}").text
+
+
 def test_the_people_list_leads_back_to_its_beginning(admin: Person, look_in: LookIn) -> None:
     watcher, newest = look_in(admin), 'href="/console/people/?q=person"'
     assert newest not in watcher.get("/console/people/?q=person").text

@@ -1,7 +1,8 @@
 """Reading in the order of the tree, oldest first: for followers, who must not miss an event.
 
 Ids and times do not follow the order of commits: an event may appear behind one that a reader has seen. Places in the
-tree are given once and never in between, so a cursor names a place.
+tree are given once and never in between, so a cursor names a place. A restore gives places again: a cursor onward also
+bears a mark of what stood at its place.
 """
 
 import base64
@@ -15,10 +16,11 @@ from audit.filters import DEFAULT_LIMIT, BadFilter, Filters, parse_filters, pars
 from audit.queries import LOG_SHIFT, Placed, fetch_placed
 from audit.reading import BUDGET_SECONDS, Page
 from audit.records import Record
-from audit.tree import current_head
+from audit.tree import current_head, leaf_hash_at
 
 FIRST_WINDOW, LAST_WINDOW = 1_000, 16_000
-_CURSOR: Final = re.compile(r"([<>])([0-9]{1,18})")
+MARK_BYTES: Final = 8  # of the leaf hash: it tells histories apart, and proves nothing
+_CURSOR: Final = re.compile(r"([<>])([0-9]{1,18})(?:\.([0-9a-f]{16}))?")
 
 
 def follow_events(
@@ -37,10 +39,10 @@ def follow_events(
     found, reached = _search(question, comparison, at, length)
     results = tuple(one.record for one in found)
     if comparison == "<":
-        later = _write(">", found[0].position if found else max(at - 1, 0))
+        later = _onward(found[0].position if found else max(at - 1, 0))
         return Page(results[::-1], later, _write("<", reached) if reached else None)
     earlier = _write("<", found[0].position if found else at + 1) if cursor else None
-    return Page(results, _write(">", reached) if reached else None, earlier)
+    return Page(results, _onward(reached) if reached else None, earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,24 @@ def _search(question: Filters, comparison: str, at: int, length: int) -> tuple[l
         size = min(size * 4, LAST_WINDOW)
 
 
-def _write(comparison: str, position: int) -> str:
+def _onward(position: int) -> str:
+    mark = _mark(position)
+    return _write(">", f"{position}.{mark}" if mark else position)
+
+
+def _mark(position: int) -> str:
+    return leaf_hash_at(*divmod(position, LOG_SHIFT))[:MARK_BYTES].hex()
+
+
+def _write(comparison: str, position: int | str) -> str:
     return base64.urlsafe_b64encode(f"{comparison}{position}".encode()).decode().rstrip("=")
 
 
 def read_position(cursor: str) -> tuple[str, int]:
-    """The comparison and the position of a cursor.
+    """The comparison and the position of a cursor; the log's beginning where its place holds another entry, or none.
+
+    Then a restore took away what stood there. How far back is not known, and a follower may get an event twice, but
+    must miss none.
 
     Raises:
         BadFilter: it is none of this order.
@@ -109,4 +123,7 @@ def read_position(cursor: str) -> tuple[str, int]:
     found = _CURSOR.fullmatch(text)
     if not found:
         raise BadFilter("cursor", "not a cursor of this order")
-    return found[1], int(found[2])
+    comparison, position, mark = found[1], int(found[2]), found[3]
+    if mark and mark != _mark(position):
+        return ">", 0
+    return comparison, position

@@ -68,6 +68,14 @@ def place_of(event_id: str) -> Place | None:
     return Place(row[0], row[1], bytes(row[2])) if row else None
 
 
+def leaf_hash_at(log: int, index: int) -> bytes:
+    """The leaf hash of an entry; empty where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute('SELECT leaf_hash FROM audit_entry WHERE log = %s AND "index" = %s', [log, index])
+        row = cursor.fetchone()
+    return bytes(row[0]) if row else b""
+
+
 def reader(log: int) -> Reader:
     """The hashes of a log, by level.
 

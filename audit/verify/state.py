@@ -32,7 +32,7 @@ class State:
             return False
         try:
             found = json.loads(self._path.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return False
         if not isinstance(found, dict) or found.get("version") != VERSION:
             return False

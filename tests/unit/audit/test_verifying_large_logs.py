@@ -138,6 +138,7 @@ def test_state_that_the_log_contradicts_is_not_believed(owner: ledger.Owner, tmp
     for garbled in (
         "",
         "[]",
+        "[" * 100_000,
         '{"version": 1, "logs": 3}',
         '{"version": 1, "logs": {"1": 4}}',
         '{"version": 2}',

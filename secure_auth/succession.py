@@ -8,7 +8,7 @@ a restore has cost, and whose word that is.
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 from django.conf import settings
@@ -167,7 +167,10 @@ def _unused_name(number: int, seen: Collection[str]) -> str:
     """
     own = integration.origin_of(number)
     names = (f"{own}.{again}" if again > 1 else own for again in count(1))
-    return next(name for name in names if name not in seen and not _is_remembered(name))
+    # Behind the last that was seen: the file of one before it may have been moved elsewhere.
+    again = [name.removeprefix(f"{own}.") for name in seen if name.startswith(f"{own}.")]
+    first = max(map(int, filter(str.isdecimal, again)), default=0)
+    return next(name for name in islice(names, first, None) if name not in seen and not _is_remembered(name))
 
 
 def _is_remembered(origin: str) -> bool:

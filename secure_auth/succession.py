@@ -67,7 +67,7 @@ def new_log(*, reason: str, source: Source, given: Sequence[Outside] = ()) -> Su
     checkpoints kept elsewhere: to whoever holds one that the first event does not reach, the old log is bad for ever.
 
     Raises:
-        Refused: a reason is missing, another log began meanwhile, or one that is given is not of this log.
+        Refused: a reason is missing, another log began meanwhile, or one that is given is of nobody here or continued.
         OSError: DATA_DIR cannot be written, and nothing began.
     """
     if not reason.strip():
@@ -87,7 +87,8 @@ def new_log(*, reason: str, source: Source, given: Sequence[Outside] = ()) -> Su
         old = tree.hold_current_head()
         if old is None or old.origin != asked.origin:
             raise Refused("another log began meanwhile")
-        claims = [*_claims(old, kept, memories), *(_claim(old, Keeper.FILE, one) for one in shown)]
+        claims = _claims(old, kept, memories)
+        claims += [_claim(old, Keeper.FILE, one) for one in shown if one.origin == old.origin]
         claims += _sign_rest(old, claims)
         last = max(claims, key=lambda claim: claim.weight, default=None)
         before = _told(old, last, claims, memories)
@@ -118,12 +119,15 @@ def _set_unreadable_aside() -> None:
 
 
 def _read_given(head: Head, outside: Outside) -> Checkpoint:
+    """One of this log, or of one that the restore took away: its name must not be given again."""
     try:
         told = notes.read_checkpoint(outside.note)
     except ValueError as error:
         raise Refused(f"{outside.where} holds no checkpoint") from error
-    if told.origin != head.origin or not _is_vouched(told):
+    if not _is_vouched(told):
         raise Refused(f"{outside.where}: no key of {head.origin} signed this checkpoint")
+    if told.origin != head.origin and tree.head_of_origin(told.origin):
+        raise Refused(f"{outside.where} is of {told.origin}, which has its successor already")
     return told
 
 

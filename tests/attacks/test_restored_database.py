@@ -182,6 +182,31 @@ def test_a_second_restore_signs_no_second_history_under_one_name(service: Server
     assert "there is no log" in judged, "the first successor is lost, and that is told"
 
 
+def test_what_another_node_kept_of_a_lost_successor_counts(service: Server, tmp_path: Path) -> None:
+    """A second restore takes the first successor away, whose checkpoint the other nodes still have."""
+    service.stop()
+    kept, elsewhere = service.data_dir / "checkpoint", tmp_path / "elsewhere"
+    with snapshot(service, tmp_path / "backup") as old:
+        first = kept.read_text()
+        service.manage("new_log", "--reason", "restored from a backup")
+        kept.rename(elsewhere)
+        refused = service.manage(
+            "new_log", "--reason", "again", "--checkpoint", str(_written(tmp_path, first)), check=False
+        )
+        old.restore(with_data_dir=False)
+        said = service.manage("new_log", "--reason", "restored again", "--checkpoint", str(elsewhere)).stdout
+        ((name, _),) = service.rows(BEGUN)
+    assert "has its successor already" in refused.stderr
+    assert name.endswith("/2.2")
+    assert "/2 is not here, known are 1: the whole log is lost" in said
+
+
+def _written(directory: Path, note: str) -> Path:
+    path = directory / "first"
+    path.write_text(note)
+    return path
+
+
 BEGIN_WITHOUT_KEY = """
 from django.db import transaction
 from audit import checkpoints

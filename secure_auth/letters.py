@@ -10,7 +10,6 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +17,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template import Context, Engine, TemplateSyntaxError
 
 from secure_auth import links
+from secure_auth.mail_settings import domain_of
 from secure_auth.models import MailToken, OutboxMessage
 
 OWN = Path(__file__).parent / "templates" / "mail"
@@ -78,20 +78,16 @@ def write(row: OutboxMessage, *, now: datetime) -> EmailMultiAlternatives:
         context |= {"link": f"{settings.ORIGIN}{PATHS[purpose]}#token={links.derive_token(token)}"}
         context |= {"within": _in_words(token.expires_at - token.created_at)}
     letter = compose(row.template, context)
+    domain = domain_of(settings.ORIGIN)
     message = EmailMultiAlternatives(
         letter.subject,
         letter.text,
         to=[row.to],
         reply_to=[settings.EMAIL_REPLY_TO] if settings.EMAIL_REPLY_TO else None,
-        headers={"Message-ID": f"<{row.id}@{_host()}>", "Auto-Submitted": "auto-generated"},  # RFC 3834
+        headers={"Message-ID": f"<{row.id}@{domain}>", "Auto-Submitted": "auto-generated"},  # RFC 3834
     )
     message.attach_alternative(letter.html, "text/html")
     return message
-
-
-def _host() -> str:
-    host = urlsplit(settings.ORIGIN).hostname or "localhost"
-    return f"[IPv6:{host}]" if ":" in host else host  # RFC 5321 section 4.1.3
 
 
 def _in_words(ttl: timedelta) -> str:

@@ -120,10 +120,16 @@ def _is_api(url: str, schemes: tuple[str, ...]) -> bool:
 
 def sender(name: str, default: str) -> str:
     """An address, with or without a name; empty where the default is."""
-    value = env.text(name, default)
+    value = env.text(name)
     if value and ("@" not in parseaddr(value)[1] or not value.isprintable()):
         raise env.refuse(name, "must hold an e-mail address")
-    return value
+    return value or default
+
+
+def domain_of(origin: str) -> str:
+    """The host of an origin as mail addresses write it (RFC 5321 section 4.1.3)."""
+    host = urlsplit(origin).hostname or "localhost"
+    return f"[IPv6:{host}]" if ":" in host else host
 
 
 def directory(name: str) -> Path | None:

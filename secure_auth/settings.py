@@ -8,9 +8,10 @@ import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import split_domain_port
 
 from secure_auth import account_settings, env, mail_settings, webauthn_settings, witness_settings
 from secure_auth.webhook_settings import read_webhooks
@@ -44,7 +45,9 @@ WITNESSES = witness_settings.witnesses("WITNESSES")
 CHECKPOINT_FILE = env.text("CHECKPOINT_FILE")
 CHECKPOINT_COMMAND = env.command("CHECKPOINT_COMMAND")
 METRICS_TOKEN = env.secret("METRICS_TOKEN", least=16)
-SECURITY_CONTACT = env.contact("SECURITY_CONTACT", f"mailto:security@{urlsplit(ORIGIN).hostname}")
+SECURITY_CONTACT = env.contact(
+    "SECURITY_CONTACT", f"mailto:security@{quote(mail_settings.domain_of(ORIGIN))}"
+)
 
 # Durations, in seconds
 PARTIAL_TOKEN_SECONDS = env.integer("PARTIAL_TOKEN_SECONDS", 300, most=3600)
@@ -121,7 +124,9 @@ SIMPLE_JWT = {
 
 # Mail
 MAIL = mail_settings.read_mail("EMAIL_URL", plain=not PRODUCTION)
-DEFAULT_FROM_EMAIL = mail_settings.sender("EMAIL_FROM", f"Secure Auth <no-reply@{urlsplit(ORIGIN).hostname}>")
+DEFAULT_FROM_EMAIL = mail_settings.sender(
+    "EMAIL_FROM", f"Secure Auth <no-reply@{mail_settings.domain_of(ORIGIN)}>"
+)
 EMAIL_REPLY_TO = mail_settings.sender("EMAIL_REPLY_TO", "")
 EMAIL_BACKEND, ANYMAIL = MAIL.backend, MAIL.provider
 EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
@@ -168,7 +173,7 @@ if SESSION_IDLE_SECONDS > SESSION_LIFETIME_SECONDS:
 # Nothing that outlives a process is signed with Django's own key: tokens, digests and cookies use the key rings.
 SECRET_KEY = secrets.token_urlsafe(64)
 
-ALLOWED_HOSTS = [*env.hosts("ALLOWED_HOSTS"), urlsplit(ORIGIN).hostname or "localhost"]
+ALLOWED_HOSTS = [*env.hosts("ALLOWED_HOSTS"), split_domain_port(urlsplit(ORIGIN).netloc)[0]]
 if not PRODUCTION:
     ALLOWED_HOSTS += env.LOOPBACK_NAMES
 SECURE_SSL_REDIRECT = BROWSER_ORIGIN.startswith("https://")

@@ -50,3 +50,17 @@ def test_scheme_in_capitals_is_that_scheme(tmp_path: Path) -> None:
         assert (answer.status_code, answer.headers.get("Location")) == (301, "https://localhost/sign-in/")
         answer = httpx.post(f"{server.url}/api/v1/login/", json=LOGIN, trust_env=False)
         assert answer.json()["detail"] == "Use https."
+
+
+def test_address_of_ipv6_is_a_name_like_any_other(tmp_path: Path) -> None:
+    written = "[0:0:0:0:0:0:0:1]"  # no name that a loopback installation lets in besides
+    environment = {"ORIGIN": f"http://{written}"}
+    with running_server("sqlite", tmp_path, worker=False, environment=environment) as server:
+        answer = httpx.get(f"{server.url}/sign-in/", headers={"Host": written}, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        told = httpx.get(f"{server.url}/.well-known/security.txt", trust_env=False).text
+        assert "mailto:security@%5BIPv6%3A0%3A0%3A0%3A0%3A0%3A0%3A0%3A1%5D\n" in told
+        shown = server.manage(
+            "shell", "--command", "from django.conf import settings as s; print(s.DEFAULT_FROM_EMAIL)"
+        )
+        assert "<no-reply@[IPv6:0:0:0:0:0:0:0:1]>" in shown.stdout

@@ -158,8 +158,11 @@ def _unmapped(network: Network) -> Network:
 
 
 def origin(name: str, default: str) -> str:
-    """scheme://host[:port], without a path (RFC 6454)."""
-    return _parse_origin(name, text(name, default))
+    """scheme://host[:port], without a path (RFC 6454). Django answers 400 to each request whose Host has a `_`."""
+    value = _parse_origin(name, text(name, default))
+    if "_" in value:
+        raise refuse(name, "must name a host without underscores")
+    return value
 
 
 def origins(name: str, *, plain: bool) -> tuple[str, ...]:

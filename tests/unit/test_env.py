@@ -81,7 +81,10 @@ def test_origin_is_no_pattern_and_has_a_hosts_characters(given: Given, host: str
     """One that no browser sends is taken for a promise: it would never match."""
     given(f"https://{host}")
     refused(env.origin, "")
-    for plain in ("https://app_1.example.com", "https://[2001:db8::1]:8443", "HTTPS://A.example", "http://a"):
+    given("https://app_1.example.com")
+    refused(env.origin, "")  # Django serves no such host
+    assert env.origins(NAME, plain=False) == ("https://app_1.example.com",)
+    for plain in ("https://[2001:db8::1]:8443", "HTTPS://A.example", "http://a"):
         given(plain)
         assert env.origin(NAME, "") == plain
 

@@ -45,7 +45,12 @@ def at_origin(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
     def led(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         host, own = request.get_host(), urlsplit(settings.BROWSER_ORIGIN).netloc
         if host != own and not settings.PRODUCTION and is_loopback(f"//{host}"):
-            return HttpResponseRedirect(f"{settings.BROWSER_ORIGIN}{request.get_full_path()}")
+            return to_origin(request)
         return view(request, *args, **kwargs)
 
     return led
+
+
+def to_origin(request: HttpRequest) -> HttpResponseRedirect:
+    """The same address under the one name that cookies and forms belong to."""
+    return HttpResponseRedirect(f"{settings.BROWSER_ORIGIN}{request.get_full_path()}")

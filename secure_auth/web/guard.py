@@ -14,7 +14,14 @@ from django.http import HttpResponseBase
 from django.utils import timezone
 
 from secure_auth import demands, digest_ring, keys
-from secure_auth.browsers import FORM_SECONDS, SAFE_METHODS, is_own_origin, read_cookie, set_cookie
+from secure_auth.browsers import (
+    FORM_SECONDS,
+    SAFE_METHODS,
+    is_led_by_another_site,
+    is_own_origin,
+    read_cookie,
+    set_cookie,
+)
 from secure_auth.errors import Code, Problem
 from secure_auth.web import person
 from secure_auth.web.person import PageRequest
@@ -89,6 +96,16 @@ def is_sent_twice(request: PageRequest) -> bool:
 def is_signed_out(request: PageRequest) -> bool:
     """Whether this browser has no handle left, so that there is nothing to end; another site is told nothing."""
     return not read_cookie(request, person.HANDLE) and is_own_origin(request)
+
+
+def is_at_a_further_name(request: PageRequest) -> bool:
+    """Whether the form was opened under a name of ALLOWED_HOSTS that is not ORIGIN's: there it is refused for ever.
+
+    Nothing is done. A proxy that gives us a name of its own is no such case: browsers send ORIGIN then.
+    """
+    here = f"{request.scheme}://{request.get_host()}"
+    ours = request.headers.get("Origin") == here and not is_led_by_another_site(request)
+    return ours and not is_own_origin(request)
 
 
 def undone(request: PageRequest) -> str:

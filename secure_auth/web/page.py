@@ -26,7 +26,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from secure_auth import demands
 from secure_auth.browsers import SAFE_METHODS, is_led_by_another_site, read_cookie, set_cookie
 from secure_auth.errors import Code, Problem, service_unavailable
-from secure_auth.plain_views import at_origin, route_of
+from secure_auth.plain_views import at_origin, route_of, to_origin
 from secure_auth.web import guard, person, words
 from secure_auth.web.forms import PageForm
 from secure_auth.web.person import PageRequest, SignedRequest, SignInNeeded
@@ -98,6 +98,8 @@ def _answer(
                 return lead_to("/", notice="sent-twice")
             if ends_session and guard.is_signed_out(request):
                 return lead_to(SIGN_IN, notice="signed-out")
+            if guard.is_at_a_further_name(request):
+                return to_origin(request)
             guard.demand_own_form(request)
         return view(request, *args, **kwargs)
     except SignInNeeded:

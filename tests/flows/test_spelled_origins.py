@@ -64,3 +64,13 @@ def test_address_of_ipv6_is_a_name_like_any_other(tmp_path: Path) -> None:
             "shell", "--command", "from django.conf import settings as s; print(s.DEFAULT_FROM_EMAIL)"
         )
         assert "<no-reply@[IPv6:0:0:0:0:0:0:0:1]>" in shown.stdout
+
+
+def test_form_under_a_further_name_leads_to_origin_and_does_nothing(tmp_path: Path) -> None:
+    environment = {"ALLOWED_HOSTS": "auth.internal"}
+    with running_server("sqlite", tmp_path, worker=False, environment=environment) as server:
+        for origin, status in (("http://auth.internal", 302), ("http://evil.example", 403)):
+            headers = {"Host": "auth.internal", "Origin": origin}
+            answer = httpx.post(f"{server.url}/sign-in/", data=LOGIN, headers=headers, trust_env=False)
+            assert (answer.status_code, "Location" in answer.headers) == (status, status == 302), answer.text
+            assert answer.headers.get("Location", f"{server.origin}/sign-in/") == f"{server.origin}/sign-in/"

@@ -25,7 +25,10 @@ def rp_id(name: str, *, origin: str, related: tuple[str, ...]) -> str:
     if not DOMAIN.fullmatch(value):
         raise env.refuse(name, "must be a domain, without scheme and port")
     if env.serialized_origin(origin) not in related and not is_loopback:
-        raise env.refuse(name, "must be the host of ORIGIN or a domain above it")
+        raise env.refuse(
+            name,
+            "must be the host of ORIGIN or a domain above it, unless WEBAUTHN_RELATED_ORIGINS names ORIGIN",
+        )
     return value
 
 

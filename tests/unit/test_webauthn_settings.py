@@ -50,3 +50,9 @@ def test_domains_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(monkeypatch, "intranet", "https://intranet:8443") == "intranet"
     for origin in ("http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"):
         assert read(monkeypatch, "", origin) == "localhost"
+
+
+def test_refused_id_is_told_how_it_may_stay_under_another_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="unless WEBAUTHN_RELATED_ORIGINS names ORIGIN"):
+        read(monkeypatch, "old.example.org", "https://new.example.com")
+    assert read(monkeypatch, "old.example.org", RELATED, RELATED) == "old.example.org"

@@ -86,6 +86,9 @@ def _master_key_of_command() -> bytes:
             os.set_blocking(reads, False)  # it may have printed nothing
             printed = answer.read(MOST_BYTES) or b""
         return parse_master_key(printed.decode("ascii").strip())
+    except subprocess.CalledProcessError as error:
+        told = f"MASTER_KEY_COMMAND: {command[0]} ended with status {error.returncode}"
+        raise ImproperlyConfigured(told) from error
     except (OSError, subprocess.SubprocessError) as error:
         raise ImproperlyConfigured(f"MASTER_KEY_COMMAND: {command[0]} did not answer") from error
     except ValueError as error:

@@ -35,6 +35,11 @@ def test_a_program_that_prints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         ask(monkeypatch, "true")
 
 
+def test_a_program_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImproperlyConfigured, match="sh ended with status 3"):
+        ask(monkeypatch, f"sh -c {shlex.quote(f'echo {KEY}; exit 3')}")
+
+
 def test_a_program_that_prints_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(master_key, "COMMAND_SECONDS", 2)
     before = most_memory()

@@ -68,7 +68,7 @@ def deliver_login(request: Request, answer: dict[str, Any], *, login_id: str) ->
     # A session that is open already keeps its token beside the login's, in case this login is given up.
     before = read_cookie(request, CSRF).split(".")[-1]
     both = ".".join(filter(None, [csrf_token(login_id), before]))
-    set_cookie(response, CSRF, both, settings.SESSION_IDLE_SECONDS, readable=True)
+    _set_csrf(response, both)
     return response
 
 
@@ -90,8 +90,14 @@ def deliver_tokens(
         response.delete_cookie(PARTIAL, samesite="Strict")
     elif read_cookie(request, PARTIAL):
         csrf = f"{read_cookie(request, CSRF).partition('.')[0]}.{csrf}"  # a login under way keeps its own
-    set_cookie(response, CSRF, csrf, settings.SESSION_IDLE_SECONDS, readable=True)
+    _set_csrf(response, csrf)
     return response
+
+
+def _set_csrf(response: Response, tokens: str) -> None:
+    """It outlives whatever it is the proof for; by itself it opens nothing."""
+    seconds = max(settings.SESSION_IDLE_SECONDS, settings.PARTIAL_TOKEN_SECONDS)
+    set_cookie(response, CSRF, tokens, seconds, readable=True)
 
 
 def clear_cookies(request: Request, response: Response) -> Response:

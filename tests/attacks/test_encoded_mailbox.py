@@ -61,5 +61,6 @@ def test_a_mail_server_that_knows_ascii_only_is_asked_for_no_other_mailbox(
 def test_the_file_of_a_mail_names_the_mailbox(client: Client, domain: str) -> None:
     person = Person(new_email("jörg").replace("example.org", domain))
     expect(client.register(person), 202)
-    (message,) = Mailbox(client.server.data_dir / "outbox", person.email).wait_for()
-    assert str(message["To"]) == person.email
+    outbox = client.server.data_dir / "outbox"
+    Mailbox(outbox, person.email).wait_for()  # which decodes what stands there
+    assert any(f"\nTo: {person.email}\n".encode() in file.read_bytes() for file in outbox.glob("*.eml"))

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.client import Client, Person, new_email
 from tests.conftest import new_address
+from tests.logs import wait_for_entries
 from tests.pages.seeding import seed
 from tests.redis_processes import wait_until
 from tests.server import Server
@@ -143,7 +144,7 @@ def test_a_live_tail_goes_on_from_the_list_and_from_where_it_was_stopped(busy: S
     page.goto("/console/events/?type=login.password&outcome=failure")
     for seen in (1, 2):
         attempt(busy)
-        page.wait_for_timeout(3000)  # until it is integrated
+        wait_for_entries(busy)
         page.get_by_role("button", name="Watch live").click()
         expect(page.locator("[data-events] tr.fresh")).to_have_count(seen)
         page.get_by_role("button", name="Stop watching").click()

@@ -44,7 +44,10 @@ class Server:
         self._trust_seconds = trust_seconds
         self._idle: deque[Wire] = deque()
         self._identity = ""
-        self._other, self._other_since = "", 0.0
+        self._other = (
+            "",
+            0.0,
+        )  # another that answered, and since when: one object, for threads that come together
 
     def call(self, commands: Sequence[Command]) -> list[Any]:
         """The answers to commands, to each of which the server's identity is appended; errors stand in their place.
@@ -72,10 +75,10 @@ class Server:
         It was asked all the same, so that its own marks begin to wait. But behind one name may stand several servers,
         each with marks that are good: whoever comes from one to the next must not be granted its limits anew.
         """
-        now = time.monotonic()
-        if identity not in (self._identity, self._other):
-            self._other, self._other_since = identity, now
-        if not self._identity or (identity == self._other and now - self._other_since >= self._trust_seconds):
+        now, (other, since) = time.monotonic(), self._other
+        if identity not in (self._identity, other):
+            other, since = self._other = (identity, now)
+        if not self._identity or (identity == other and now - since >= self._trust_seconds):
             self._identity = identity
         return identity == self._identity
 

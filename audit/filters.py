@@ -19,6 +19,7 @@ from audit.validation import OPAQUE_ID
 MAX_TERMS, MAX_QUERY_LENGTH = 5, 200
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 _EVENT_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I | re.ASCII)
 _POSITION: Final = re.compile(r"([<>]=?)([0-9a-f-]{36}|~)")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _MOMENT: Final = re.compile(  # RFC 3339 section 5.6; the seconds may be left out
@@ -148,6 +149,12 @@ def _matching(pattern: re.Pattern[str], what: str, value: str) -> str:
     return value
 
 
+def _id(value: str) -> str:
+    """An opaque id; a UUID, which people may write in capitals, as the log has it (RFC 9562 section 4)."""
+    _matching(OPAQUE_ID, "an id", value)
+    return value.lower() if _UUID.fullmatch(value) else value
+
+
 def _address(value: str) -> str:
     try:
         address = ip_address(value)
@@ -194,8 +201,8 @@ _PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     "outcome": partial(_member, Outcome),
     "reason": partial(_member, Reason),
     "severity": partial(_member, Severity),
-    "user": partial(_matching, OPAQUE_ID, "an id"),
-    "session": partial(_matching, OPAQUE_ID, "an id"),
+    "user": _id,
+    "session": _id,
     "request_id": partial(_matching, _REQUEST_ID, "1 to 128 of A-Z a-z 0-9 . _ -"),
     "ip": _address,
     "since": _since,

@@ -196,21 +196,24 @@ def attempt(duty: Duty) -> bool:
     try:
         return bool(duty.act())
     except (Error, OSError) as error:
-        _tell_failure(duty, type(error).__name__)
-    except Exception:  # a mistake of ours must not end the thread: nobody would start it again
-        log.exception("worker.duty_broken", duty=duty.name)
+        if _is_to_be_told(duty, error):
+            log.warning("worker.duty_failed", duty=duty.name, error=type(error).__name__)
+    except Exception as error:  # a mistake of ours must not end the thread: nobody would start it again
+        if _is_to_be_told(duty, error):
+            log.exception("worker.duty_broken", duty=duty.name)
     return False
 
 
 _silent_until: dict[tuple[str, str], float] = {}  # by duty and error
 
 
-def _tell_failure(duty: Duty, error: str) -> None:
+def _is_to_be_told(duty: Duty, error: Exception) -> bool:
     """Once a minute: a disk that is full is not filled further by lines that say so."""
-    now = time.monotonic()
-    if now >= _silent_until.get((duty.name, error), 0.0):
-        _silent_until[duty.name, error] = now + TELL_AGAIN_SECONDS
-        log.warning("worker.duty_failed", duty=duty.name, error=error)
+    now, what = time.monotonic(), (duty.name, type(error).__name__)
+    if now < _silent_until.get(what, 0.0):
+        return False
+    _silent_until[what] = now + TELL_AGAIN_SECONDS
+    return True
 
 
 def prune() -> None:

@@ -103,11 +103,11 @@ def _answer(
             guard.demand_own_form(request)
         return view(request, *args, **kwargs)
     except SignInNeeded:
-        return _lead_to_sign_in(request)
+        return _lead_to_sign_in(request, methods)
     except Problem as problem:
         if problem.code is Code.INVALID_TOKEN:  # the session ended while this was under way
             request.has_ended = True
-            return _lead_to_sign_in(request)
+            return _lead_to_sign_in(request, methods)
         if problem.code is Code.REAUTHENTICATION_REQUIRED:  # of a stronger factor: fresh() leads itself
             return lead_to(REAUTHENTICATE_HIGHEST, then=request.get_full_path(), notice=guard.undone(request))
         return show_problem(request, problem)
@@ -216,8 +216,8 @@ def next_path(request: PageRequest) -> str:
     return wanted if is_path and len(wanted) <= MOST_OF_NEXT else ""
 
 
-def _lead_to_sign_in(request: PageRequest) -> HttpResponseRedirect:
-    then = request.get_full_path() if request.method in SAFE_METHODS else ""
+def _lead_to_sign_in(request: PageRequest, methods: tuple[str, ...]) -> HttpResponseRedirect:
+    then = request.get_full_path() if "GET" in methods else ""
     notice = "session-ended" if request.has_ended else ""
     return lead_to(SIGN_IN, notice=notice, then="" if then == "/" else then)
 

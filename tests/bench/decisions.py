@@ -22,7 +22,7 @@ from throttling import lanes, limiter
 from throttling.limiter import claim
 from throttling.reservations import Claim, Reservation
 
-ON_REDIS, ON_DATABASE = 640, 96  # decisions a round
+ON_REDIS, ON_DATABASE = 240, 48  # decisions a round
 FIVE = ("requests", "password_source", "password_source_wide", "refresh", "mail_source")
 ONE = ("requests",)
 DEMANDED = 1.5

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.bench import tracked
 from tests.bench.report import show_table
+from tests.redis_processes import one_redis
 from tests.server import INHERITED, ROOT, stores
 from tests.services import private_redis
 
@@ -28,9 +30,27 @@ def environment(**variables: str) -> Iterator[dict[str, str]]:
 
 
 def compare() -> None:
-    """All decisions, in one process."""
-    with stores("postgres+redis") as urls, environment(**urls, DATABASE_POOL_SIZE="12") as variables:
-        subprocess.run([sys.executable, "-m", "tests.bench.decisions"], cwd=ROOT, env=variables, check=True)
+    """All decisions, in one process, beside a Redis of its own on another core.
+
+    Where the kernel may choose, each connection's answers are by chance woken on the same core or on another one, for
+    half the time or twice: it would be that, not the decision, that is compared.
+    """
+    *ours, last = sorted(os.sched_getaffinity(0))
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        stores("postgres") as urls,
+        one_redis(Path(directory)) as redis,
+    ):
+        assert redis.process is not None
+        os.sched_setaffinity(redis.process.pid, {last})
+        with environment(**urls, REDIS_URL=redis.url, DATABASE_POOL_SIZE="12") as variables:
+            subprocess.run(
+                [sys.executable, "-m", "tests.bench.decisions"],
+                cwd=ROOT,
+                env=variables,
+                check=True,
+                preexec_fn=lambda: os.sched_setaffinity(0, ours or {last}),
+            )
 
 
 @contextlib.contextmanager

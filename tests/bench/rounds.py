@@ -1,6 +1,7 @@
 """Alternating rounds of decisions in one process: wall and CPU time of each, on one thread and on THREADS.
 
-Every subject is measured once a round, so that whatever slows the machine slows all of them; medians count. A subject
+Every subject is measured once a round, each time another one first, so that whatever slows the machine slows all of
+them; medians count. A subject
 meets each of its keys four times in all, in the same order as the others. Wall time is elapsed time by decisions, CPU
 time that of this process alone: what the stores' servers compute shows in the wall time of one thread.
 """
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-ROUNDS = 5
+ROUNDS = 25  # short ones: the machine changes its pace from second to second, by a factor of two
 THREADS = 8
 MEETINGS = 4
 
@@ -56,7 +57,10 @@ def measure(subjects: Sequence[Subject]) -> dict[str, Cost]:
     found: dict[str, list[tuple[float, ...]]] = {subject.name: [] for subject in subjects}
     with ThreadPoolExecutor(THREADS) as pool:
         for number in range(ROUNDS + 1):
-            for subject in subjects:
+            first = number % len(
+                subjects
+            )  # what went before decides on which core the stores' servers are woken
+            for subject in (*subjects[first:], *subjects[:first]):
                 with subject.around():
                     alone = _time(subject, 2 * number, 1, pool)
                     together = _time(subject, 2 * number + 1, THREADS, pool)

@@ -1,6 +1,7 @@
 """What a person sees when something is in the way: a word that helps, and nothing lost."""
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -29,21 +30,26 @@ def test_a_lockout_says_how_long(signed_in: SignedIn, new_context: NewContext) -
     expect(page.get_by_role("alert")).to_contain_text("Try again in 15 minutes.")
 
 
+@pytest.mark.parametrize(
+    ("path", "go_on"),
+    [("/activity/", lambda page: page.reload()), ("/recovery-codes/new/", lambda page: page.click(GO))],
+    ids=["page", "form"],
+)
 def test_a_session_ended_elsewhere_leads_to_sign_in_and_back(
-    signed_in: SignedIn, new_context: NewContext, server: Server
+    signed_in: SignedIn, new_context: NewContext, server: Server, path: str, go_on: Callable[[Page], object]
 ) -> None:
     page, person = signed_in()
     address = new_address()
     other = new_context(address=address)
     enter(other, server, person, address)
-    page.goto("/activity/")
+    page.goto(path)
     elsewhere = other.new_page()
     elsewhere.goto("/")
     elsewhere.click("text=End all others")
     expect(elsewhere.get_by_role("status")).to_have_text("All your other sessions are over.")
-    page.reload()
+    go_on(page)
     expect(page.get_by_role("status")).to_have_text("Your session has ended. Sign in again to go on.")
-    assert page.url.endswith("/sign-in/?next=%2Factivity%2F")
+    assert page.url.endswith(f"/sign-in/?next={quote(path, safe='')}")
     assert "__Host-web" not in {cookie["name"] for cookie in page.context.cookies()}
 
 

@@ -23,11 +23,12 @@ def test_failure_that_lasts_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatc
 
     duty = Duty("a duty that fails", fail)
     with capture_logs() as lines:
-        for errors[:] in ([OSError()], [OSError()], [OperationalError()]):
+        for errors[:] in ([OSError()], [OSError()], [ValueError()], [ValueError()], [OperationalError()]):
             assert not worker.attempt(duty)
         clock[0] += TELL_AGAIN_SECONDS
         assert not worker.attempt(duty)
-    assert [line["error"] for line in lines] == ["OSError", "OperationalError", "OperationalError"]
+    told = [line.get("error", line["event"]) for line in lines]
+    assert told == ["OSError", "worker.duty_broken", "OperationalError", "OperationalError"]
 
 
 def test_lead_that_cannot_be_asked_for_is_told_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

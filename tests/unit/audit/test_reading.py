@@ -90,6 +90,15 @@ def test_filters_find_exactly_what_they_name(filters: dict[str, str]) -> None:
     assert walk(filters, limit=200) == expected
 
 
+@pytest.mark.parametrize("name", ["user", "session"])
+def test_uuid_in_capitals_is_found_and_another_id_is_taken_as_it_is(name: str) -> None:
+    a_uuid = "0199d1f2-aaaa-7bbb-8ccc-00ddeeff0011"
+    (of_uuid, of_word) = committed(failure(**{name: a_uuid}), failure(**{name: "word-1"}))
+    assert ids(find_events({name: a_uuid.upper()})) == [of_uuid]
+    assert ids(find_events({name: "word-1"})) == [of_word]
+    assert ids(find_events({name: "WORD-1"})) == []
+
+
 @pytest.mark.parametrize(
     ("words", "agents"),
     [

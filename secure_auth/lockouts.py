@@ -64,7 +64,7 @@ class Attempt:
 
 
 def show(target: str) -> list[Standing]:
-    """Every limit that counts something for an e-mail address, known or not, or for an IP address.
+    """Every limit that counts something for an e-mail address, known or not, or for an IP address or a source as shown.
 
     Raises:
         Refused: it is neither.
@@ -74,10 +74,11 @@ def show(target: str) -> list[Standing]:
 
 
 def _owners_of_source(target: str) -> list[str]:
-    if not _is_ip(target):
+    ip = _address_in(target)
+    if ip is None:
         return []
-    source, wide = source_key(target), wide_source_key(target)
-    owners = [f"source:{source}", lanes.spraying_owner(source), f"mail:{source}", lanes.devices_owner(target)]
+    source, wide = source_key(ip), wide_source_key(ip)
+    owners = [f"source:{source}", lanes.spraying_owner(source), f"mail:{source}", lanes.devices_owner(ip)]
     return [*owners, *([f"source:{wide}", f"mail:{wide}"] if wide else [])]
 
 
@@ -138,13 +139,16 @@ def reset(*, command: str, actor: Actor, username: str | None = None, ip: str | 
     """Lift the password's locks of an account, at a source, or (neither given) of all accounts; how many limits
     held something.
 
-    `username` is an e-mail address or the opaque id that list_attempts() tells.
+    `username` is an e-mail address or the opaque id that list_attempts() tells, `ip` an address or a source as it is
+    told there.
 
     Raises:
         Refused: the IP address is none.
     """
-    if ip is not None and not _is_ip(ip):
-        raise Refused("this is not an IP address")
+    if ip is not None:
+        ip = _address_in(ip)
+        if ip is None:
+            raise Refused("this is not an IP address")
     account, event = _account_and_event(username, f"{command} {ip or ''} {actor.reason}", actor)
     if username is None:
         refusals.record(event)
@@ -173,9 +177,10 @@ def _account_and_event(username: str | None, note: str, actor: Actor) -> tuple[s
     return account, event
 
 
-def _is_ip(text: str) -> bool:
+def _address_in(source: str) -> str | None:
+    """An IP address as it is, and of a source as it is shown, an IPv6 /64, its first one; None for anything else."""
+    text = source.removesuffix("/64") if ":" in source else source
     try:
-        ip_address(text)
+        return str(ip_address(text))
     except ValueError:
-        return False
-    return True
+        return None

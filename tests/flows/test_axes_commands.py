@@ -99,6 +99,22 @@ def test_reset_of_an_address_and_a_username(
     problem(elsewhere.login(person), "temporarily_locked")
 
 
+def test_reset_of_an_ipv6_source_as_it_is_shown(
+    server: Server, new_client: Callable[..., Client], person: Person
+) -> None:
+    elsewhere = new_client("2001:db8:1:2::3")
+    lock(elsewhere, person)
+    (shown,) = [ip for ip, username in listed(server) if username == person.email and ip]
+    assert shown == "2001:db8:1:2::/64"
+    assert f"password_source       source       {shown}" in server.manage("limits", "show", shown).stdout
+    done = server.manage("axes_reset_ip_username", shown, person.email)
+    assert done.stdout.splitlines()[-1] == "1 attempts removed."
+    assert is_open(elsewhere, person)
+    lock(elsewhere, person)
+    assert "attempts removed." in server.manage("axes_reset_ip", shown).stdout
+    assert is_open(elsewhere, person)
+
+
 def test_reset_of_everything(server: Server, client: Client, person: Person) -> None:
     unknown = Person(new_email())
     for one in (person, unknown):

@@ -132,7 +132,9 @@ def test_nothing_counted_is_said(server: Server) -> None:
     assert json.loads(server.manage("limits", "show", "192.0.2.77", "--json").stdout) == {"results": []}
 
 
-@pytest.mark.parametrize("target", ["nobody", "192.0.2", "a@b@c", "", "2001:db8::/64", "<script>"])
+@pytest.mark.parametrize(
+    "target", ["nobody", "192.0.2", "a@b@c", "", "192.0.2.0/24", "192.0.2.1/64", "<script>"]
+)
 def test_anything_else_is_one_clear_line(server: Server, target: str) -> None:
     done = server.manage("limits", "show", target, check=False)
     assert done.returncode != 0

@@ -15,7 +15,9 @@ class Command(ResetCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """IP..."""
         super().add_arguments(parser)
-        parser.add_argument("ip", nargs="+", help="an address; of IPv6 its /64 is meant")
+        parser.add_argument(
+            "ip", nargs="+", help="an address; of IPv6 its /64 is meant, which may stand here too"
+        )
 
     def targets(self, options: dict[str, Any]) -> list[dict[str, str]]:
         """Each address."""

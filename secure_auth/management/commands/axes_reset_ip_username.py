@@ -15,7 +15,7 @@ class Command(ResetCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """IP and EMAIL."""
         super().add_arguments(parser)
-        parser.add_argument("ip", help="an address; of IPv6 its /64 is meant")
+        parser.add_argument("ip", help="an address; of IPv6 its /64 is meant, which may stand here too")
         parser.add_argument("username", help="an e-mail address, or an id that axes_list_attempts shows")
 
     def targets(self, options: dict[str, Any]) -> list[dict[str, str]]:

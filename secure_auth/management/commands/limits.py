@@ -30,7 +30,9 @@ class Command(ReadingCommand):
         """show EMAIL|IP [--json]."""
         actions = parser.add_subparsers(dest="action", required=True, metavar="show")
         show = actions.add_parser("show", help="how the limits stand for one account or source")
-        show.add_argument("target", metavar="EMAIL|IP", help="an e-mail address or an IP address")
+        show.add_argument(
+            "target", metavar="EMAIL|IP", help="an e-mail address, an IP address or an IPv6 /64"
+        )
         show.add_argument("--json", action="store_true", help="for programs: one JSON object")
 
     def read(self, **options: Any) -> None:

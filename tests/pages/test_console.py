@@ -90,16 +90,33 @@ def test_pages_lead_back_and_forth(page: Page) -> None:
     expect(page.locator("[data-events] .time").first).to_have_text(first)
 
 
-def test_a_span_is_brushed_over_the_chart(page: Page) -> None:
+def draw_over_the_chart(page: Page, start: float, end: float, height: float = 0.5) -> None:
+    """Press the mouse at one part of the chart's width and move to another, which may lie outside."""
     page.goto("/console/events/?type=token.refresh")
     box = page.locator("[data-bars]").bounding_box()
     assert box
-    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
+    page.mouse.move(box["x"] + box["width"] * start, box["y"] + box["height"] / 2)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.move(box["x"] + box["width"] * end, box["y"] + box["height"] * height, steps=4)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "height"), [(0.3, 0.5, 0.5), (0.9, 0.4, 0.5), (0.6, 1.01, 0.5), (0.6, 0.9, -0.3)]
+)
+def test_a_span_is_brushed_over_the_chart(page: Page, start: float, end: float, height: float) -> None:
+    draw_over_the_chart(page, start, end, height)
     page.mouse.up()
     expect(page).to_have_url(re.compile(r"type=token\.refresh&since=.*&until="))
     expect(page.locator("[data-events] tr")).to_have_count(30)
+
+
+def test_a_stroke_over_the_chart_is_given_up_by_escape(page: Page) -> None:
+    draw_over_the_chart(page, 0.3, 0.5)
+    assert page.locator(".brushed").count() > 1
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    expect(page.locator(".brushed")).to_have_count(0)
+    assert "since" not in page.url
 
 
 def test_an_event_is_verified_in_the_browser(busy: Server, page: Page) -> None:

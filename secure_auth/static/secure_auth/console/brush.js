@@ -39,12 +39,19 @@ function open(from, to) {
   location.assign(wanted);
 }
 
+function abandon() {
+  begun = -1;
+  mark(1, 0);
+}
+
 function finish(event) {
   if (begun < 0) return;
   const [from, to] = [begun, barAt(event)].sort((one, other) => one - other);
-  begun = -1;
-  if (from !== to || !bars[from].hasAttribute("href")) return open(from, to);
-  mark(1, 0);
+  if (from !== to || !bars[from].hasAttribute("href")) {
+    begun = -1;
+    return open(from, to);
+  }
+  abandon();
 }
 
 if (bars.length) {
@@ -54,16 +61,15 @@ if (bars.length) {
   chart.addEventListener("pointerdown", (event) => {
     begun = event.button === 0 ? barAt(event) : -1;
   });
-  chart.addEventListener("pointermove", (event) => {
+  // A stroke is followed wherever it goes: who draws to the last bar goes beyond it.
+  addEventListener("pointermove", (event) => {
     if (begun < 0) return;
     const [from, to] = [begun, barAt(event)].sort((one, other) => one - other);
     mark(from, to);
   });
-  chart.addEventListener("pointerup", finish);
-  chart.addEventListener("pointerleave", () => {
-    begun = -1;
-    mark(1, 0);
-  });
+  addEventListener("pointerup", finish);
+  addEventListener("pointercancel", abandon);
+  addEventListener("keydown", ({ key }) => key === "Escape" && abandon());
   chart.addEventListener("click", (event) => {
     if (chart.querySelectorAll(".brushed").length > 1) event.preventDefault();
   });

@@ -52,6 +52,8 @@ def event_of(server: Server, *, type_: str, newest: bool = True) -> str:
 def test_overview_counts_and_leads_to_the_events(page: Page) -> None:
     page.goto("/console/")
     expect(page.locator(".tile .number").nth(1)).not_to_have_text(re.compile(r"^0\b"))
+    for name in page.locator(".tile .number a").all_text_contents():
+        assert re.fullmatch(r"1 event: show it|(?!1 )\d+ events: show them", name.strip()), name
     page.locator(".tile .number a").nth(1).click()
     expect(page).to_have_url(re.compile(r"type=token\.reuse"))
     expect(page.locator("[data-events] tr").first).to_contain_text("token.reuse")

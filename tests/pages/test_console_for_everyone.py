@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.logs import wait_for_entries
 from tests.pages.seeding import seed
 from tests.pages.test_console import SignedIn, event_of
 from tests.pages.test_everyone import MOST_BYTES, Judge, load
@@ -27,6 +28,7 @@ def session_of(page: Page) -> str:
 
 def test_every_page_of_the_console(admin: Page, server: Server, axe: str) -> None:
     judge = Judge(axe)
+    wait_for_entries(server)
     event = event_of(server, type_="account.create")
     ((user,),) = server.rows('SELECT max("id") FROM secure_auth_user')
     for path in (

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
 from secure_auth import digest_ring
 
@@ -51,9 +51,17 @@ def parse_address(typed: str) -> Address:
     Raises:
         ValueError: it is not an address.
     """
+    parsed = _validate(typed.strip(BLANKS))
+    key = fold(parsed.normalized)  # may be longer: one character can fold to eighteen
+    if max(len(parsed.normalized), len(key)) > MAX_LENGTH:
+        raise ValueError("not an e-mail address")
+    return Address(parsed.normalized, key)
+
+
+def _validate(address: str) -> ValidatedEmail:
     try:
-        parsed = validate_email(
-            typed.strip(BLANKS),
+        return validate_email(
+            address,
             check_deliverability=False,
             allow_smtputf8=True,
             allow_quoted_local=False,
@@ -62,10 +70,17 @@ def parse_address(typed: str) -> Address:
         )
     except EmailNotValidError as error:
         raise ValueError("not an e-mail address") from error
-    key = fold(parsed.normalized)  # may be longer: one character can fold to eighteen
-    if max(len(parsed.normalized), len(key)) > MAX_LENGTH:
-        raise ValueError("not an e-mail address")
-    return Address(parsed.normalized, key)
+
+
+def deliverable(email: str) -> str:
+    """An address as mail is sent to it: in ASCII where there is such a form, its domain by IDNA 2008.
+
+    Django writes domains by IDNA 2003, which makes strasse.de of straße.de: another domain, that another may own.
+    """
+    try:
+        return _validate(email).ascii_email or email
+    except ValueError:
+        return email
 
 
 def identify(typed: str) -> Address:

@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives
 from django.template import Context, Engine, TemplateSyntaxError
 
-from secure_auth import links
+from secure_auth import addresses, links
 from secure_auth.mail_settings import domain_of
 from secure_auth.models import MailToken, OutboxMessage
 
@@ -82,7 +82,7 @@ def write(row: OutboxMessage, *, now: datetime) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(
         letter.subject,
         letter.text,
-        to=[row.to],
+        to=[addresses.deliverable(row.to)],
         reply_to=[settings.EMAIL_REPLY_TO] if settings.EMAIL_REPLY_TO else None,
         headers={"Message-ID": f"<{row.id}@{domain}>", "Auto-Submitted": "auto-generated"},  # RFC 3834
     )

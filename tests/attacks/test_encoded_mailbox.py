@@ -28,9 +28,9 @@ def mailing(smtp: MailServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield running
 
 
-def register(server: Server) -> str:
+def register(server: Server, name: str = "jörg", domain: str = "bücher.example") -> str:
     client = Client(server, new_address())
-    person = Person(new_email("jörg").replace("example.org", "bücher.example"))
+    person = Person(new_email(name).replace("example.org", domain))
     expect(client.register(person), 202)
     client.close()
     return person.email
@@ -42,6 +42,16 @@ def test_mail_goes_to_the_mailbox_that_registered_and_to_no_other(mailing: Serve
     wait_until(lambda: smtp.to(address), 30)
     wait_until(lambda: mailing.rows(STATE, [address])[0][0], 30)
     assert smtp.asked == [address]
+
+
+@pytest.mark.parametrize("domain", ["straße.example", "xn--strae-oqa.example"])
+def test_mail_goes_to_the_domain_that_registered_and_not_to_its_twin(
+    mailing: Server, smtp: MailServer, domain: str
+) -> None:
+    smtp.asked.clear()
+    name = register(mailing, "ada", domain).partition("@")[0]
+    wait_until(lambda: bool(smtp.asked), 30)
+    assert smtp.asked == [f"{name}@xn--strae-oqa.example"]  # strasse.example may be somebody else's
 
 
 def test_a_mail_server_that_knows_ascii_only_is_asked_for_no_other_mailbox(

@@ -36,6 +36,8 @@ def _known(is_breached: bool) -> list[FieldError]:
 
 
 def _find_own_faults(password: str, *, email: str = "") -> list[FieldError]:
+    if "\0" in password:  # the API and the pages take none: nobody could ever type it
+        return [FieldError("null_characters_not_allowed", "Null characters are not allowed.")]
     normal = normalize(password)
     if len(normal) < settings.PASSWORD_MIN_LENGTH:
         return [FieldError("too_short", f"At least {settings.PASSWORD_MIN_LENGTH} characters are needed.")]

@@ -144,6 +144,7 @@ def test_unverified_account_waits_for_its_mail(server: Server, client: Client) -
     [
         (("create_user", "no address"), PASSWORD, "not an e-mail address"),
         (("create_user", "short@example.org"), "short", "8 characters"),
+        (("create_user", "null@example.org"), "null\0null\0null", "Null characters"),
         (("create_user", "common@example.org"), "password123", "attackers try first"),
         (("create_user", "none@example.org"), "", "8 characters"),
         (("create_user", "role@example.org", "--role", "king"), PASSWORD, "invalid choice"),

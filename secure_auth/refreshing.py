@@ -127,6 +127,9 @@ def _record_rotation(rotation: Rotation, *, user: str, session_id: str, source: 
             revoke = event(EventType.SESSION_REVOKE, Reason.TOKEN_REUSE, failed=False)
             _tell_of_reuse(rotation.session, source)
             append(event(EventType.TOKEN_REUSE, Reason.REUSED), revoke)
+        case Verdict.UNKNOWN:
+            revoke = event(EventType.SESSION_REVOKE, Reason.UNKNOWN, failed=False)
+            append(event(EventType.TOKEN_REFUSED, Reason.UNKNOWN), revoke)
         case Verdict.SUPERSEDED:
             append(event(EventType.TOKEN_REFUSED, Reason.SUPERSEDED))
         case Verdict.KEY_REPEATED:

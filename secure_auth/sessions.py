@@ -56,6 +56,7 @@ class Verdict(Enum):
     SUPERSEDED = "superseded"  # a late double of a request whose successor was used since: yields nothing
     KEY_REPEATED = "key_repeated"  # the Idempotency-Key of the previous refresh: a client's mistake
     REUSED = "reused"
+    UNKNOWN = "unknown"  # of a generation that the database has lost: an older copy of it was put back
     ENDED = "ended"
 
 
@@ -177,8 +178,9 @@ def _judge(session_id: str, *, generation: int, digest_key: OpenKey, key: str, n
     locked = Session.objects.select_related("user").select_for_update(of=("self",))
     session = locked.filter(pk=session_id).first()
     verdict = _verdict(session, generation=generation, digest_key=digest_key, key=key, now=now)
-    if session and verdict.verdict is Verdict.REUSED:
-        end_session(session, reason="reuse", now=now)
+    if session and verdict.verdict in (Verdict.REUSED, Verdict.UNKNOWN):
+        # also of an unknown one: what the row takes as its newest token was used before
+        end_session(session, reason="reuse" if verdict.verdict is Verdict.REUSED else "unknown", now=now)
     return verdict
 
 
@@ -202,6 +204,8 @@ def _verdict(
     if not _keeps(session, digest_key):
         return Rotation(Verdict.ENDED, None)
     behind = session.generation - generation
+    if behind < 0:
+        return Rotation(Verdict.UNKNOWN, session)
     if behind == 0 and key and key == session.key_digest:
         return Rotation(Verdict.KEY_REPEATED, session)
     if behind == 1 and _asks_again(session, key, now):

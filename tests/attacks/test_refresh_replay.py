@@ -91,3 +91,19 @@ def test_refreshing_moves_neither_auth_time_nor_acr(client: Client) -> None:
     assert [after[name] for name in ("auth_time", "acr", "amr", "sid")] == [
         before[name] for name in ("auth_time", "acr", "amr", "sid")
     ]
+
+
+def test_rotation_that_the_database_lost_is_no_alarm(server: Server, client: Client) -> None:
+    """A standby took over without it: the row would take the used token, so the session ends, but nobody stole."""
+    person = client.sign_up()
+    before = server.rows("SELECT refresh_digest FROM secure_auth_session WHERE id = %s", [person.session_id])
+    newer = expect(client.refresh(person.refresh, key=KEYS[0]), 200)
+    put_back = "UPDATE secure_auth_session SET generation = 0, refresh_digest = %s, key_digest = '' WHERE id = %s"
+    server.rows(put_back, [before[0][0], person.session_id])
+    assert code_of(client.refresh(newer["refresh"], key=KEYS[1])) == "invalid_token"
+    assert code_of(client.refresh(person.refresh)) == "invalid_token"
+    assert not events(server, type="token.reuse", session=person.session_id)
+    (revoked,) = events(server, type="session.revoke", session=person.session_id)
+    assert revoked.reason == "unknown"
+    subjects = [str(one["Subject"]) for one in client.mailbox(person).messages()]
+    assert not [subject for subject in subjects if "ended" in subject]

@@ -31,7 +31,7 @@ from secure_auth import (
     tokens,
 )
 from secure_auth.errors import invalid_token
-from secure_auth.models import MailToken, PendingLogin, User
+from secure_auth.models import Key, MailToken, PendingLogin, User
 from secure_auth.tokens import InvalidToken, PartialToken, TokenPair
 
 HELD = {"has_totp": "totp", "has_passkey": "webauthn", "has_codes": "recovery_code"}
@@ -144,6 +144,8 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
         raise invalid_token() from error
     statement = f"{_find()} AND login.user_id = %s AND {keys.LIVE}"
     pending = _fetch(statement, [claims["jti"], claims["sub"], claims["kid"]])
+    if pending is None:
+        keys.distrust_ring(Key.Purpose.SIGNING)  # its key may be what is gone
     if pending is None and not is_account(claims["sub"]):
         raise invalid_token()
     if pending is None or not is_live(pending, pending.user, timezone.now()):

@@ -137,6 +137,7 @@ def rotate_session(
     if row is not None:
         return as_rotated(row)
     if not keys.is_live(kid):
+        keys.distrust_ring(Key.Purpose.SIGNING)  # else this process goes on signing what is dead
         return Rotation(Verdict.ENDED, None)
     key = _key_digest(idempotency_key, digest_key)
     return _judge(session_id, generation=generation, digest_key=digest_key, key=key, now=now)

@@ -8,6 +8,7 @@ is taken over and none is ended by a forged one; from the drill on, nothing of t
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import jwt
@@ -35,7 +36,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def forge(pem: str, kid: str, genuine: str, **claims: object) -> str:
     """A token with the thief's claims over those of a genuine one."""
     body = jwt.decode(genuine, options={"verify_signature": False})
-    header = {"kid": kid, "typ": jwt.get_unverified_header(genuine)["typ"]}
+    header = {"kid": kid, "typ": jwt.jwt.get_unverified_header(genuine)["typ"]}
     return jwt.encode(body | claims, pem, algorithm="ES256", headers=header)
 
 
@@ -74,6 +75,23 @@ def test_drills_at_once_kill_the_key_once(service: Server) -> None:
     ]  # others too, where they found sessions that had not ended yet
     assert all("Traceback" not in one.stderr for one in done)
     assert states(service) == {**before, "gone": before.get("gone", 0) + 1}
+
+
+def test_worker_that_is_shown_a_dead_token_signs_no_more_of_them(tmp_path: Path) -> None:
+    """Else people sign in for nothing until it has read its ring again."""
+    with running_server("sqlite", tmp_path, environment={"SERVER_WORKERS": "1"}) as service:
+        client = Client(service, new_address())
+        person = client.create_person()
+        for _ in range(2):  # shown a refresh token, then a partial one
+            partial = expect(client.login(person), 200)["partial_token"]
+            kid = jwt.get_unverified_header(partial)["kid"]
+            service.manage("rotate_keys", f"--compromised={kid}")
+            is_signed = kid == jwt.get_unverified_header(person.refresh)["kid"]
+            shown = client.refresh(person.refresh) if is_signed else client.verify(partial, "000000")
+            assert code_of(shown) == "invalid_token"
+            after = expect(client.login(person), 200)["partial_token"]
+            assert jwt.get_unverified_header(after)["kid"] != kid
+        client.close()
 
 
 def states(service: Server) -> dict[str, int]:

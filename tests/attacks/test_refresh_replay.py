@@ -98,7 +98,9 @@ def test_rotation_that_the_database_lost_is_no_alarm(server: Server, client: Cli
     person = client.sign_up()
     before = server.rows("SELECT refresh_digest FROM secure_auth_session WHERE id = %s", [person.session_id])
     newer = expect(client.refresh(person.refresh, key=KEYS[0]), 200)
-    put_back = "UPDATE secure_auth_session SET generation = 0, refresh_digest = %s, key_digest = '' WHERE id = %s"
+    put_back = (
+        "UPDATE secure_auth_session SET generation = 0, refresh_digest = %s, key_digest = '' WHERE id = %s"
+    )
     server.rows(put_back, [before[0][0], person.session_id])
     assert code_of(client.refresh(newer["refresh"], key=KEYS[1])) == "invalid_token"
     assert code_of(client.refresh(person.refresh)) == "invalid_token"

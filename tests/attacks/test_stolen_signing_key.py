@@ -36,7 +36,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def forge(pem: str, kid: str, genuine: str, **claims: object) -> str:
     """A token with the thief's claims over those of a genuine one."""
     body = jwt.decode(genuine, options={"verify_signature": False})
-    header = {"kid": kid, "typ": jwt.jwt.get_unverified_header(genuine)["typ"]}
+    header = {"kid": kid, "typ": jwt.get_unverified_header(genuine)["typ"]}
     return jwt.encode(body | claims, pem, algorithm="ES256", headers=header)
 
 

@@ -166,6 +166,7 @@ class Server(TcpWSGIServer):
     _yielding_until = 0.0
     _was_offered = False
     _more_waits = False
+    is_stopping = False
 
     def readable(self) -> bool:
         """Called by the loop before it waits: whether to wait for new connections."""
@@ -194,6 +195,20 @@ class Server(TcpWSGIServer):
             return
         self._yields = 0
         super().handle_accept()
+
+    def stop_listening(self) -> None:
+        """Take who is connected already, and let nobody else connect.
+
+        Who comes later is refused at once, and may ask another node whatever the request was: a proxy sends none again
+        that met a reset. The answers from now on end their connections.
+        """
+        self.is_stopping = True
+        held = -1
+        while held < len(self.active_channels) < CONNECTIONS:
+            held = len(self.active_channels)
+            super().handle_accept()
+        self.del_channel()
+        self.socket.close()
 
     def maintenance(self, now: float) -> None:
         """Called by waitress every `cleanup_interval` seconds."""

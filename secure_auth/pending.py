@@ -144,8 +144,8 @@ def find_pending(partial_token: str, *, source: Source) -> PendingLogin:
         raise invalid_token() from error
     statement = f"{_find()} AND login.user_id = %s AND {keys.LIVE}"
     pending = _fetch(statement, [claims["jti"], claims["sub"], claims["kid"]])
-    if pending is None:
-        keys.distrust_ring(Key.Purpose.SIGNING)  # its key may be what is gone
+    if pending is None and not keys.is_live(claims["kid"]):
+        keys.distrust_ring(Key.Purpose.SIGNING)  # else this process goes on signing what is dead
     if pending is None and not is_account(claims["sub"]):
         raise invalid_token()
     if pending is None or not is_live(pending, pending.user, timezone.now()):

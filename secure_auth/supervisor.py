@@ -144,9 +144,14 @@ class Supervisor:
     """`run` returns the exit status: 0 after a stop that was asked for, 1 when the node did not come up."""
 
     def __init__(
-        self, children: Sequence[Child], is_ready: Callable[[], bool], announce: Callable[[], None]
+        self,
+        children: Sequence[Child],
+        is_ready: Callable[[], bool],
+        announce: Callable[[], None],
+        stop_listening: Callable[[], None],
     ) -> None:
         self.children = children
+        self.stop_listening = stop_listening
         self.is_ready = is_ready
         self.announce = announce
         self.ready = False
@@ -211,6 +216,7 @@ class Supervisor:
                     child.plan_restart(f"could not be forked ({error.strerror})")
 
     def _stop(self) -> None:
+        self.stop_listening()
         for child in self.children:
             child.send(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS

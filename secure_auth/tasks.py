@@ -20,7 +20,12 @@ class Task(WSGITask):
     close_on_finish: bool
 
     def build_response_header(self) -> bytes:
-        """The head. An answer that has no body (204, 304) has no length either, for which waitress would hang up."""
+        """The head. An answer that has no body (204, 304) has no length either, for which waitress would hang up.
+
+        Who is served while the server stops is told to connect anew, elsewhere.
+        """
+        if self.channel.server.is_stopping:
+            self.set_close_on_finish()
         stays = not (self.has_body or self.close_on_finish) and self.version == "1.1"
         stays = stays and self.request.headers.get("CONNECTION", "").lower() != "close"
         self.close_on_finish |= stays  # then waitress leaves it as it is

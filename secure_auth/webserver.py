@@ -34,6 +34,7 @@ from secure_auth.threads import PATIENCE_SECONDS, Threads
 from throttling.stores import redis
 
 GRACEFUL_SECONDS = 5
+LAST_SECONDS = 0.1  # for requests that were on their way when the stop came
 OPEN_FILES = 4096
 POLL_SECONDS = 0.5
 
@@ -68,9 +69,10 @@ class WaitressWorker(Worker):
             rest_seconds = PATIENCE_SECONDS if threads.look() else POLL_SECONDS
             wasyncore.poll2(connections.LOOK_SECONDS if yields else rest_seconds, sockets)
         for server in servers:
-            server.accepting = False
-        give_up_at = time.monotonic() + GRACEFUL_SECONDS
-        while any(server.is_busy() for server in servers) and time.monotonic() < give_up_at:
+            server.stop_listening()
+        stopped_at = time.monotonic()
+        last_at, give_up_at = stopped_at + LAST_SECONDS, stopped_at + GRACEFUL_SECONDS
+        while (now := time.monotonic()) < last_at or (any(map(Server.is_busy, servers)) and now < give_up_at):
             self.notify()
             threads.look()
             wasyncore.poll2(PATIENCE_SECONDS, sockets)

@@ -26,7 +26,7 @@ def main() -> int:
     logging.basicConfig(format="%(created)f %(message)s")
     supervisor.STEADY_SECONDS = 0.5
     children = [Child("auth-one", idle), Child("auth-other", idle)]
-    family = Supervisor(children, lambda: True, lambda: print("ready", flush=True))
+    family = Supervisor(children, lambda: True, lambda: print("ready", flush=True), lambda: None)
     family.heed_signals()
     before = resource.getrlimit(resource.RLIMIT_NPROC)
     for number, most in ((signal.SIGUSR1, 1), (signal.SIGUSR2, before[0])):

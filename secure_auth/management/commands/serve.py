@@ -37,7 +37,8 @@ class Command(LineCommand):
 
     def _serve(self, *, with_worker: bool) -> int:
         with _listen() as listener:
-            supervisor = Supervisor(_children(listener, with_worker), _is_ready, self._announce)
+            children = _children(listener, with_worker)
+            supervisor = Supervisor(children, _is_ready, self._announce, listener.close)
             supervisor.heed_signals()
             prepared = supervisor.do_apart(lambda: _prepare(listener))
             if prepared is None:

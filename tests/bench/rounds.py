@@ -1,9 +1,9 @@
 """Alternating rounds of decisions in one process: wall and CPU time of each, on one thread and on THREADS.
 
 Every subject is measured once a round, each time another one first, so that whatever slows the machine slows all of
-them; medians count. A subject
-meets each of its keys four times in all, in the same order as the others. Wall time is elapsed time by decisions, CPU
-time that of this process alone: what the stores' servers compute shows in the wall time of one thread.
+them; medians count. A subject meets each of its keys four times in all, in the same order as the others. Wall time is
+elapsed time by decisions, CPU time that of this process alone: what the stores' servers compute shows in the wall time
+of one thread.
 """
 
 import contextlib

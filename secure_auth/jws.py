@@ -1,9 +1,9 @@
 """Signatures of compact JWS (RFC 7515) by the two algorithms of this service: ES256 and EdDSA (RFC 7518, RFC 8037).
 
 The key decides the algorithm, never the token. Verifying ES256 is most of what the check of a token costs, and an
-access token comes with every request: so it is remembered, by its digest, that a signature was good. That is a fact
-about bytes and does not change; whether the key still vouches, whether the token has expired, and whether its session
-lives is judged every time anew.
+access token comes with every request: so it is remembered, by its digest, that a signature was good, or made here.
+That is a fact about bytes and does not change; whether the key still vouches, whether the token has expired, and
+whether its session lives is judged every time anew.
 """
 
 import base64
@@ -22,15 +22,18 @@ PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 ES256: Final = ec.ECDSA(hashes.SHA256())
 INTEGER_BYTES: Final = 32  # of each of the two that make an ES256 signature (RFC 7518 section 3.4)
-MOST_REMEMBERED: Final = 10_000
+MOST_REMEMBERED: Final = 10_000  # in each of two halves
 _good: set[bytes] = set()
+_good_before: set[bytes] = set()
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def sign_token(claims: Mapping[str, Any], key: PrivateKey, header: Mapping[str, str]) -> str:
-    """A compact token of these claims under this header, whose alg is the key's."""
+    """A compact token of these claims under this header, whose alg is the key's; that it is good is remembered."""
     signed = f"{_header_segment(tuple(header.items()))}.{encode_segment(_to_json(claims).encode())}"
-    return f"{signed}.{encode_segment(sign(signed.encode(), key))}"
+    token = f"{signed}.{encode_segment(sign(signed.encode(), key))}"
+    _remember(_digest(token))
+    return token
 
 
 @lru_cache(maxsize=64)
@@ -59,18 +62,25 @@ def verify_token(token: str, key: PublicKey) -> bytes:
 
 
 def verify_token_again(token: str, key: PublicKey) -> bytes:
-    """As verify_token, for a token that comes more than once; `key` is the one that its header names.
-
-    Only what was good is remembered. Full, the memory is emptied: it is no store.
-    """
-    digest = hashlib.sha256(token.encode()).digest()
-    if digest in _good:
+    """As verify_token, for a token that was signed here or came before; `key` is the one that its header names."""
+    digest = _digest(token)
+    if digest in _good or digest in _good_before:
         return decode_segment(token.split(".")[1])
     payload = verify_token(token, key)
-    if len(_good) >= MOST_REMEMBERED:
-        _good.clear()
-    _good.add(digest)
+    _remember(digest)
     return payload
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _remember(digest: bytes) -> None:
+    """Only what is good. Full, the older half is forgotten: it is no store."""
+    global _good, _good_before
+    if len(_good) >= MOST_REMEMBERED:
+        _good, _good_before = set(), _good
+    _good.add(digest)
 
 
 def verify(signed: bytes, signature: bytes, key: PublicKey) -> None:
@@ -123,3 +133,4 @@ def decode_segment(segment: str) -> bytes:
 def forget() -> None:
     """Forget which signatures were good."""
     _good.clear()
+    _good_before.clear()

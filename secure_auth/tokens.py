@@ -57,14 +57,13 @@ class MalformedToken(TokenBackendError):
 class RingBackend(TokenBackend):
     """simplejwt's backend with keys from the ring, chosen by `kid`."""
 
-    def __init__(self, header_type: str, *, comes_again: bool = False) -> None:
+    def __init__(self, header_type: str) -> None:
         super().__init__(
             settings.SIGNING_ALGORITHM, audience=settings.TOKEN_AUDIENCE, issuer=settings.TOKEN_ISSUER
         )
         self.header_type = header_type
         self.audiences = (self.audience, *([RESTRICTED_AUDIENCE] if header_type == ACCESS_TYPE else []))
         self.required = {"sid", "auth_time", "amr", "acr"} if header_type == ACCESS_TYPE else set()
-        self.comes_again = comes_again  # with one request after the other: worth remembering
 
     def encode(self, payload: dict[str, Any]) -> str:
         """Sign with the active key."""
@@ -78,9 +77,8 @@ class RingBackend(TokenBackend):
         if not verify or not isinstance(token, str):
             raise MalformedToken("Token is invalid")
         key = self._key(token)
-        verify_token = jws.verify_token_again if self.comes_again else jws.verify_token
         try:
-            claims = jws.read_json(verify_token(token, key.verifying))
+            claims = jws.read_json(jws.verify_token_again(token, key.verifying))
         except (InvalidSignature, ValueError, RecursionError) as error:
             raise TokenBackendError("Token is invalid") from error
         self._check_claims(claims)
@@ -114,8 +112,8 @@ class RingBackend(TokenBackend):
 
 
 @cache
-def _backend(header_type: str, comes_again: bool) -> RingBackend:
-    return RingBackend(header_type, comes_again=comes_again)
+def _backend(header_type: str) -> RingBackend:
+    return RingBackend(header_type)
 
 
 @lru_cache(maxsize=64)  # all genuine tokens of a kind and key have one header
@@ -140,12 +138,11 @@ class RingToken(Token):
     """A token of this service. Subclasses name their kind and their header type."""
 
     header_type: ClassVar[str]
-    comes_again: ClassVar[bool] = False
 
     @classmethod
     def get_token_backend(cls) -> RingBackend:
         """The backend that pins this kind's header type."""
-        return _backend(cls.header_type, cls.comes_again)
+        return _backend(cls.header_type)
 
     @classmethod
     def read(cls, encoded: str) -> Self:
@@ -181,7 +178,6 @@ class AccessToken(RingToken):
 
     token_type = "access"  # noqa: S105
     header_type = ACCESS_TYPE
-    comes_again = True
     lifetime = timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
 
 

@@ -71,10 +71,13 @@ def test_pyjwt_agrees(algorithm: str) -> None:
     assert jws.verify_token(theirs, key.public_key()) == b'{"sub":"x"}'
 
 
-def test_a_remembered_signature_opens_nothing_but_its_own_token() -> None:
+@pytest.mark.parametrize("is_signed_here", [True, False])
+def test_a_remembered_signature_opens_nothing_but_its_own_token(is_signed_here: bool) -> None:
     jws.forget()
     key = eddsa_key()
     token = jws.sign_token({"sub": "x"}, key, {"alg": "EdDSA", "kid": "k", "typ": "at+jwt"})
+    if not is_signed_here:
+        jws.forget()
     for _ in range(2):
         assert jws.verify_token_again(token, key.public_key()) == b'{"sub":"x"}'
     head, _, signature = token.split(".")
@@ -82,4 +85,16 @@ def test_a_remembered_signature_opens_nothing_but_its_own_token() -> None:
     for _ in range(2):
         with pytest.raises(InvalidSignature):
             jws.verify_token_again(forged, key.public_key())
+    jws.forget()
+
+
+def test_what_is_remembered_is_bounded_and_the_latest_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    jws.forget()
+    monkeypatch.setattr(jws, "MOST_REMEMBERED", 3)
+    key, header = eddsa_key(), {"alg": "EdDSA", "kid": "k", "typ": "at+jwt"}
+    made = [jws.sign_token({"n": number}, key, header) for number in range(20)]
+    assert len(jws._good) + len(jws._good_before) <= 6
+    monkeypatch.setattr(jws, "verify_token", lambda *_: pytest.fail("it was remembered"))
+    for token in made[-3:]:
+        assert jws.verify_token_again(token, key.public_key())
     jws.forget()

@@ -236,6 +236,12 @@ def command(name: str) -> list[str]:
         raise refuse(name, "must be a program and its arguments") from error
 
 
+# A database that does not even refuse counts as away before who waits for it gives up. One that vanished with its
+# machine is given up when nothing was heard of it for ten seconds: the kernel would wait for a quarter of an hour.
+KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+DATABASE_PATIENCE = {"connect_timeout": 4, "tcp_user_timeout": 10_000, **KEEPALIVES}
+
+
 def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
     """Django's database settings: PostgreSQL behind psycopg's pool, or SQLite in WAL mode.
 
@@ -266,10 +272,7 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
         ) from error
     if not parsed.get("NAME"):
         raise refuse(name, "must name the database: postgres://host/name")
-    options = dict(parsed.get("OPTIONS") or {})  # type: ignore[call-overload]
-    options.setdefault("prepare_threshold", 5)
-    # A database that does not even refuse counts as away before who waits for it gives up.
-    options.setdefault("connect_timeout", 4)
+    options = {"prepare_threshold": 5, **DATABASE_PATIENCE, **dict(parsed.get("OPTIONS") or {})}  # type: ignore[call-overload]
     # What cannot be connected anew is given up soon: while it is tried, it takes the place of a connection.
     options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5, "reconnect_timeout": 2}
     parsed["ENGINE"] = "secure_auth.postgresql"

@@ -20,10 +20,10 @@ _stopping = threading.Event()
 _writer: threading.Thread | None = None
 
 
-def count(event: NewEvent, *, key: str) -> None:
+def count(event: NewEvent, *, key: str, by_source: bool = True) -> None:
     """Add one event that is like one already written."""
     global _writer
-    flood = (key, event.reason, source_of(event.source.ip))
+    flood = (key, event.reason, source_of(event.source.ip) if by_source else "")
     with _lock:
         _, before = _counted.get(flood, (event, 0))
         _counted[flood] = (event, before + 1)
@@ -42,7 +42,7 @@ def flush() -> int:
             continue
         try:
             with transaction.atomic():
-                append_collapsed(_without_person(event), key=flood[0], times=times)
+                append_collapsed(_without_person(event), key=flood[0], times=times, by_source=bool(flood[2]))
         except BaseException as error:
             with _lock:
                 _, since = _counted.get(flood, (event, 0))

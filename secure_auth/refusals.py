@@ -15,6 +15,7 @@ from secure_auth.addresses import Address
 from secure_auth.errors import Code, Problem, service_unavailable
 from secure_auth.models import PendingLogin, User, new_id
 from throttling import lockout
+from throttling.limits import WIDE_KIND
 from throttling.reservations import LimitExceeded, Settlement, StoreUnavailable
 from throttling.stores.routing import store_changed
 
@@ -91,11 +92,14 @@ def _record_limit(
             "retry_after_seconds": error.retry_after_seconds,
         },
     )
+    # A network that is refused as one is one flood: else each of a /48's 65,536 sources would get an event of its own.
+    is_wide = error.claim.kind == WIDE_KIND
+    key = f"{error.limit.purpose} {error.claim.owner}" if is_wide else error.limit.purpose
     if error.is_repeated:
-        floods.count(event, key=error.limit.purpose)
+        floods.count(event, key=key, by_source=not is_wide)
     else:
         record_unseen_locks(error, source=source, user=user, subject=subject)
-        record_collapsed(event, key=error.limit.purpose)
+        record_collapsed(event, key=key, by_source=not is_wide)
 
 
 def _limit_reason(error: LimitExceeded) -> Reason:
@@ -178,10 +182,10 @@ def record(*events: NewEvent) -> None:
         append(*events)
 
 
-def record_collapsed(event: NewEvent, *, key: str = "") -> None:
+def record_collapsed(event: NewEvent, *, key: str = "", by_source: bool = True) -> None:
     """Commit an unauthenticated refusal: in full once a window, then as a count."""
     with transaction.atomic():
-        append_collapsed(event, key=key)
+        append_collapsed(event, key=key, by_source=by_source)
 
 
 @receiver(store_changed)

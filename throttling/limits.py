@@ -87,6 +87,7 @@ _ALL = (
 )
 # What a count of each limit is kept for, without saying for which one. A source is an IPv4 address or an IPv6 /64, a
 # wide one an IPv6 /48, or the known devices at a source; an address is one that mails go to.
+WIDE_KIND = "source_wide"
 KEY_KINDS = {
     "password_account_source": "account_source",
     "password_account": "account",
@@ -100,11 +101,11 @@ KEY_KINDS = {
     "totp_device_consecutive": "device",
     "recovery_account": "account",
     "password_source": "source",
-    "password_source_wide": "source_wide",
+    "password_source_wide": WIDE_KIND,
     "spraying": "source",
     "refresh": "session",
     "mail_source": "source",
-    "mail_source_wide": "source_wide",
+    "mail_source_wide": WIDE_KIND,
     "mail_address": "address",
     "personal_export": "account",
     "requests": "source",

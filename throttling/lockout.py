@@ -6,13 +6,14 @@ outside any transaction; ``settle_*`` and ``clear_*`` inside the one that record
 the account's row is locked. All raise StoreUnavailable; ``reserve_*`` raise LimitExceeded too.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from axes.handlers.base import AxesHandler
 from axes.handlers.proxy import AxesProxyHandler
 from axes.signals import user_locked_out
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest
 
 from throttling import inspection, lanes, limiter, metrics, resets
@@ -26,6 +27,7 @@ from throttling.stores.refusal_memory import check
 from throttling.waiting import reserve_waiting
 
 __all__ = ["PasswordAttempt", "ReservingHandler", "Settlement"]
+logger = logging.getLogger(__name__)
 
 
 class AttemptRequest(HttpRequest):
@@ -91,12 +93,18 @@ class ReservingHandler(AxesHandler):
 
 def _tell_receivers(request: Any, username: str | None, ip: str) -> None:
     """Send ``user_locked_out``. A project's receiver that fails takes what receivers wrote along, and nothing else:
-    else the lock would go with it, and the evidence of the guess. Django logs the error.
+    else the lock would go with it, and the evidence of the guess. Django logs the error; one of the database that a
+    receiver kept to itself shows at the end, where PostgreSQL has given their part of the transaction up.
     """
-    with transaction.atomic():
-        told = user_locked_out.send_robust("axes", request=request, username=username, ip_address=ip)
-        if any(isinstance(answer, Exception) for _, answer in told):
-            transaction.set_rollback(True)
+    try:
+        with transaction.atomic():
+            told = user_locked_out.send_robust("axes", request=request, username=username, ip_address=ip)
+            if any(isinstance(answer, Exception) for _, answer in told):
+                transaction.set_rollback(True)
+    except DatabaseError:
+        if connection.needs_rollback:  # the connection is gone, and all with it
+            raise
+        logger.exception("a receiver of user_locked_out left an error of the database behind")
 
 
 def reserve_password_attempt(attempt: PasswordAttempt) -> Reservation:

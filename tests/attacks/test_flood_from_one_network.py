@@ -1,7 +1,8 @@
 """Somebody has one IPv6 network and goes on guessing from it, each request from another of its 65,536 parts.
 
-Attacker: a stranger with a /48 that is over its limit. Move: logins, each from a /64 of its own, so that the log gets an
-event of each. Refusal: what the network's limit refuses is one flood, one event a window and the exact number of the others.
+Attacker: a stranger with a /48 that is over its limit. Move: logins, each from a /64 of its own, so that the log gets
+an event of each. Refusal: what the network's limit refuses is one flood, one event a window and the exact number of the
+others.
 """
 
 import time
@@ -35,7 +36,9 @@ def test_sources_of_a_network_that_is_refused_share_one_event(
     assert len(refused_of(server, network)) == 1
 
 
-def test_what_is_refused_from_memory_is_in_the_count(server: Server, new_client: Callable[..., Client]) -> None:
+def test_what_is_refused_from_memory_is_in_the_count(
+    server: Server, new_client: Callable[..., Client]
+) -> None:
     network = new_address_v6().removesuffix("::1")
     nobody = [Person(new_email("nobody")) for _ in range(330)]
     sources = [new_client(f"{network}:{number:x}::1") for number in range(1, 331)]

@@ -141,3 +141,57 @@ def test_with_large_text_on_a_phone_an_id_is_no_column_of_letters(
     link = page.locator(".ranks a").last
     assert link.evaluate("one => one.clientWidth / parseFloat(getComputedStyle(one).fontSize)") >= 5
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_a_chart_is_zoomed_by_two_fingers_and_chooses_no_span(signed_in: SignedIn) -> None:
+    page, _ = signed_in(
+        role="auditor", has_touch=True, is_mobile=True, viewport={"width": 390, "height": 800}
+    )
+    page.goto("/console/events/")
+    chart = page.locator("[data-bars]")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box
+    tools, row = page.context.new_cdp_session(page), box["y"] + box["height"] / 2
+
+    def touch(kind: str, *parts: float) -> None:
+        points = [
+            {"x": box["x"] + box["width"] * part, "y": row, "id": id_} for id_, part in enumerate(parts)
+        ]
+        tools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0.45)
+    touch("touchStart", 0.45, 0.55)
+    for apart in (0.1, 0.2, 0.3):
+        touch("touchMove", 0.45 - apart, 0.55 + apart)
+    touch("touchEnd", 0.15)
+    touch("touchEnd")
+    page.wait_for_function("visualViewport.scale > 1.2")
+    assert "since" not in page.url
+
+
+def test_who_watches_by_key_stops_by_the_same_key(signed_in: SignedIn) -> None:
+    page, _ = signed_in(role="auditor")
+    page.goto("/console/events/")
+    page.get_by_role("button", name="Watch live").press("Enter")
+    stop = page.get_by_role("button", name="Stop watching")
+    expect(stop).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Watch live")).to_be_focused()
+
+
+def test_of_a_burst_few_rows_are_painted_in_each_frame(signed_in: SignedIn) -> None:
+    page, _ = signed_in(role="auditor")
+    page.goto("/console/events/")
+    source = {"ip": "192.0.2.1", "user_agent": ""}
+    burst = [{"id": f"{number:032x}", "time": "now", "source": source} for number in range(100)]
+    page.route(
+        "**/console/events/tail/*/?cursor=*",
+        lambda route: route.fulfill(json={"results": burst, "cursor": "", "behind": False}),
+    )
+    page.get_by_role("button", name="Watch live").click()
+    expect(page.locator("[data-events] tr.fresh")).to_have_count(100)
+    ids = page.locator("[data-events] .time").evaluate_all("links => links.map(({ pathname }) => pathname)")
+    assert ids[:100] == [f"/console/events/{one['id']}/" for one in reversed(burst)]
+    assert 0 < page.evaluate("document.getAnimations().length") <= 8
+    page.get_by_role("button", name="Stop watching").click()

@@ -59,7 +59,7 @@ if (bars.length) {
   bars.forEach((bar, index) => bar.hasAttribute("href") || makePlace(bar, index));
   chart.addEventListener("dragstart", (event) => event.preventDefault());
   chart.addEventListener("pointerdown", (event) => {
-    begun = event.button === 0 ? barAt(event) : -1;
+    begun = event.button === 0 && event.isPrimary ? barAt(event) : -1; // a second finger makes it a zoom
   });
   // A stroke is followed wherever it goes: who draws to the last bar goes beyond it.
   addEventListener("pointermove", (event) => {

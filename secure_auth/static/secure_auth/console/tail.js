@@ -37,11 +37,12 @@ function fill(row, event) {
 /** Puts on top what the list does not show yet, and tells how much that was. */
 function add(events) {
   const added = events.filter(({ id }) => !rows.querySelector(`[href="/console/events/${CSS.escape(id)}/"]`));
-  for (const event of added) {
+  const fresh = added.map((event) => {
     const row = fill(template.content.querySelector("tr").cloneNode(true), event);
     row.classList.add("fresh");
-    rows.prepend(row);
-  }
+    return row;
+  });
+  rows.prepend(...fresh.reverse());
   while (rows.children.length > MOST_ROWS) rows.lastElementChild.remove();
   return added.length;
 }
@@ -89,7 +90,8 @@ function show(words = "") {
 }
 
 async function begin() {
-  button.disabled = true;
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true"; // not disabled: that takes the focus away from who pressed it by key
   try {
     const opened = await ask(addressOf(`?${button.dataset.tail}`), { method: "POST", body: formOf() });
     tail = { id: opened.id, shown: 0 };
@@ -98,7 +100,7 @@ async function begin() {
   } catch {
     show(button.dataset.lost);
   }
-  button.disabled = false;
+  button.ariaBusy = null;
 }
 
 function stop() {

@@ -26,6 +26,8 @@ WAITING_BYTES = 64 * 1024 * 1024
 READ_SECONDS = 15
 SEND_SECONDS = 60
 IDLE_SECONDS = 30
+GRACEFUL_SECONDS = 5  # for answers that are under way when the server stops
+LAST_SECONDS = 1.0  # for requests that are
 CONNECTIONS = 1000
 YIELDS = 10
 LOOK_SECONDS = 0.001
@@ -235,9 +237,15 @@ class Server(TcpWSGIServer):
                 held -= channel.held_bytes
                 channel.handle_close()
 
-    def is_busy(self) -> bool:
-        """Whether an answer is still being made or sent."""
-        return any(channel.requests or channel.total_outbufs_len for channel in self.active_channels.values())
+    def is_needed(self, stopping_seconds: float) -> bool:
+        """Whether an answer is still being made or sent, or a request may be on its way.
+
+        A client that was answered just before the stop does not know of it.
+        """
+        if stopping_seconds < LAST_SECONDS:
+            return bool(self.active_channels)
+        is_busy = any(one.requests or one.total_outbufs_len for one in self.active_channels.values())
+        return is_busy and stopping_seconds < GRACEFUL_SECONDS
 
 
 def adjustments() -> Adjustments:

@@ -26,15 +26,13 @@ from waitress import wasyncore
 
 from secure_auth import agents, connections, keys, metrics, passwords
 from secure_auth.balance import Balance
-from secure_auth.connections import Server
+from secure_auth.connections import GRACEFUL_SECONDS, Server
 from secure_auth.handler import make_application
 from secure_auth.stopping import release_signals, signals_held
 from secure_auth.supervisor import end_with_parent
 from secure_auth.threads import PATIENCE_SECONDS, Threads
 from throttling.stores import redis
 
-GRACEFUL_SECONDS = 5
-LAST_SECONDS = 0.1  # for requests that were on their way when the stop came
 OPEN_FILES = 4096
 POLL_SECONDS = 0.5
 
@@ -71,8 +69,7 @@ class WaitressWorker(Worker):
         for server in servers:
             server.stop_listening()
         stopped_at = time.monotonic()
-        last_at, give_up_at = stopped_at + LAST_SECONDS, stopped_at + GRACEFUL_SECONDS
-        while (now := time.monotonic()) < last_at or (any(map(Server.is_busy, servers)) and now < give_up_at):
+        while any(server.is_needed(time.monotonic() - stopped_at) for server in servers):
             self.notify()
             threads.look()
             wasyncore.poll2(PATIENCE_SECONDS, sockets)

@@ -44,10 +44,8 @@ class Server:
         self._trust_seconds = trust_seconds
         self._idle: deque[Wire] = deque()
         self._identity = ""
-        self._other = (
-            "",
-            0.0,
-        )  # another that answered, and since when: one object, for threads that come together
+        # Another that answered, and since when: one object, or a thread could meet the new one with the old one's time.
+        self._other = ("", 0.0)
 
     def call(self, commands: Sequence[Command]) -> list[Any]:
         """The answers to commands, to each of which the server's identity is appended; errors stand in their place.

@@ -65,9 +65,11 @@ class Channel(HTTPChannel):
     def writable(self) -> bool:
         """Called by the loop before it waits. Who was cut off in this round, nothing is waited for.
 
-        The loop would be told that the number is closed, and close whoever was accepted under it meanwhile.
+        The loop would be told that the number is closed, and close whoever was accepted under it meanwhile. Nor is it
+        waited for what a thread sends just now: it could be sent at any moment but not by the loop, which would look
+        again and again, and take the thread's processor. What the thread cannot send it tells the loop of.
         """
-        return self.connected and bool(super().writable())
+        return self.connected and not self._is_being_sent() and bool(super().writable())
 
     def readable(self) -> bool:
         """Called by the loop before it waits: whether to wait for more from here."""
@@ -110,7 +112,19 @@ class Channel(HTTPChannel):
             self.writing_since = 0.0
         if self.held_bytes:
             self.server.note_waiting()
+        if self.total_outbufs_len:
+            self.server.wake()  # waitress woke it while this thread held the lock: too early, see writable()
         return taken
+
+    def _is_being_sent(self) -> bool:
+        """Whether a thread holds the lock of its answer; above OUTPUT_BYTES one may wait for the loop instead."""
+        ends = self.will_close or self.close_when_flushed
+        if ends or not 0 < self.total_outbufs_len <= OUTPUT_BYTES:
+            return False
+        if self.outbuf_lock.acquire(blocking=False):
+            self.outbuf_lock.release()
+            return False
+        return True
 
     def is_stuck(self, now: float) -> bool:
         """Whether its client takes too little: one that reads byte by byte would hold a thread for hours."""

@@ -29,8 +29,13 @@ def main() -> None:
     nobody: Any = SimpleNamespace(id="", salts={})
     prepare, insert = append.prepare, append._insert
 
-    def insert_first(records: Sequence[Any]) -> tuple[str, ...]:
-        told: tuple[str, ...] = insert([record for record in records if record is not nobody])
+    def insert_first(records: Sequence[Any], change: Any = None) -> tuple[str, ...]:
+        first = [record for record in records if record is not nobody]
+        if change and not first:
+            prepared = connection.vendor == "postgresql"
+            with append._prepared_cursor() if prepared else connection.cursor() as cursor:
+                cursor.execute(*change)
+        told: tuple[str, ...] = insert(first, change) if first else ()
         return told or ("",) * len(records)
 
     vars(append).update(

@@ -58,6 +58,40 @@ def test_who_reads_byte_by_byte_holds_no_thread_for_longer_than_who_reads_nothin
         assert not channel.writing_since
 
 
+@pytest.mark.parametrize(
+    ("size", "waits_while_it_is_sent"), [(1000, False), (OUTPUT_BYTES, False), (OUTPUT_BYTES + 1, True)]
+)
+def test_loop_does_not_wait_for_what_a_thread_sends_and_hears_of_what_that_leaves(
+    size: int, waits_while_it_is_sent: bool
+) -> None:
+    """To wait for a socket that takes more, while only another thread may give it more, is to spin."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ThreadPoolExecutor(1) as loop:
+
+        def looked(*_: object) -> bool:
+            return loop.submit(channel.writable).result(timeout=10)
+
+        while_sent: list[bool] = []
+        when_woken: list[bool] = []
+        server: Any = SimpleNamespace(
+            active_channels={},
+            pull_trigger=lambda: when_woken.append(looked()),
+            note_waiting=lambda: None,
+        )
+        channel = Channel(server, ours, ("127.0.0.1", 0), adjustments(), map={})
+
+        def send_ten_bytes_once(data: bytes, do_close: bool = True) -> int:
+            while_sent.append(looked())
+            return 0 if len(while_sent) > 1 else 10
+
+        channel.send = send_ten_bytes_once
+        assert not looked()
+        channel.write_soon(b"x" * size)
+        assert while_sent == [waits_while_it_is_sent, False]
+        assert when_woken[-1], "nothing else would look at it again for half a second"
+        assert looked()
+
+
 def test_who_was_cut_off_is_not_waited_for() -> None:
     server: Any = SimpleNamespace(active_channels={}, pull_trigger=lambda: None, note_waiting=lambda: None)
     ours, theirs = socket.socketpair()

@@ -14,17 +14,19 @@ def main() -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "secure_auth.settings"
     django.setup()
     from django.db import connection
-    from psycopg import Cursor
 
     import audit.append
 
     append: ModuleType = audit.append
 
+    def cursor_of_a_change() -> Any:
+        return append._prepared_cursor() if connection.vendor == "postgresql" else connection.cursor()
+
     def change(statement: str, values: Sequence[Any], record: object) -> Sequence[Any] | None:
-        connection.ensure_connection()
-        cursor = Cursor(connection.connection)
-        found: Sequence[Any] | None = cursor.execute(statement.encode(), values).fetchone()
-        return found
+        with cursor_of_a_change() as cursor:
+            cursor.execute(statement, values)
+            found: Sequence[Any] | None = cursor.fetchone()
+            return found
 
     nobody: Any = SimpleNamespace(id="", salts={})
     prepare, insert = append.prepare, append._insert
@@ -32,8 +34,7 @@ def main() -> None:
     def insert_first(records: Sequence[Any], change: Any = None) -> tuple[str, ...]:
         first = [record for record in records if record is not nobody]
         if change and not first:
-            prepared = connection.vendor == "postgresql"
-            with append._prepared_cursor() if prepared else connection.cursor() as cursor:
+            with cursor_of_a_change() as cursor:
                 cursor.execute(*change)
         told: tuple[str, ...] = insert(first, change) if first else ()
         return told or ("",) * len(records)

@@ -42,7 +42,7 @@ CASTS: Final = {
     **dict.fromkeys(("details", "commitments", "text", "salts"), "jsonb"),
 }
 Change = tuple[str, Sequence[Any]]  # a statement and its values
-_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def append(*events: NewEvent, change: Change | None = None) -> tuple[str, ...]:
@@ -183,6 +183,10 @@ def _prepared_cursor() -> CursorWrapper:
     connection.ensure_connection()
     make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
     return make(psycopg.Cursor(connection.connection))  # type: ignore[arg-type]
+
+
+def _to_json(values: dict[str, Any]) -> str:
+    return _encode(values) if values else "{}"  # of most events two of four
 
 
 def _event_values(record: Record) -> tuple[Any, ...]:

@@ -78,7 +78,8 @@ def storable(value: str, length: int) -> str:
     value = value[:length]
     if not value.isascii():
         value = value.encode("utf-8", "replace").decode()
-    return _JWT.sub("[redacted]", value.replace("\0", "\ufffd"))[:length]
+    value = value.replace("\0", "\ufffd")
+    return _JWT.sub("[redacted]", value)[:length] if "eyJ" in value else value
 
 
 def check_id(value: Any) -> str:

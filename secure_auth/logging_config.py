@@ -1,20 +1,20 @@
 """structlog: one JSON line an event, with secrets redacted.
 
-A server's lines go to standard output; those of a command to standard error, for its output belongs to its answer.
+A server's lines go to standard output; those of a command to standard error, for its output belongs to its answer
+(`lines.py`).
 Redaction is the second net: callers pass no secret in the first place. It covers keys whose names say so and
 anything that looks like a JWT, wherever it stands in a line.
 """
 
 import logging
 import re
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import structlog
 
+from secure_auth import lines
 from throttling.limits import KEY_KINDS
 
 SECRET_NAMES = re.compile(
@@ -61,43 +61,21 @@ SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-RENDER: list[Any] = [
-    structlog.processors.format_exc_info,
-    redact,
-    structlog.processors.JSONRenderer(),
-]
+JSON = structlog.processors.JSONRenderer()
 
 
-class _Lines:
-    """Where this process writes its lines: a stream's name in `sys`, looked up for each line."""
-
-    stream = "stderr"
-
-
-def write_to_standard_output() -> None:
-    """Called by what serves until it is stopped: the web server and the background worker."""
-    _Lines.stream = "stdout"
-
-
-def write_line(line: str) -> None:
-    """One call a line, so that lines of threads do not mix.
-
-    A closed or full stream must fail nothing: the database is the truth.
-    """
-    with suppress(OSError, ValueError):
-        stream = getattr(sys, _Lines.stream)
-        stream.write(line + "\n")
-        stream.flush()
+def _render(line: dict[str, Any]) -> str:
+    return str(JSON(None, "", redact(None, "", line)))
 
 
 class LineWriter:
-    """What structlog calls a logger: takes rendered lines."""
+    """What structlog calls a logger: takes the fields of a line."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
 
-    def write(self, line: str) -> None:
-        write_line(line)
+    def write(self, /, **line: Any) -> None:
+        lines.write(partial(_render, line))
 
     debug = info = warning = error = critical = write
 
@@ -107,7 +85,7 @@ class LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            write_line(self.format(record))
+            lines.write(self.format(record))
         except Exception:  # noqa: BLE001 - as every handler does: a line must fail nothing
             self.handleError(record)
 
@@ -124,7 +102,7 @@ def configure(config: Mapping[str, str]) -> None:
     """
     level = config.get("level", "INFO")
     structlog.configure(
-        processors=[*SHARED, *RENDER],
+        processors=[*SHARED, structlog.processors.format_exc_info],  # the rest where a line is written
         logger_factory=LineWriter,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
@@ -133,7 +111,12 @@ def configure(config: Mapping[str, str]) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *RENDER],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                JSON,
+            ],
         )
     )
     root = logging.getLogger()

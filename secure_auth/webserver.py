@@ -24,7 +24,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 from waitress import wasyncore
 
-from secure_auth import agents, connections, keys, metrics, passwords
+from secure_auth import agents, connections, keys, lines, metrics, passwords
 from secure_auth.balance import Balance
 from secure_auth.connections import GRACEFUL_SECONDS, Server
 from secure_auth.handler import make_application
@@ -50,6 +50,7 @@ class WaitressWorker(Worker):
 
     def run(self) -> None:
         """Serve until a signal says stop or the arbiter is gone, then finish what was begun."""
+        lines.write_to_standard_output(by_thread=True)
         with contextlib.suppress(Error):  # it is away: requests will say so
             keys.read_rings()
             connection.close()
@@ -74,6 +75,7 @@ class WaitressWorker(Worker):
             threads.look()
             wasyncore.poll2(PATIENCE_SECONDS, sockets)
         threads.shutdown(timeout=1)
+        lines.finish()
 
     def _server(self, listener: Any, sockets: dict[int, Any], threads: Threads) -> Server:
         server = Server(

@@ -30,6 +30,7 @@ from secure_auth import (
     erasure,
     familiar,
     integration,
+    lines,
     outbox,
     recovery,
     relying_party,
@@ -147,7 +148,11 @@ def work() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    run(stop)
+    lines.write_to_standard_output(by_thread=True)
+    try:
+        run(stop)
+    finally:
+        lines.finish()
 
 
 def run(stop: Stop) -> None:

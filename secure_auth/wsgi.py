@@ -2,11 +2,11 @@
 
 import os
 
+from secure_auth import lines
 from secure_auth.handler import make_application
-from secure_auth.logging_config import write_to_standard_output
 
 os.umask(0o077)  # of what this process writes nobody else reads anything
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
 
-write_to_standard_output()
+lines.write_to_standard_output(by_thread=True)
 application = make_application()

@@ -61,7 +61,7 @@ def test_agent_and_address_with_line_breaks_stay_one_log_line(server: Server, cl
     assert refused.status_code in (400, 401)
     refused = client.login(Person(new_email()), headers={"User-Agent": agent})
     assert code_of(refused) == "invalid_credentials"
-    lines = [line for line in server.logs().split("\n") if marker in line]
+    lines = [line for line in server.logs(marker).split("\n") if marker in line]
     assert lines
     for line in lines:
         json.loads(line)

@@ -109,7 +109,7 @@ def test_nginx_tells_the_service_who_asks(serve: Serve, service: Server, visitor
     assert recipe.request("GET", "/", leaving.access, address="127.0.0.2", **lie).status_code == 401
     (refused,) = events(service, type="token.refused", session=leaving.session_id)
     assert refused.ip == "127.0.0.2"
-    written = service.logs()
+    written = service.logs(refused.id)
     assert refused.id in written
     assert trace not in written
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from secure_auth import logging_config, metrics, startup, webserver, worker
+from secure_auth import lines, metrics, startup, webserver, worker
 from secure_auth.management.line import LineCommand
 from secure_auth.management.typed import as_typed
 from secure_auth.supervisor import Child, Supervisor
@@ -26,7 +26,7 @@ class Command(LineCommand):
         )
 
     def handle(self, *, no_worker: bool = False, **options: Any) -> None:
-        logging_config.write_to_standard_output()
+        lines.write_to_standard_output(by_thread=False)
         try:
             status = self._serve(with_worker=not no_worker)
         except KeyboardInterrupt:

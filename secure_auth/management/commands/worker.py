@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from secure_auth import logging_config, worker
+from secure_auth import worker
 from secure_auth.management.operator import OperatorCommand
 
 
@@ -15,5 +15,4 @@ class Command(OperatorCommand):
 
     def act(self, **options: Any) -> None:
         """Work until SIGTERM or SIGINT."""
-        logging_config.write_to_standard_output()
         worker.work()

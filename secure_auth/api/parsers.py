@@ -48,10 +48,10 @@ class StrictJSONParser(BaseParser):
             ParseError: the body is anything else.
         """
         try:
-            body = json.loads(
-                stream.read().decode("utf-8"), object_pairs_hook=unique_members, parse_constant=_refuse
-            )
-            json.dumps(body, ensure_ascii=False).encode()  # an escaped lone surrogate is no text
+            text = stream.read().decode("utf-8")
+            body = json.loads(text, object_pairs_hook=unique_members, parse_constant=_refuse)
+            if "\\u" in text:
+                json.dumps(body, ensure_ascii=False).encode()  # an escaped lone surrogate is no text
         except (ValueError, RecursionError) as error:
             raise ParseError from error
         if not isinstance(body, dict):

@@ -1,11 +1,13 @@
-"""Recipes that verify by PyJWT: who invents a `kid` while the service does not answer makes nobody else wait."""
+"""Recipes that verify by PyJWT: who invents a `kid` while the service does not answer makes nobody else wait, and
+whatever comes instead of keys is an outage to them."""
 
 import importlib.util
 import json
 import socket
+import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -78,6 +80,34 @@ def test_invented_kids_hold_up_no_key_that_is_kept(recipe: str, falling: Falling
             assert isinstance(refused.exception(), jwt.PyJWKClientConnectionError)
     assert time.monotonic() - began < 2 * TIMEOUT_SECONDS
     assert len(falling.asked) == 2
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def say(body: str) -> Callable[[socket.socket], None]:
+    return lambda connection: connection.sendall(f"{ANSWER}{len(body)}\r\n\r\n{body}".encode())
+
+
+@pytest.mark.parametrize("recipe", ["drf", "fastapi"])
+@pytest.mark.parametrize(
+    "answer",
+    [reset, say("<html>Back soon"), say('{"keys": []}'), say("[]")],
+    ids=["reset", "page", "no keys", "no set"],
+)
+def test_whatever_comes_instead_of_keys_is_an_outage(
+    recipe: str, answer: Callable[[socket.socket], None]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        keys = keys_of(recipe)(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=TIMEOUT_SECONDS)
+        asked = pool.submit(keys.get_signing_key, "any")
+        with listener.accept()[0] as connection:
+            connection.recv(65536)
+            answer(connection)
+        assert isinstance(asked.exception(), jwt.PyJWKClientConnectionError)
+        with pytest.raises(jwt.PyJWKClientConnectionError, match="a moment ago"):
+            keys.get_signing_key("another")
 
 
 def test_recipes_take_their_keys_from_there() -> None:

@@ -20,11 +20,13 @@ class Keys(jwt.PyJWKClient):
         return key or super().get_signing_key(kid)
 
     def fetch_data(self) -> Any:
-        """Ask, unless that failed a moment ago."""
+        """Ask, unless that failed a moment ago. PyJWT tells of some failures only: a reset connection, or the page of a
+        proxy instead of keys, would be a fault of the application.
+        """
         if time.monotonic() < self.fetches_from:
             raise jwt.PyJWKClientConnectionError("the keys could not be fetched a moment ago")
         try:
             return super().fetch_data()
-        except jwt.PyJWKClientConnectionError:
+        except (jwt.PyJWTError, OSError, ValueError) as error:
             self.fetches_from = time.monotonic() + PAUSE_SECONDS
-            raise
+            raise jwt.PyJWKClientConnectionError("the keys could not be fetched") from error

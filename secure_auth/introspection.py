@@ -16,13 +16,14 @@ from secure_auth.tokens import AccessToken, InvalidToken, PartialToken, RefreshT
 INACTIVE: dict[str, Any] = {"active": False}
 TOLD_CLAIMS = (
     *("iss", "aud", "sub", "jti", "iat", "exp", "client_id"),
-    *("sid", "auth_time", "amr", "acr", "roles"),
+    *("sid", "auth_time", "amr", "acr"),
 )
 
 
 def introspect_token(encoded: str, *, client: Client, source: Source) -> dict[str, Any]:
     """What a live access token says (RFC 7662 section 2.2); of anything else only that it is not active.
 
+    The roles are the account's as they are now, as for this service's own doors: one that was taken away opens nothing.
     A refresh or partial token is not active either: a service that took it for an access token would open its door.
     Recorded once a window for each client and session, so that a busy service does not fill the log.
     """
@@ -38,7 +39,8 @@ def introspect_token(encoded: str, *, client: Client, source: Source) -> dict[st
     refusals.record_collapsed(event, key=f"{client.id}{event.session}")
     if session is None:
         return INACTIVE
-    return {"active": True, "token_type": "Bearer"} | {name: claims[name] for name in TOLD_CLAIMS}
+    told = {name: claims[name] for name in TOLD_CLAIMS}
+    return {"active": True, "token_type": "Bearer", **told, "roles": session.user.roles}
 
 
 def _live_access(encoded: str) -> tuple[dict[str, Any], Session | None]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from audit import clocks
@@ -174,7 +174,8 @@ def destroy(key: Key, reason: Reason, *, now: datetime, source: Source, counts: 
 
 
 def _sessions_of(key: Key, now: datetime) -> QuerySet[Session]:
-    """The live sessions whose refresh token the key signed: those that were last refreshed while it was active.
+    """The live sessions whose refresh token the key signed: those that were last refreshed while it was active, or
+    whose last refresh was answered again then (the pages note their use in the same place, and have no token).
 
     Nodes that had not read the ring yet signed with the old key for a while, so the time is taken that much wider;
     where it is active still, no clock says its end. Who forges with the key alone takes over no session: a refresh
@@ -185,7 +186,8 @@ def _sessions_of(key: Key, now: datetime) -> QuerySet[Session]:
     slack = timedelta(seconds=settings.KEY_CACHE_SECONDS)
     ends = [key.retired_at + slack if key.retired_at else None, key.gone_at]
     live = Session.objects.filter(revoked_at=None, idle_expires_at__gt=now, expires_at__gt=now)
-    signed = live.filter(rotated_at__gte=key.activated_at - slack)
+    begin = key.activated_at - slack
+    signed = live.filter(Q(rotated_at__gte=begin) | Q(last_seen_at__gte=begin, web_digest=""))
     return signed.filter(rotated_at__lte=min(filter(None, ends))) if any(ends) else signed
 
 

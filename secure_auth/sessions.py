@@ -184,6 +184,9 @@ def _judge(session_id: str, *, generation: int, digest_key: OpenKey, key: str, n
     if session and verdict.verdict in (Verdict.REUSED, Verdict.UNKNOWN):
         # also of an unknown one: what the row takes as its newest token was used before
         end_session(session, reason="reuse" if verdict.verdict is Verdict.REUSED else "unknown", now=now)
+    elif verdict.verdict is Verdict.REPLAYED:
+        # signed once more, perhaps by a later key: who ends the sessions of a key must find this one
+        Session.objects.filter(pk=session_id, last_seen_at__lt=now).update(last_seen_at=now)
     return verdict
 
 

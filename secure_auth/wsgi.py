@@ -1,5 +1,6 @@
 """The WSGI entry point, for any server: `secure_auth.wsgi:application`."""
 
+import atexit
 import os
 
 from secure_auth import lines
@@ -9,4 +10,5 @@ os.umask(0o077)  # of what this process writes nobody else reads anything
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
 
 lines.write_to_standard_output(by_thread=True)
+atexit.register(lines.finish)  # our own server does so itself: the thread ends with its process, lines or not
 application = make_application()

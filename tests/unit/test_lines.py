@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -151,3 +152,17 @@ def test_forked_process_writes_its_own_lines_and_none_of_its_parent() -> None:
     before, _, after = done.stdout.partition("|")
     assert before == "before\n"
     assert sorted(after.splitlines()) == ["the child's", "the parent's"]
+
+
+def test_server_of_somebody_else_writes_its_last_lines_before_it_ends(tmp_path: Path) -> None:
+    program = "import secure_auth.wsgi; from secure_auth import lines; lines.write('the last line')"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["the last line"], done.stderr

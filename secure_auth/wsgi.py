@@ -10,5 +10,5 @@ os.umask(0o077)  # of what this process writes nobody else reads anything
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "secure_auth.settings")
 
 lines.write_to_standard_output(by_thread=True)
-atexit.register(lines.finish)  # our own server does so itself: the thread ends with its process, lines or not
+atexit.register(lines.finish)  # a server that is stopped has answered requests whose lines still wait
 application = make_application()

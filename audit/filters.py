@@ -158,7 +158,8 @@ def _id(value: str) -> str:
 def _address(value: str) -> str:
     try:
         address = ip_address(value)
-        return str(getattr(address, "ipv4_mapped", None) or address)  # as the log has it
+        # As the log has it: of the zone (fe80::1%eth0), which counts on one machine only, nothing.
+        return str(getattr(address, "ipv4_mapped", None) or type(address)(int(address)))
     except ValueError:
         raise ValueError("must be an IPv4 or IPv6 address") from None
 

@@ -90,6 +90,12 @@ def test_filters_find_exactly_what_they_name(filters: dict[str, str]) -> None:
     assert walk(filters, limit=200) == expected
 
 
+@pytest.mark.parametrize("spelling", ["fe80::1", "FE80:0::01", "fe80::1%eth0"])
+def test_an_address_is_found_in_any_spelling(spelling: str) -> None:
+    (of_address,) = committed(failure(source=Source(ip="fe80::1")))
+    assert ids(find_events({"ip": spelling})) == [of_address]
+
+
 @pytest.mark.parametrize("name", ["user", "session"])
 def test_uuid_in_capitals_is_found_and_another_id_is_taken_as_it_is(name: str) -> None:
     a_uuid = "0199d1f2-aaaa-7bbb-8ccc-00ddeeff0011"

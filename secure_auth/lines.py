@@ -6,6 +6,7 @@ MOST_WAITING lines wait for a slow reader; what comes then is dropped and counte
 is room again. The database is the truth, a line a copy (docs/streaming.md).
 """
 
+import errno
 import io
 import json
 import os
@@ -22,6 +23,7 @@ Line = str | Callable[[], str]  # what is called is rendered where it is written
 
 MOST_WAITING = 10_000
 GATHER_SECONDS = 0.01  # that lines wait for others: a write for each takes as long as an event's insertion
+FULL, FULL_SECONDS = (errno.ENOSPC, errno.EDQUOT), 0.1  # a disk that is full is asked again, as a pipe is
 PIECE_BYTES = select.PIPE_BUF  # more than that would mix with the lines of other processes on one pipe
 
 
@@ -117,6 +119,10 @@ def send(data: bytes) -> None:
                 data = data[os.write(number, data) :]
             except BlockingIOError:  # whoever gave it to us made it so
                 _has_room(number, None)
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                time.sleep(FULL_SECONDS)
 
 
 def _has_room(number: int, milliseconds: int | None) -> bool:

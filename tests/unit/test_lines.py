@@ -166,3 +166,24 @@ def test_server_of_somebody_else_writes_its_last_lines_before_it_ends(tmp_path: 
         check=False,
     )
     assert done.stdout.splitlines()[-1:] == ["the last line"], done.stderr
+
+
+FULL_DISK = """
+import os, time
+from secure_auth import lines
+output = os.dup(1)
+os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+lines.write_to_standard_output(by_thread=True)
+lines.write("while it is full")
+time.sleep(0.3)
+os.dup2(output, 1)
+lines.write("afterwards")
+lines.finish(30)
+"""
+
+
+def test_lines_wait_for_a_disk_that_is_full() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines() == ["while it is full", "afterwards"]

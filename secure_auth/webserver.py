@@ -75,7 +75,6 @@ class WaitressWorker(Worker):
             threads.look()
             wasyncore.poll2(PATIENCE_SECONDS, sockets)
         threads.shutdown(timeout=1)
-        lines.finish()
 
     def _server(self, listener: Any, sockets: dict[int, Any], threads: Threads) -> Server:
         server = Server(
@@ -152,6 +151,7 @@ def configuration(socket_number: int) -> dict[str, Any]:
         "logger_class": JSONLog,
         "pre_fork": _place_worker,
         "post_fork": _begin_worker,
+        "worker_exit": _end_worker,
         "child_exit": _bury_worker,
     }
 
@@ -163,6 +163,11 @@ def _place_worker(arbiter: Any, worker: Any) -> None:
 def _begin_worker(arbiter: Any, worker: Any) -> None:
     end_with_parent(arbiter.pid)
     metrics.begin()
+
+
+def _end_worker(arbiter: Any, worker: Any) -> None:
+    """The last that a worker does, after gunicorn has told why it could not go on."""
+    lines.finish()
 
 
 def _bury_worker(arbiter: Any, worker: Any) -> None:

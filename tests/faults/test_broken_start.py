@@ -5,9 +5,11 @@ Whatever it was, nothing is left that holds the port, a stop that was asked for 
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -79,6 +81,21 @@ def test_killed_preparation_is_one_line(unstarted: Server) -> None:
         assert process.stderr
         told = process.stderr.read().decode()
         assert told == "CommandError: The process that prepares the start was killed by signal 9.\n"
+
+
+def test_worker_that_cannot_begin_any_more_says_why(tmp_path: Path) -> None:
+    with running_server("sqlite", tmp_path, worker=False) as server:
+        wait_until(lambda: "Ctrl-C stops it" in server.logs(), 10)
+        with (
+            contextlib.closing(sqlite3.connect(server.data_dir / "secure_auth.sqlite3")) as database,
+            database,
+        ):
+            database.execute("UPDATE secure_auth_key SET sealed = x'00'")
+        os.kill(web_workers(server.nodes[0])[0], signal.SIGKILL)
+        told = next(
+            line for line in server.logs("in worker process").splitlines() if "in worker process" in line
+        )
+        assert "read_rings" in json.loads(told)["exception"]
 
 
 def test_worker_that_hangs_when_its_master_dies_holds_no_port(tmp_path: Path) -> None:

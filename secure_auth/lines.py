@@ -37,12 +37,13 @@ def rendered(line: Line) -> bytes:
 
 
 class Writer:
-    """A thread that writes, and the lines that wait for it. `send` takes bytes, and may wait."""
+    """A thread that writes, and the lines that wait for it. `send` takes bytes, may wait, and answers what it left."""
 
-    def __init__(self, send: Callable[[bytes], None]) -> None:
+    def __init__(self, send: Callable[[bytes], bytes]) -> None:
         self._send = send
         self._waiting: deque[Line] = deque()
         self._lost = 0
+        self._is_torn = False  # the last line: what was written ends in the midst of it
         self._is_writing = False
         self._there = threading.Event()
         self._lock = threading.Lock()
@@ -51,8 +52,7 @@ class Writer:
     def put(self, line: Line) -> None:
         """Have a line written soon. Never waits for who reads it."""
         if len(self._waiting) >= MOST_WAITING:
-            with self._lock:
-                self._lost += 1
+            self._lose(1)
             return
         self._waiting.append(line)
         if not self._there.is_set():
@@ -69,8 +69,10 @@ class Writer:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._live, name="lines", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._live, name="lines", daemon=True)
+                with suppress(RuntimeError):  # no thread can be begun now: the next line tries again
+                    thread.start()
+                    self._thread = thread
 
     def _live(self) -> None:
         while True:
@@ -83,16 +85,31 @@ class Writer:
             self._is_writing = False
 
     def _write(self) -> None:
-        piece = b""
-        while self._waiting:
-            line = rendered(self._waiting.popleft())
-            if piece and len(piece) + len(line) > PIECE_BYTES:
-                self._send(piece)
-                piece = b""
-            piece += line
+        """What waits now, and what was lost before: of a reader that is too slow for ever that is told too."""
         with self._lock:
             lost, self._lost = self._lost, 0
-        self._send(piece + (_told_lost(lost) if lost else b""))
+        piece = b""
+        for _ in range(len(self._waiting)):
+            line = rendered(self._waiting.popleft())
+            if piece and len(piece) + len(line) > PIECE_BYTES:
+                self._lose(self._left_of(piece))
+                piece = b""
+            piece += line
+        self._lose(self._left_of(piece))
+        if lost and self._left_of(_told_lost(lost)):
+            self._lose(lost)
+
+    def _left_of(self, piece: bytes) -> int:
+        """Send lines; how many of them were not taken, or not whole: a file may not grow, a reader is gone."""
+        data = b"\n" * self._is_torn + piece
+        left = self._send(data)
+        if taken := data[: len(data) - len(left)]:
+            self._is_torn = not taken.endswith(b"\n")
+        return min(left.count(b"\n"), piece.count(b"\n"))
+
+    def _lose(self, lines: int) -> None:
+        with self._lock:
+            self._lost += lines
 
 
 def _told_lost(lines: int) -> bytes:
@@ -101,11 +118,11 @@ def _told_lost(lines: int) -> bytes:
     return f"{json.dumps(told)}\n".encode()
 
 
-def send(data: bytes) -> None:
-    """Write to standard output, and wait for its reader. What is closed takes nothing, and fails nothing.
+def send(data: bytes) -> bytes:
+    """Write to standard output, and wait for its reader, or for room on its disk; what was not taken.
 
-    Where that is a file, not by its Python object: a thread that waits in there holds its lock, and the process could
-    not end.
+    What is closed fails nothing. Where that is a file, not by its Python object: a thread that waits in there holds its
+    lock, and the process could not end.
     """
     with suppress(OSError, ValueError, AttributeError):
         try:
@@ -113,7 +130,7 @@ def send(data: bytes) -> None:
         except io.UnsupportedOperation:  # a server's own, such as mod_wsgi's
             sys.stdout.write(data.decode())
             sys.stdout.flush()
-            return
+            return b""
         while data:
             try:
                 data = data[os.write(number, data) :]
@@ -123,6 +140,7 @@ def send(data: bytes) -> None:
                 if error.errno not in FULL:
                     raise
                 time.sleep(FULL_SECONDS)
+    return data
 
 
 def _has_room(number: int, milliseconds: int | None) -> bool:
@@ -157,7 +175,7 @@ def write(line: Line) -> None:
     if _Own.by_thread:
         _Own.writer.put(line)
         return
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):  # one that was closed before the start is None
         stream = getattr(sys, _Own.stream)
         if _Own.stream == "stderr" or _has_room(stream.fileno(), 0):
             stream.write(rendered(line).decode())  # one call a line, so that lines of threads do not mix

@@ -40,7 +40,10 @@ def _redacted(name: str, value: Any) -> Any:
         return {key: _redacted(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_redacted(name, inner) for inner in value]
-    return value
+    if value is None or isinstance(value, int | float):
+        return value
+    # An error, bytes, a set: what JSON would show of it.
+    return HIDDEN if _names_secret(name) else _hide_in(repr(value))
 
 
 def _hide_in(text: str) -> str:

@@ -4,6 +4,7 @@ The page's policy allows this origin's scripts, styles, images and requests and 
 host. The schema is made once a process: it changes only with the code.
 """
 
+import threading
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,9 @@ DOCS_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+
+# drf-spectacular prepares its extensions in place, and fails who comes meanwhile.
+_making = threading.Lock()
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +56,9 @@ def schema(request: HttpRequest) -> HttpResponse:
     """The schema as YAML, or as JSON by the Accept header or `?format=json`."""
     media_type = _media_type(request)
     renderer = OpenApiJsonRenderer if media_type in JSON_TYPES else OpenApiYamlRenderer
-    response = HttpResponse(_rendered(renderer), content_type=media_type)
+    with _making:
+        body = _rendered(renderer)
+    response = HttpResponse(body, content_type=media_type)
     response.headers["Cache-Control"] = "public, max-age=300"
     return response
 

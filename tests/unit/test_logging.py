@@ -1,6 +1,7 @@
 """What a log line shows of an event, and hides of everything else."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import fields
 
 import pytest
@@ -51,6 +52,14 @@ def test_what_has_the_form_of_a_secret_is_hidden_wherever_it_stands(text: str, s
     line = {"event": text, "source": {"user_agent": text}, "details": {"names": [text]}}
     expected = {"event": shown, "source": {"user_agent": shown}, "details": {"names": [shown]}}
     assert redact(None, "info", line) == expected
+
+
+@pytest.mark.parametrize("kind", [ValueError, str.encode, lambda text: {text}, lambda text: [{text}]])
+def test_what_is_no_text_hides_as_much(kind: Callable[[str], object]) -> None:
+    told = str(redact(None, "info", {"event": "x", "why": kind("eyJhbGciOi.eyJzdWIi.c2ln")}))
+    assert HIDDEN in told
+    assert "c2ln" not in told
+    assert shown("password", kind("hunter2")) in (HIDDEN, [HIDDEN])
 
 
 @override_settings(

@@ -1,6 +1,7 @@
 """`manage.py serve`: one node, with its web server and its background worker, in the foreground."""
 
 import argparse
+import contextlib
 import errno
 import http.client
 import socket
@@ -58,16 +59,19 @@ class Command(LineCommand):
         """On standard error, so that standard output carries JSON lines only."""
         mail = settings.MAIL.where or f"{settings.DATA_DIR / 'outbox'} (one file a message)"
         database = str(settings.DATABASES["default"]["ENGINE"]).rsplit(".", 1)[-1]
-        self.stderr.write(
+        banner = (
             f"\n  {settings.PRODUCT_NAME} is running.\n\n"
             f"    Open   {settings.ORIGIN}\n"
             f"    API    {settings.ORIGIN}/api/docs/\n"
             f"{_invitation()}"
             f"    Data   {settings.DATA_DIR} ({database})\n"
             f"    Mail   {mail}\n\n"
-            "  Ctrl-C stops it.\n",
-            lambda text: text,
+            "  Ctrl-C stops it.\n"
         )
+        with contextlib.suppress(
+            OSError, AttributeError
+        ):  # closed, or so before the start: nobody there to greet
+            self.stderr.write(banner, lambda text: text)
 
 
 def _invitation() -> str:

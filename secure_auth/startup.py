@@ -52,7 +52,7 @@ def prepare(*, begins: bool = True) -> None:
     try:
         letters.check_templates()
         reach_database()
-        if not begins and not _is_begun():
+        if not begins and not is_begun():
             raise CommandError("no installation is here; give the service's environment")
         _make_directories()
         with _start_lock():
@@ -105,7 +105,8 @@ def reach_database() -> None:
         raise CommandError(f"DATABASE_URL: the database is not usable: {first_line(error)}") from error
 
 
-def _is_begun() -> bool:
+def is_begun() -> bool:
+    """Whether an installation is there; to ask makes nothing."""
     name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite" and not Path(str(name)).exists():  # to look inside would make it
         return False

@@ -50,6 +50,8 @@ class ReadingCommand(LineCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Look; what stands in the way is one line and a non-zero status."""
         try:
+            if not startup.is_begun():  # SQLite would make the file, by root's command as one of root's
+                raise CommandError("no installation is here; give the service's environment")
             self.read(**options)
         except Refused as error:
             raise CommandError(str(error)) from error

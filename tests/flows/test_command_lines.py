@@ -133,16 +133,24 @@ def test_log_beside_a_disk_that_takes_no_writing_is_judged(installation: Server)
         "revoke_client 1",
         "new_log --reason restored",
         "axes_reset",
+        "axes_list_attempts",
+        "limits show ada@example.org",
+        "list_clients",
+        "list_invitations",
+        "webhooks list",
     ],
 )
+@pytest.mark.parametrize("is_there", [True, False])
 def test_other_environment_than_the_services_is_told_and_makes_no_installation(
-    installation: Server, tmp_path: Path, line: str
+    installation: Server, tmp_path: Path, line: str, is_there: bool
 ) -> None:
     """Else an operator who forgets DATA_DIR is told that all is done, in an installation that nobody has."""
     directory = tmp_path / "none"
+    if is_there:
+        directory.mkdir()
     told = said(installation, f"manage {line}", DATA_DIR=str(directory))
     assert told == "CommandError: no installation is here; give the service's environment"
-    assert not directory.exists()
+    assert list(tmp_path.rglob("*")) == [directory] * is_there
 
 
 def test_mail_that_is_sent_to_try_it_is_a_file_where_no_server_is(installation: Server) -> None:

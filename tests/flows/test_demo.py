@@ -57,10 +57,13 @@ class TestDemo:
         assert done.stderr.count("\n") == 1
 
     def test_server_of_another_installation_is_one_line(self, fresh: Server) -> None:
-        done = fresh.manage("demo", check=False, DATA_DIR=str(fresh.directory / "other"))
+        other = fresh.directory / "other"
+        other.mkdir()
+        done = fresh.manage("demo", check=False, DATA_DIR=str(other))
         assert done.returncode != 0
         assert "another database or DATA_DIR" in done.stderr
         assert done.stderr.count("\n") == 1
+        assert not list(other.iterdir()), "it makes no database there"
 
 
 @pytest.mark.parametrize("server", ["postgres+redis"], indirect=True)

@@ -163,7 +163,7 @@ def test_where_no_installation_is_none_is_made(server: Server, tmp_path: Any) ->
         done = server.manage("limits", "show", target, check=False, DATA_DIR=str(directory))
         assert done.returncode != 0
         assert done.stderr.count("\n") == 1
-        assert done.stderr.startswith("CommandError: no installation answers here")
+        assert done.stderr.startswith("CommandError: no installation is here")
         assert not directory.exists()
 
 

@@ -92,7 +92,7 @@ def find_service() -> None:
             f"What answers at {server_url()} is not this service: set PORT to where it runs."
         ) from error
     try:
-        ours = {key["kid"] for key in keys.jwks()["keys"]}
+        ours = {key["kid"] for key in keys.jwks()["keys"]} if startup.is_begun() else set()
     except (Error, ImproperlyConfigured):
         ours = set()
     if not ours & kids:

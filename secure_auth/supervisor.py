@@ -30,7 +30,7 @@ READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
-ORPHAN_SECONDS = 7.0  # longer than a web worker takes to notice that it is one, and to finish what it began
+ORPHAN_SECONDS = 8.0  # longer than a web worker takes to notice that it is one, and to finish what it began
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 FORK = multiprocessing.get_context("fork")
 

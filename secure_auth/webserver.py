@@ -145,7 +145,7 @@ def configuration(socket_number: int) -> dict[str, Any]:
         "preload_app": True,
         "backlog": 1024,
         "timeout": 60,
-        "graceful_timeout": GRACEFUL_SECONDS + 1,
+        "graceful_timeout": GRACEFUL_SECONDS + 2,  # a second for its threads, and one for its lines
         "control_socket_disable": True,
         "worker_tmp_dir": str(settings.DATA_DIR),
         "logger_class": JSONLog,

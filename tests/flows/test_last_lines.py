@@ -63,9 +63,8 @@ def test_another_wsgi_server_that_stops_writes_its_last_event(stopped: Server) -
     stopped.create_user(new_email(), PASSWORD)  # a first command makes the keys, which no other server does
     with process(stopped, *OTHER_SERVER, "-b", f"127.0.0.1:{port}") as master:
         workers = descendants(master.pid)[1:]
-        assert (
-            Client(stopped, "198.51.100.7").post("token/refresh/", {"refresh": "garbage"}).status_code == 401
-        )
+        with contextlib.closing(Client(stopped, "198.51.100.7")) as client:
+            assert client.post("token/refresh/", {"refresh": "garbage"}).status_code == 401
         for worker in workers:
             os.kill(worker, signal.SIGTERM)
         master.terminate()

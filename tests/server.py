@@ -33,7 +33,7 @@ CHEAP_HASHES = {"ARGON2_MEMORY_KIB": "1024", "ARGON2_TIME_COST": "1"}
 START_SECONDS = 90
 TLS = ssl.create_default_context()  # one for all: making it takes longer than most requests
 STOP_SECONDS = 12
-QUIET_SECONDS = 0.1  # ten times what lines wait for others
+QUIET_SECONDS = 0.03  # three times what lines wait for others
 LINE_SECONDS = 20
 # What a server inherits from the environment of the tests: nothing that could configure it.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONWARNINGS")
@@ -154,11 +154,13 @@ class Server:
         """What the nodes wrote, `having` this in it within seconds: a line is written a moment after its request."""
         until = time.monotonic() + LINE_SECONDS
         time.sleep(QUIET_SECONDS)
-        while True:
-            written = "".join(node.log.read_text(errors="replace") for node in self.nodes)
-            if having in written or time.monotonic() > until:
-                return written
+        while having not in (written := self.written()) and time.monotonic() < until:
             time.sleep(0.02)
+        return written
+
+    def written(self) -> str:
+        """What the nodes wrote until now."""
+        return "".join(node.log.read_text(errors="replace") for node in self.nodes)
 
     def manage(
         self, *arguments: str, stdin: str = "", check: bool = True, **environment: str

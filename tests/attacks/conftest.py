@@ -81,7 +81,7 @@ def insider(server: Server) -> Iterator[Insider]:
 @pytest.fixture
 def no_traceback(server: Server) -> Iterator[None]:
     """Whatever a test here sends, the server's log shows no fault of ours."""
-    before = len(server.logs())
+    before = len(server.written())
     yield
     written = server.logs()[before:]
     assert "Traceback" not in written

@@ -17,7 +17,7 @@ CANARY = "canary-4@8({[<369-canary"
 def test_dear_passwords_are_estimated_and_others_are_served_meanwhile(
     server: Server, new_client: Callable[..., Client]
 ) -> None:
-    before = len(server.logs())
+    before = len(server.written())
     clients = [new_client() for _ in range(8)]
     asked = [
         lambda client=client, number=number: client.post(

@@ -78,7 +78,7 @@ def test_each_bad_line_is_told_and_every_other_comes(service: Server, tmp_path: 
     good = [row() for _ in range(len(BAD_ROWS) + 1)]
     lines = [each for bad, one in zip(BAD_ROWS, good, strict=False) for each in (one, bad[0])]
     file, report = write_jsonl(tmp_path / "users.jsonl", [*lines, good[-1]]), tmp_path / "errors"
-    before = len(service.logs())
+    before = len(service.written())
     done = service.manage("import_users", str(file), "--errors", str(report), check=False)
     assert done.returncode == 1
     assert done.stdout.startswith(f"{len(good)} imported, {len(BAD_ROWS)} refused, 0 skipped")

@@ -8,9 +8,7 @@ import re
 from typing import Any
 
 import django
-from django.core.cache import close_caches
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished
 from django.http import HttpResponseBase
 
 BOUNDARY = re.compile(
@@ -39,11 +37,6 @@ class Handler(WSGIHandler):
 
 
 def make_application() -> Handler:
-    """The application for a WSGI server, as Django's get_wsgi_application() makes it.
-
-    After each request Django looks for caches with something to close, and makes those that are not there yet: here
-    are none, and it takes a hundredth of a refresh.
-    """
+    """The application for a WSGI server, as Django's get_wsgi_application() makes it."""
     django.setup(set_prefix=False)
-    request_finished.disconnect(close_caches)
     return Handler()

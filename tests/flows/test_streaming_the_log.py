@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import tomllib
 from typing import Any
 
@@ -17,19 +15,6 @@ from tests.unit.audit.ecs_schema import FIELDS
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PIPELINES = ROOT / "deploy" / "pipelines"
-# Another WSGI server than `serve`, which is stopped as soon as it has answered one request
-ANSWERS_ONCE = """
-import io, sys
-from wsgiref.util import setup_testing_defaults
-from secure_auth.wsgi import application
-address, host = sys.argv[1:]
-body = b'{"refresh": "garbage"}'
-request = {"REQUEST_METHOD": "POST", "PATH_INFO": "/api/v1/token/refresh/", "HTTP_HOST": host, "CONTENT_TYPE":
-    "application/json", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body), "REMOTE_ADDR": "127.0.0.1",
-    "HTTP_X_FORWARDED_FOR": address}
-setup_testing_defaults(request)
-b"".join(application(request, lambda status, headers: None))
-"""
 
 
 def lines_of(server: Server, address: str) -> list[dict[str, Any]]:
@@ -59,16 +44,6 @@ def test_a_line_is_the_event_with_trace_and_request_id(server: Server, traced: d
     shown = expect(client.get(f"audit/events/{traced['id']}/", auditor.access), 200)
     assert {name: traced[name] for name in shown} == shown
     client.close()
-
-
-def test_a_line_is_written_though_its_server_is_stopped_at_once(server: Server) -> None:
-    address, host = new_address(), server.origin.partition("://")[2]
-    command = [sys.executable, "-c", ANSWERS_ONCE, address, host]
-    done = subprocess.run(
-        command, cwd=ROOT, env=server.environment, capture_output=True, text=True, check=True
-    )
-    (line,) = [json.loads(each) for each in done.stdout.splitlines() if f'"{address}"' in each]
-    assert (line["event"], line["type"]) == ("audit", "token.refused")
 
 
 @pytest.mark.parametrize(

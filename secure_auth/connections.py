@@ -251,15 +251,17 @@ class Server(TcpWSGIServer):
                 held -= channel.held_bytes
                 channel.handle_close()
 
-    def is_needed(self, stopping_seconds: float) -> bool:
+    def is_needed(self, stopping_seconds: float, looking_seconds: float) -> bool:
         """Whether an answer is still being made or sent, or a request may be on its way.
 
-        A client that was answered just before the stop does not know of it.
+        A client that was answered just before the stop does not know of it, and has LAST_SECONDS to ask once more: of
+        those in which this process ran and looked, for in a pause of the whole machine no client can ask.
         """
-        if stopping_seconds < LAST_SECONDS:
+        if stopping_seconds >= GRACEFUL_SECONDS:
+            return False
+        if looking_seconds < LAST_SECONDS:
             return bool(self.active_channels)
-        is_busy = any(one.requests or one.total_outbufs_len for one in self.active_channels.values())
-        return is_busy and stopping_seconds < GRACEFUL_SECONDS
+        return any(one.requests or one.total_outbufs_len for one in self.active_channels.values())
 
 
 def adjustments() -> Adjustments:

@@ -69,11 +69,13 @@ class WaitressWorker(Worker):
             wasyncore.poll2(connections.LOOK_SECONDS if yields else rest_seconds, sockets)
         for server in servers:
             server.stop_listening()
-        stopped_at = time.monotonic()
-        while any(server.is_needed(time.monotonic() - stopped_at) for server in servers):
+        stopped_at, looking_seconds = time.monotonic(), 0.0
+        while any(server.is_needed(time.monotonic() - stopped_at, looking_seconds) for server in servers):
             self.notify()
             threads.look()
+            looks_at = time.monotonic()
             wasyncore.poll2(PATIENCE_SECONDS, sockets)
+            looking_seconds += min(time.monotonic() - looks_at, PATIENCE_SECONDS)
         threads.shutdown(timeout=1)
 
     def _server(self, listener: Any, sockets: dict[int, Any], threads: Threads) -> Server:

@@ -3,13 +3,18 @@
 A request that meets a reset may have been done, so no proxy sends it to another node; one that is refused it does.
 """
 
+import contextlib
+import os
 import signal
+import socket
 import threading
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.processes import descendants
 from tests.redis_processes import wait_until
 from tests.server import TLS, running_server
 
@@ -34,6 +39,20 @@ def ask_until_refused(url: str, *, keeps_alive: bool, told: list[str]) -> None:
         client.close()
 
 
+def is_refused(url: str) -> bool:
+    """Whether nobody listens there any more."""
+    target = httpx.URL(url)
+    with socket.socket() as connecting:
+        return connecting.connect_ex((target.host, target.port or 0)) != 0
+
+
+def signal_all(pids: list[int], number: int) -> None:
+    """Signal those that have not ended meanwhile: the worker without a connection has."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 @pytest.mark.parametrize("keeps_alive", [True, False], ids=["kept", "anew"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_nobody_who_is_connected_goes_without_an_answer(
@@ -56,6 +75,25 @@ def test_nobody_who_is_connected_goes_without_an_answer(
         for thread in asking:
             thread.join()
     assert status == 0
-    assert sum(one[-1] != "ConnectError" for one in told) <= MOST_UNLUCKY
+    ends = [tuple(one[-2:]) for one in told]
+    assert sum(last != "ConnectError" for _, last in ends) <= MOST_UNLUCKY, ends
     if keeps_alive:
-        assert sum(one[-2] == "close" for one in told) >= CLIENTS - MOST_UNLUCKY
+        assert sum(before == "close" for before, _ in ends) >= CLIENTS - MOST_UNLUCKY, ends
+
+
+def test_a_pause_of_the_machine_takes_nobody_the_time_for_a_last_request(tmp_path: Path) -> None:
+    with (
+        running_server("sqlite", tmp_path, worker=False) as server,
+        httpx.Client(base_url=server.url, trust_env=False, verify=TLS) as client,
+    ):
+        assert client.get("/api/v1/me/").status_code == 401
+        top = server.nodes[0].process.pid
+        server.nodes[0].process.terminate()
+        wait_until(lambda: is_refused(server.url))
+        stopping = descendants(top)
+        signal_all(stopping, signal.SIGSTOP)
+        time.sleep(1.5)
+        signal_all(stopping, signal.SIGCONT)
+        time.sleep(0.2)
+        assert client.get("/api/v1/me/").headers["Connection"] == "close"
+        assert server.nodes[0].stop() == 0

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 Line = str | Callable[[], str]  # what is called is rendered where it is written: no request takes the time
 
 MOST_WAITING = 10_000
-GATHER_SECONDS = 0.01  # that lines wait for others: a write for each takes as long as an event's insertion
+GATHER_SECONDS = 0.05  # that lines wait for others: a write for each takes as long as an event's insertion
 FULL, FULL_SECONDS = (errno.ENOSPC, errno.EDQUOT), 0.1  # a disk that is full is asked again, as a pipe is
 PIECE_BYTES = select.PIPE_BUF  # more than that would mix with the lines of other processes on one pipe
 

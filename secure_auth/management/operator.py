@@ -1,5 +1,6 @@
 """What the operators' commands share: a ready service, one clear line instead of a traceback, who acts."""
 
+import argparse
 from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +19,17 @@ from throttling.reservations import StoreUnavailable
 def count_sessions(number: int) -> str:
     """So many sessions, in words."""
     return f"{number} session{'' if number == 1 else 's'}"
+
+
+def stated(reason: str) -> str:
+    """What --reason must say where it is required, for the audit log.
+
+    Raises:
+        ArgumentTypeError: nothing.
+    """
+    if not reason.strip():
+        raise argparse.ArgumentTypeError("it must say why")
+    return reason
 
 
 class OperatorCommand(LineCommand):

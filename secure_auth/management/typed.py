@@ -8,7 +8,8 @@ from django.conf import settings
 def as_typed(arguments: str) -> str:
     """By make, with what tells this installation from the default one: without it the command is for another.
 
-    DATABASE_URL and the master key are left out, since the line stands on a screen.
+    The line stands on a screen, so it holds no secret: of DATABASE_URL only that it is to be filled in. As it stands it
+    is refused; left out, the command would begin another installation.
     """
     usual = {
         "PORT": 8000,
@@ -17,4 +18,6 @@ def as_typed(arguments: str) -> str:
     }
     ours = {name: getattr(settings, name) for name in usual}
     given = [f"{name}={shlex.quote(str(ours[name]))} " for name in usual if ours[name] != usual[name]]
+    if settings.DATABASE_URL:
+        given.append("DATABASE_URL=... ")
     return f'{"".join(given)}make manage ARGS="{arguments}"'

@@ -21,6 +21,9 @@ WRONG_ARGUMENTS = [
     ("webhooks", "retry", "1", "--reason", "mended", "--reason", "again"),
     ("limits", "show"),
     ("webhooks", "retry"),
+    ("erase_user", "ada@example.org", "--reason", ""),
+    ("change_email", "ada@example.org", "new@example.org", "--reason", " "),
+    ("new_log", "--reason", ""),
     ("prune", "--older-than", "999999d"),
     ("prune", "--older-than", "999999h"),
 ]

@@ -178,6 +178,20 @@ def test_banner_gives_the_demo_what_tells_this_installation_from_others(quiet_se
     assert command == "demo"
 
 
+def test_banner_of_a_service_on_postgresql_asks_for_its_url_and_tells_none_of_it(server: Server) -> None:
+    """Left out, a command that is pasted would begin another installation, on SQLite; as it stands it is refused."""
+    (tried,) = re.findall(r"Try    (.*)make manage", wait_for_banner(server))
+    given = dict(word.split("=", 1) for word in shlex.split(tried))
+    assert given.get("DATABASE_URL") == ("..." if server.backend != "sqlite" else None)
+    pasted = {**server.environment, "DATABASE_URL": "..."}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "create_user", "ada@example.org"],
+        cwd=ROOT, env=pasted, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "DATABASE_URL" in done.stderr
+
+
 def test_no_answer_names_the_server_program(quiet_server: Server) -> None:
     node = quiet_server.nodes[0]
     assert "server" not in httpx.get(f"{node.url}/healthz").headers

@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from audit.events import SYSTEM
 from secure_auth import address_change, administration
 from secure_auth.acting import Actor
-from secure_auth.management.operator import OperatorCommand
+from secure_auth.management.operator import OperatorCommand, stated
 
 
 class Command(OperatorCommand):
@@ -22,7 +22,7 @@ class Command(OperatorCommand):
         """EMAIL, NEW and --reason."""
         parser.add_argument("email", help="the account's address")
         parser.add_argument("new", help="the address that it gets")
-        parser.add_argument("--reason", required=True, help="why, for the audit log")
+        parser.add_argument("--reason", required=True, type=stated, help="why, for the audit log")
 
     def act(self, **options: Any) -> None:
         """See help."""

@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from audit.events import SYSTEM
 from secure_auth import erasure
 from secure_auth.acting import Actor
-from secure_auth.management.operator import OperatorCommand
+from secure_auth.management.operator import OperatorCommand, stated
 
 
 class Command(OperatorCommand):
@@ -23,7 +23,10 @@ class Command(OperatorCommand):
         """EMAIL and --reason."""
         parser.add_argument("email", help="the account's address, or one that was only ever typed")
         parser.add_argument(
-            "--reason", required=True, help="why, for the audit log; it should not name the person"
+            "--reason",
+            required=True,
+            type=stated,
+            help="why, for the audit log; it should not name the person",
         )
 
     def act(self, **options: Any) -> None:

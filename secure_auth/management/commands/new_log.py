@@ -9,7 +9,7 @@ from audit.events import SYSTEM
 from audit.verify.faults import printable
 from audit.vocabulary import Keeper
 from secure_auth import integration, succession, verification
-from secure_auth.management.operator import OperatorCommand
+from secure_auth.management.operator import OperatorCommand, stated
 from secure_auth.succession import Claim, Succession
 
 KNOWN_BY = {Keeper.DATABASE: "a checkpoint in the database", Keeper.FILE: "the checkpoint in DATA_DIR"}
@@ -26,7 +26,7 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """--reason and --checkpoint."""
-        parser.add_argument("--reason", required=True, help="why, for the audit log")
+        parser.add_argument("--reason", required=True, type=stated, help="why, for the audit log")
         parser.add_argument(
             "--checkpoint", action="append", default=[], type=Path, metavar="FILE",
             help="a checkpoint of the old log that another node or somebody else kept; may be given several times",

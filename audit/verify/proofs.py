@@ -141,8 +141,10 @@ def _under_its_name(note: str, keys: Sequence[VerifierKey]) -> list[VerifierKey]
 
 
 def _count_cosignatures(note: str, keys: Sequence[VerifierKey]) -> int:
+    """How many witnesses: one whose line was copied, or that signed at two times, is one all the same."""
     text = parse_note(note).text
-    return sum(verify_cosignature(line, text, keys) for line in note[len(text) + 1 :].split("\n") if line)
+    lines = filter(None, note[len(text) + 1 :].split("\n"))
+    return len({line.split(" ")[1] for line in lines if verify_cosignature(line, text, keys)})
 
 
 def _leaf(leaf: bytes) -> dict[str, Any]:

@@ -212,15 +212,17 @@ def _read_stored(stored: Stored, task: Task, found: Found) -> Known:
         checkpoint = read_checkpoint(stored.note, task.keys)
         found.not_judged += count_unknown(stored.note, task.keys, task.signers)
         text = parse_note(stored.note).text
+        cosigned = set()  # in an export a witness's line may stand twice
         for witness, line in stored.cosignatures:
             if not line.startswith(f"\u2014 {witness} "):
                 raise NotSigned(f"a cosignature of {printable(witness)} bears another name")
             if line.find("\n") != len(line) - 1:
                 raise NotSigned(f"the cosignature of {printable(witness)} is not one line")
             if verify_cosignature(line, text, [key for key in task.keys if key.name == witness]):
-                found.cosigned += 1
+                cosigned.add(witness)
             else:
                 found.not_judged += 1
+        found.cosigned += len(cosigned)
     except NotSigned as error:
         raise Bad(f"log {task.head.log}: {where}: {error}") from None
     told = (checkpoint.origin, checkpoint.size, checkpoint.root)

@@ -65,6 +65,14 @@ def test_genuine_proof_is_good(genuine: Proof) -> None:
     assert judge(genuine).startswith(f"ok: event {genuine['event']['id']} is entry {INDEX} of {SIZE} in")
 
 
+def test_a_witness_whose_lines_are_multiplied_counts_once(genuine: Proof) -> None:
+    text = genuine["checkpoint"].partition("\n\n")[0] + "\n"
+    lines = [ledger.cosign(text), ledger.cosign(text), ledger.cosign(text, 1_700_000_000)]
+    for count in (1, 2, 3):
+        proof = {**genuine, "checkpoint": genuine["checkpoint"] + "".join(lines[:count])}
+        assert judge(proof).endswith(" 1 cosignatures")
+
+
 def test_proof_without_what_was_erased_is_good(genuine: Proof) -> None:
     proof = copy.deepcopy(genuine)
     for name in list(proof["openings"]):

@@ -84,6 +84,16 @@ def test_no_csv_cell_of_a_spreadsheet_that_divides_elsewhere_begins_with_a_formu
     assert json.loads(cells[-1]) == proof
 
 
+@pytest.mark.parametrize("divider", [";", "\t"])
+def test_quotes_around_what_a_spreadsheet_divides_hide_no_formula(divider: str) -> None:
+    """Such a program takes a doubled quote at the beginning of its cell for an empty text in front of the rest."""
+    for opening in ('"', '""', ' "', '" '):
+        planted = f"x{divider}{opening}=1+1{divider}y"
+        line = WRITERS[Format.CSV].line(record(user_agent=planted), None)
+        (cells,) = csv.reader(io.StringIO(line, newline=""), delimiter=divider)
+        assert not [cell for cell in cells if cell.lstrip(BLANKS + '"')[:1] in tuple(FORMULA_SIGNS)]
+
+
 def test_csv_has_a_header_and_the_same_number_of_cells_in_each_line() -> None:
     for with_proofs, proof in ((False, None), (True, {}), (True, PROOF)):
         text = WRITERS[Format.CSV].head(with_proofs) + WRITERS[Format.CSV].line(record(), proof)

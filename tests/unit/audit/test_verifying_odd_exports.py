@@ -17,7 +17,7 @@ from audit.verify.faults import Bad
 from audit.verify.notes import parse_key
 from audit.verify.verdict import Question, judge
 from tests import ledger
-from tests.ledger import NOW_MS, PRUNED, SIZE, VKEYS
+from tests.ledger import NOW_MS, PRUNED, SIZE, VKEYS, WITNESS
 
 DEEP = "[" * 200_000
 MANIFEST, OPENINGS, LAST, OLDER = (
@@ -94,13 +94,26 @@ def genuine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "out"
 
 
-def judged(directory: Path) -> str:
+def judged(directory: Path, say: Callable[[str], object] = lambda _: None) -> str:
     keys = [parse_key(key) for key in VKEYS]
-    return judge(partial(Export, directory), Question(keys, now_ms=lambda: NOW_MS), lambda _: None)
+    return judge(partial(Export, directory), Question(keys, now_ms=lambda: NOW_MS), say)
 
 
 def test_the_export_itself_is_good(genuine: Path) -> None:
     assert judged(genuine).startswith(f"ok: {SIZE} entries")
+
+
+def test_a_witness_whose_line_stands_twice_counts_once(genuine: Path, tmp_path: Path) -> None:
+    altered = tmp_path / "out"
+    shutil.copytree(genuine, altered)
+    notes = [json.loads(line) for line in (altered / OLDER).read_text("utf-8").splitlines()]
+    doubled = [note + "".join(line for line in note.splitlines(True) if f" {WITNESS} " in line) for note in notes]
+    assert len("".join(doubled)) > len("".join(notes))
+    (altered / OLDER).write_text("".join(f"{compact(note)}\n" for note in doubled), "utf-8")
+    for directory in (genuine, altered):
+        said: list[str] = []
+        judged(directory, said.append)
+        assert [line for line in said if "stored checkpoints, 1 cosignatures" in line]
 
 
 @pytest.mark.parametrize("name", ODD)

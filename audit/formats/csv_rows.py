@@ -21,7 +21,7 @@ COLUMNS: Final = (
 # Tabs and line breaks are passed over before a formula by some programs, full-width signs are read as signs by others.
 FORMULA_SIGNS: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 # Some programs trim cells. Where they divide within one, its quotes are those of the part, doubled: they fall away.
-PASSED_OVER: Final = " \u00a0\u200b\ufeff\""
+PASSED_OVER: Final = ' \u00a0\u200b\ufeff"'
 _FORMULA: Final = re.compile(f"(^|[;\t\r\n])(?=[{PASSED_OVER}]*[{re.escape(FORMULA_SIGNS)}])")
 
 

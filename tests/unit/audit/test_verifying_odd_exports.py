@@ -107,7 +107,9 @@ def test_a_witness_whose_line_stands_twice_counts_once(genuine: Path, tmp_path: 
     altered = tmp_path / "out"
     shutil.copytree(genuine, altered)
     notes = [json.loads(line) for line in (altered / OLDER).read_text("utf-8").splitlines()]
-    doubled = [note + "".join(line for line in note.splitlines(True) if f" {WITNESS} " in line) for note in notes]
+    doubled = [
+        note + "".join(line for line in note.splitlines(True) if f" {WITNESS} " in line) for note in notes
+    ]
     assert len("".join(doubled)) > len("".join(notes))
     (altered / OLDER).write_text("".join(f"{compact(note)}\n" for note in doubled), "utf-8")
     for directory in (genuine, altered):

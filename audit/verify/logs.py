@@ -46,6 +46,11 @@ class Case:
     declared: Checkpoint | None = None
     signers: int = 0  # of each checkpoint, where every key of the log is known
 
+    def outside(self) -> tuple[Known, ...]:
+        """All that is known from elsewhere."""
+        declared = self.declared
+        return (*self.known, *([Known(_DECLARED, declared.size, declared.root)] if declared else []))
+
 
 class LogJudge:
     """One log under judgement. `begun` is the size that an earlier run reached, with the tree of it."""
@@ -56,15 +61,16 @@ class LogJudge:
         self._frontier = Frontier(self._judge_node)
         for height, subtree in begun.parts() if begun else ():
             self._frontier.add(subtree, height)
-        self.tally = Tally(entries=self._frontier.size)
+        met = [
+            one for one in case.known if 0 < one.size <= self._frontier.size
+        ]  # else it would not go on from there
+        self.tally = Tally(entries=self._frontier.size, met=met)
         self._good = {True: self._frontier.size, False: self._frontier.size}  # up to here; by: is it stored
         self._unmet: list[Known] = []
 
     def tasks(self, cover: Cover) -> Iterator[Task]:
         """The ranges that are left."""
-        declared = self._case.declared
-        extra = (Known(_DECLARED, declared.size, declared.root),) if declared else ()
-        known = (*self._case.known, *extra)
+        known = self._case.outside()
         for first in range(self._frontier.size, self._head.size, RANGE):
             last = min(first + RANGE, self._head.size)
             yield Task(self._head, first, last, cover, self._case.keys, known, self._case.signers)
@@ -93,6 +99,11 @@ class LogJudge:
     def frontier(self) -> Frontier:
         """The tree so far."""
         return self._frontier
+
+    def continued(self) -> list[Known]:
+        """Of what is known from elsewhere that which the tree so far continues."""
+        reached = [one for one in self._case.outside() if one.size <= self._frontier.size]
+        return [one for one in reached if one not in self._unmet]
 
     def close(self) -> None:
         """Judge what is known of the whole log.

@@ -1,18 +1,20 @@
 """How far a judgement came, so that one that was interrupted can go on.
 
-The file says of each log up to which size it was found good, and the root of that size. It is believed only where the
-stored nodes of now give that root; events and personal data below that size are not read again.
+The file says of each log up to which size it was found good, the root of that size, and which checkpoints from outside
+it was seen to continue. It is believed only where the stored nodes of now give that root and no other checkpoint from
+outside lies below; events and personal data below that size are not read again.
 """
 
 import base64
 import contextlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from audit.owned import create_owned
-from audit.verify.ranges import RANGE
+from audit.verify.ranges import RANGE, Known
 from audit.verify.store import Head, Store
 from audit.verify.tree import TILE, TILE_HEIGHT, Frontier
 
@@ -40,8 +42,10 @@ class State:
         self._logs = logs if isinstance(logs, dict) else {}
         return bool(self._logs)
 
-    def begun(self, store: Store, head: Head) -> Frontier | None:
-        """The tree of what was found good of a log; None where the log of now is another one."""
+    def begun(self, store: Store, head: Head, known: Iterable[Known] = ()) -> Frontier | None:
+        """The tree of what was found good of a log; None where the log of now is another one, or where one of the
+        `known` checkpoints is of a size within it and was not judged: its root is in no stored node.
+        """
         told = self._logs.get(str(head.log))
         size = told.get("size") if isinstance(told, dict) else None
         if not isinstance(size, int) or size % RANGE or not 0 < size <= head.size or not told:
@@ -50,13 +54,16 @@ class State:
         if frontier is None or encode(frontier.root()) != told.get("root"):
             self._logs.pop(str(head.log))
             return None
+        if {_mark(one) for one in known if 0 < one.size <= size} - set(_marks(told.get("met"))):
+            return None
         return frontier
 
-    def keep(self, log: int, frontier: Frontier) -> None:
-        """Note how far a log was found good. The file is whole at any moment."""
+    def keep(self, log: int, frontier: Frontier, met: Iterable[Known] = ()) -> None:
+        """Note how far a log was found good, and what it continues. The file is whole at any moment."""
         if self._path is None or frontier.size % RANGE or not frontier.size:
             return
-        self._logs[str(log)] = {"size": frontier.size, "root": encode(frontier.root())}
+        continued = sorted({_mark(one) for one in met})
+        self._logs[str(log)] = {"size": frontier.size, "root": encode(frontier.root()), "met": continued}
         draft = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):  # a full or read-only disk costs the resuming, not the verdict
             draft.unlink(missing_ok=True)  # of a crash
@@ -86,6 +93,14 @@ def load_frontier(store: Store, log: int, size: int) -> Frontier | None:
         parts = [(height + TILE_HEIGHT * level, each) for height, each in tile.parts()] + parts
         level, count = level + 1, count // TILE
     return Frontier.of(parts)
+
+
+def _mark(known: Known) -> str:
+    return f"{known.size} {encode(known.root)}"
+
+
+def _marks(told: Any) -> list[str]:
+    return [one for one in told if isinstance(one, str)] if isinstance(told, list) else []
 
 
 def encode(root: bytes) -> str:

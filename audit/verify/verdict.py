@@ -110,7 +110,8 @@ class _Judgement:
                 case = Case(
                     head, self._keys[head.log], tuple(known[head.log]), declared.get(head.log), signers
                 )
-                begun = self._question.state.begun(self._store, head) if resumed else None
+                state = self._question.state
+                begun = state.begun(self._store, head, case.outside()) if resumed else None
                 tallies.append(
                     self._judge_log(LogJudge(self._store, case, begun), head, cover, begun is not None)
                 )
@@ -225,7 +226,7 @@ class _Judgement:
             log.take(found)
             self._advance(found.last - found.first)
             if time.monotonic() - kept > 1:
-                self._question.state.keep(head.log, log.frontier())
+                self._question.state.keep(head.log, log.frontier(), log.continued())
                 kept = time.monotonic()
         log.close()
         self._judge_signed(log.tally, head)

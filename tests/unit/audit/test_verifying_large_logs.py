@@ -1,15 +1,16 @@
 """A log of more ranges than one: several processes, nodes above the first level, an interrupted run that goes on."""
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from audit import integrate, notes, removal
+from audit import integrate, merkle, notes, removal
 from audit.filters import id_prefix
 from audit.queries import LOG_SHIFT
 from audit.verify.faults import Bad
@@ -18,7 +19,7 @@ from audit.verify.postgres import Postgres
 from audit.verify.ranges import RANGE
 from audit.verify.state import State, load_frontier
 from audit.verify.tree import Frontier
-from audit.verify.verdict import Question, judge
+from audit.verify.verdict import Outside, Question, judge
 from tests import ledger
 from tests.bench.logbook import ORIGIN, SIGNER, START_MS, fill
 
@@ -47,7 +48,7 @@ class Interrupted(BaseException):
     """As by Ctrl-C."""
 
 
-def interrupt(owner: ledger.Owner, path: Path) -> None:
+def interrupt(owner: ledger.Owner, path: Path, outside: Sequence[Outside] = ()) -> None:
     """A run that is interrupted after three ranges, its state kept after each."""
     state = State(path)
 
@@ -59,7 +60,7 @@ def interrupt(owner: ledger.Owner, path: Path) -> None:
         clock = iter(range(0, 10**6, 2))
         patch.setattr("audit.verify.verdict.time.monotonic", lambda: next(clock))
         with pytest.raises(Interrupted):
-            run(owner, state=state, on_progress=on_progress)
+            run(owner, state=state, on_progress=on_progress, outside=outside)
 
 
 def test_several_processes_say_what_one_says(owner: ledger.Owner) -> None:
@@ -105,6 +106,36 @@ def test_interrupted_run_goes_on(owner: ledger.Owner, tmp_path: Path) -> None:
     assert f"  an earlier run found the first {reached} good; they are not read again" in said
     assert verdict.startswith(f"ok: {ENTRIES} entries, size {ENTRIES}, root ")
     assert not path.exists()
+
+
+def kept(owner: ledger.Owner, size: int, *, of_this_log: bool = True) -> Outside:
+    """A checkpoint of the log's key that somebody kept: of this log, or of another history."""
+    root = hashlib.sha256(b"another").digest()
+    if of_this_log:
+        rows = owner.run('SELECT leaf_hash FROM audit_entry WHERE "index" < %s ORDER BY "index"', size)
+        root = merkle.fold([bytes(row[0]) for row in rows])
+    return Outside(f"kept {size}", notes.sign_checkpoint(ORIGIN, size, root, [SIGNER]))
+
+
+def test_run_that_goes_on_judges_a_checkpoint_that_the_one_before_was_not_given(
+    owner: ledger.Owner, tmp_path: Path
+) -> None:
+    path = tmp_path / "state"
+    forged = kept(owner, 100, of_this_log=False)
+    for first_given in ((), [kept(owner, 256)]):
+        interrupt(owner, path, outside=first_given)
+        with pytest.raises(Bad, match="is not the one that kept 100 was signed over"):
+            run(owner, state=State(path), resume=True, outside=[forged])
+
+
+def test_run_that_goes_on_knows_the_checkpoints_that_the_one_before_met(
+    owner: ledger.Owner, tmp_path: Path
+) -> None:
+    path, given = tmp_path / "state", [kept(owner, 256), kept(owner, RANGE)]
+    interrupt(owner, path, outside=given)
+    _, said = run(owner, state=State(path), resume=True, outside=given)
+    assert f"  an earlier run found the first {2 * RANGE} good; they are not read again" in said
+    assert {"  continues kept 256 of 256 entries", f"  continues kept {RANGE} of {RANGE} entries"} <= {*said}
 
 
 def begun(owner: ledger.Owner, path: Path) -> Frontier | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from audit.events import EventType, Severity
 from audit.vocabulary import DetectionRule
 
+MOST_DISTINCT: Final = 64  # above every threshold; a figure of 64 means 64 or more
 SLOTS: Final = 6  # parts of a window: counted is at least the window and at most a sixth more
 DAY_MS: Final = 86_400_000
 
@@ -73,6 +74,14 @@ class Figure(int):
         return f"{int(self)} {one if self == 1 else many}" if many else format(int(self), forms)
 
 
+class Distinct(Figure):
+    """A number of distinct values, of which MOST_DISTINCT are told apart: so many or more are "64+ sources"."""
+
+    def __format__(self, forms: str) -> str:
+        told = super().__format__(forms)
+        return told if self < MOST_DISTINCT else told.replace(f"{int(self)}", f"{int(self)}+", 1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """One rule. Of `counts` and `distinct`, together its figures, every minimum of one set in `reached` must be met.
@@ -111,4 +120,5 @@ class Rule:
 
     def figures(self, counted: Mapping[str, int]) -> dict[str, Figure]:
         """What fills `why`: each figure, 0 where nothing was counted."""
-        return {name: Figure(counted.get(name, 0)) for name in (*self.counts, *self.distinct)}
+        counts = {name: Figure(counted.get(name, 0)) for name in self.counts}
+        return counts | {name: Distinct(counted.get(name, 0)) for name in self.distinct}

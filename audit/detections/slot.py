@@ -10,9 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from audit.detections.rule import Rule, Sighting
+from audit.detections.rule import MOST_DISTINCT, Rule, Sighting
 
-MOST_DISTINCT: Final = 64  # above every threshold; a figure of 64 means 64 or more
 EVIDENCE: Final = 10
 DIGEST_LENGTH: Final = 16
 _encode = json.JSONEncoder(separators=(",", ":")).encode

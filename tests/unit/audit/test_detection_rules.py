@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from audit.detections.counting import LATENESS_MS, count
 from audit.detections.reading import explain
-from audit.detections.rule import SLOTS, Rule, Sighting
+from audit.detections.rule import MOST_DISTINCT, SLOTS, Rule, Sighting
 from audit.detections.rules import RULES
-from audit.detections.slot import EVIDENCE, MOST_DISTINCT
+from audit.detections.slot import EVIDENCE
 from tests.unit.audit import attacks
 from tests.unit.audit.attacks import NOON, recognise, right, rules, seen, unknown, wrong
 
@@ -243,6 +243,8 @@ def test_distinct_values_are_kept_in_bounds() -> None:
     many = [[wrong(at=NOON + n, source=f"192.0.2.{n + at}") for n in range(60)] for at in (0, 60)]
     (found,) = recognise(many).values()
     assert found.figures == {"guesses": 120, "sources": MOST_DISTINCT}
+    told = "120 wrong passwords or refused attempts at one account within an hour, from 64+ sources."
+    assert explain(found.rule, found.figures)[1] == told
 
 
 def test_what_comes_much_too_late_is_not_counted_and_changes_nothing() -> None:

@@ -94,7 +94,7 @@ def genuine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "out"
 
 
-def judged(directory: Path, say: Callable[[str], object] = lambda _: None) -> str:
+def judged(directory: Path, say: Callable[[str], None] = lambda _: None) -> str:
     keys = [parse_key(key) for key in VKEYS]
     return judge(partial(Export, directory), Question(keys, now_ms=lambda: NOW_MS), say)
 

@@ -12,7 +12,8 @@ from typing import Protocol, cast
 
 import bcrypt
 from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import error_to_str
 from django.conf import settings
 from django.contrib.auth.hashers import (
     Argon2PasswordHasher,
@@ -30,6 +31,7 @@ BCRYPT_BYTES = 72  # bcrypt reads no more; its library refuses what is longer
 BCRYPT_DIGEST_LENGTH = 31
 WRAPPED = "wrapped"
 _ARGON2 = "$argon2id$"
+_SHORT_OF_MEMORY = error_to_str(-22)  # ARGON2_MEMORY_ALLOCATION_ERROR
 
 
 def takes_other_time(encoded: str) -> bool:
@@ -61,6 +63,22 @@ def is_same(hasher: Recomputing, password: str, encoded: str) -> bool:
     try:
         return constant_time_compare(hasher.compute(password, hasher.setting_of(encoded)), encoded)
     except ValueError:
+        return False
+
+
+def is_argon2_of(password: str, encoded: str) -> bool:
+    """Whether an Argon2 hash in PHC form is this password's.
+
+    Raises:
+        MemoryError: it could not be computed. The library says so as it says that a password is wrong.
+    """
+    try:
+        return PasswordHasher().verify(encoded, password)
+    except VerificationError as error:
+        if str(error) == _SHORT_OF_MEMORY:
+            raise MemoryError(_SHORT_OF_MEMORY) from error
+        return False
+    except InvalidHashError:
         return False
 
 
@@ -122,9 +140,14 @@ class BcryptHasher(BcryptSha256Hasher, BCryptPasswordHasher):
 
 
 def scrypt(password: str, salt: bytes, *, n: int, r: int, p: int, length: int) -> bytes:
-    """RFC 7914, with the memory that these parameters need instead of OpenSSL's 32 MiB."""
+    """RFC 7914, with the memory that these parameters need instead of OpenSSL's 32 MiB; MemoryError without."""
     maxmem = 128 * r * (n + p + 2)
-    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=maxmem, dklen=length)
+    try:
+        return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=maxmem, dklen=length)
+    except ValueError as error:  # as OpenSSL says it of wrong parameters
+        if "malloc" in str(error):
+            raise MemoryError(str(error)) from error
+        raise
 
 
 class ScryptHasher(ScryptPasswordHasher):
@@ -193,8 +216,8 @@ class WrappedHasher(BasePasswordHasher):
         setting, argon2 = split_wrapped(encoded)
         hasher = cast(Recomputing, get_hasher(setting.partition("$")[0]))
         try:
-            return PasswordHasher().verify(argon2, hasher.compute(password, setting))
-        except (Argon2Error, InvalidHashError, ValueError):
+            return is_argon2_of(hasher.compute(password, setting), argon2)
+        except ValueError:
             return False
 
 

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from argon2.exceptions import VerificationError
-from argon2.low_level import ARGON2_VERSION, Type, hash_secret_raw, verify_secret
+import structlog
+from argon2.exceptions import HashingError
+from argon2.low_level import ARGON2_VERSION, Type, hash_secret_raw
 from django.conf import settings
 from django.contrib.auth.hashers import (
     Argon2PasswordHasher,
@@ -32,7 +33,10 @@ from django.db import close_old_connections
 from audit.owned import open_owned
 from secure_auth import metrics
 from secure_auth.errors import service_unavailable
+from secure_auth.hashers import is_argon2_of
 from throttling.turns import Away
+
+log = structlog.get_logger(__name__)
 
 HASHES_PER_CORE = 8
 MEMORY_SHARE = 4  # a quarter of the memory that is free
@@ -44,6 +48,10 @@ class Argon2Hasher(Argon2PasswordHasher):
     time_cost = settings.ARGON2_TIME_COST
     memory_cost = settings.ARGON2_MEMORY_KIB
     parallelism = settings.ARGON2_PARALLELISM
+
+    def verify(self, password: str, encoded: str) -> bool:
+        """Whether this is the hash's password. Raises MemoryError, see is_argon2_of()."""
+        return is_argon2_of(password, encoded.removeprefix("argon2"))
 
     def harden_runtime(self, password: str, encoded: str) -> None:
         """Do the work that a cheaper stored hash saved, so that its account is not told by time."""
@@ -100,14 +108,18 @@ def hash_slot() -> Iterator[None]:
     process dies, so a crash never shrinks the capacity.
 
     Raises:
-        Problem: service_unavailable, all slots are taken.
+        Problem: service_unavailable, all slots are taken, none can be opened, or the memory for a hash is not there.
     """
     close_old_connections()  # gives a pooled connection back: computing holds none
     directory = settings.DATA_DIR / "hash-slots"
     slots = hash_slots()
     first = secrets.randbelow(slots)
     for offset in range(slots):
-        descriptor = open_owned(directory / str((first + offset) % slots))
+        try:
+            descriptor = open_owned(directory / str((first + offset) % slots))
+        except OSError as error:  # a disk that takes no writing, no descriptor left
+            log.error("hashing.no_slot", error=error.strerror)
+            break
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -116,6 +128,10 @@ def hash_slot() -> Iterator[None]:
         try:
             with Away():
                 yield
+        except (HashingError, MemoryError) as error:  # nothing was compared: no password was wrong
+            log.error("hashing.failed", error=str(error))
+            metrics.count_exhausted("hashing")
+            raise service_unavailable() from error
         finally:
             os.close(descriptor)
         return
@@ -156,10 +172,7 @@ def _verify(password: str, encoded: str) -> tuple[bool, bool]:
     """Whether a password matches, and whether its hash is to be replaced: Django's, without its detours for today's."""
     if not _todays_form().fullmatch(encoded):
         return verify_password(password, encoded)
-    try:
-        return verify_secret(encoded.removeprefix("argon2").encode(), password.encode(), Type.ID), False
-    except VerificationError:
-        return False, False
+    return is_argon2_of(password, encoded.removeprefix("argon2")), False
 
 
 @lru_cache(maxsize=1)

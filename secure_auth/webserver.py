@@ -7,6 +7,7 @@ Promises: it trusts no forwarded header (RequestMiddleware judges those), names 
 writes no access log (audit events and metrics tell the same without secrets) and no file outside DATA_DIR.
 """
 
+import codecs
 import contextlib
 import gc
 import logging
@@ -188,4 +189,7 @@ def allow_files() -> None:
 def serve(socket_number: int) -> None:
     """Serve until a signal ends it; leaves by SystemExit."""
     allow_files()
+    # Django escapes each refusal's path by it. Python remembers for ever that a codec was not found, as without a
+    # descriptor left to open its module by: every refusal of that process was an internal error from then on.
+    codecs.lookup("unicode_escape")
     Master(WebServer(socket_number)).run()

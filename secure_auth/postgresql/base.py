@@ -84,10 +84,18 @@ class Connection(psycopg.Connection[Any]):
             return super().wait(gen, *arguments, **named)
 
 
+AS_AWAY = (
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
+
+
 class ErrorWrapper(DatabaseErrorWrapper):
     """Django's, for which a server that takes no writing is as good as away, and no mistake of the statement's.
 
-    It is a standby that was asked in the place of the primary, or a primary that its operator closed for a while.
+    It is a standby that was asked in the place of the primary, or a primary that its operator closed for a while. So is
+    one that ended the connection since this process stood still in a transaction, for psycopg an error of its insides.
     """
 
     wrapper: "DatabaseWrapper"
@@ -95,7 +103,7 @@ class ErrorWrapper(DatabaseErrorWrapper):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        if isinstance(error, AS_AWAY):
             self.wrapper.errors_occurred = True
             self.wrapper.takes_no_writing()
             raise OperationalError(*error.args) from error

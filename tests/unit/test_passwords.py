@@ -1,17 +1,21 @@
 """Password rules, normal form, hashes and the bound on concurrent work."""
 
+import hashlib
 import os
 import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from argon2.low_level import error_to_str
 from django.conf import settings
 from django.contrib.auth.hashers import make_password, verify_password
 from django.test import override_settings
 
 import tests.ready  # noqa: F401
-from secure_auth import forced_changes, password_policy, passwords
+from secure_auth import forced_changes, hashers, password_policy, passwords
 from secure_auth.errors import Code, Problem
 from secure_auth.models import User
 
@@ -187,3 +191,35 @@ def test_what_root_hashes_closes_no_slot_to_the_service(tmp_path: Path) -> None:
             passwords.hash_slots.cache_clear()
         directory, slot = (path.stat() for path in (tmp_path / "hash-slots", tmp_path / "hash-slots" / "0"))
     assert (slot.st_uid, slot.st_gid) == (directory.st_uid, directory.st_gid)
+
+
+def no_memory(*_: object) -> bool:
+    raise VerificationError(error_to_str(-22))  # ARGON2_MEMORY_ALLOCATION_ERROR
+
+
+def test_hash_that_no_memory_was_there_for_is_no_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    cheaper = "argon2" + PasswordHasher(memory_cost=64).hash(GOOD)
+    wrapped = hashers.wrap(make_password(GOOD, hasher="pbkdf2_sha256"))
+    monkeypatch.setattr(PasswordHasher, "verify", no_memory)
+    for encoded in (cheaper, wrapped):
+        with pytest.raises(Problem) as refused:
+            passwords.check_password(GOOD, encoded)
+        assert refused.value.code is Code.SERVICE_UNAVAILABLE
+
+
+def test_scrypt_that_no_memory_was_there_for_is_no_wrong_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded = make_password(GOOD, hasher="scrypt")
+
+    def scrypt(*_: object, **__: object) -> bytes:
+        raise ValueError("[digital envelope routines] malloc failure")
+
+    monkeypatch.setattr(hashlib, "scrypt", scrypt)
+    with pytest.raises(Problem) as refused:
+        passwords.check_password(GOOD, encoded)
+    assert refused.value.code is Code.SERVICE_UNAVAILABLE
+
+
+def test_node_whose_slots_cannot_be_opened_refuses(tmp_path: Path) -> None:
+    with override_settings(DATA_DIR=tmp_path / "gone"), pytest.raises(Problem) as refused:
+        passwords.hash_password(GOOD)
+    assert refused.value.code is Code.SERVICE_UNAVAILABLE

@@ -8,3 +8,4 @@ class MfaConfig(AppConfig):
 
     name = "mfa"
     verbose_name = "Second factors"
+    default_auto_field = "django.db.models.BigAutoField"

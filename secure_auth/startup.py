@@ -41,14 +41,7 @@ def prepare(*, begins: bool = True) -> None:
     Raises:
         CommandError: it cannot be; one line says why.
     """
-    if connection.settings_dict["ATOMIC_REQUESTS"]:
-        # What a limit reserved, and the evidence of a refusal, are committed by themselves, or not at all.
-        raise CommandError(
-            "DATABASES: ATOMIC_REQUESTS must be off: use cases decide in transactions of their own"
-        )
-    if any(name.startswith("django.middleware.cache.") for name in settings.MIDDLEWARE):
-        # It answers before any token is judged: one's data to whoever asks next, with no token or a dead one.
-        raise CommandError("MIDDLEWARE: Django's cache of the whole site must be off: cache single views")
+    _refuse_foreign_settings()
     try:
         letters.check_templates()
         reach_database()
@@ -74,6 +67,28 @@ def prepare(*, begins: bool = True) -> None:
     missing = missing_triggers()
     if missing:
         raise CommandError(f"the audit log is not protected: missing {', '.join(missing)}")
+
+
+def _refuse_foreign_settings() -> None:
+    """What an adopting project may have set, and with what this service would not keep its word.
+
+    Raises:
+        CommandError: one line names the setting.
+    """
+    if connection.settings_dict["ATOMIC_REQUESTS"]:
+        # What a limit reserved, and the evidence of a refusal, are committed by themselves, or not at all.
+        raise CommandError(
+            "DATABASES: ATOMIC_REQUESTS must be off: use cases decide in transactions of their own"
+        )
+    if any(name.startswith("django.middleware.cache.") for name in settings.MIDDLEWARE):
+        # It answers before any token is judged: one's data to whoever asks next, with no token or a dead one.
+        raise CommandError("MIDDLEWARE: Django's cache of the whole site must be off: cache single views")
+    if not settings.USE_TZ:
+        # Events would tell local times as UTC, and their hashes would no longer fit.
+        raise CommandError("USE_TZ must be on: times are kept in UTC")
+    if settings.DEBUG and settings.PRODUCTION:
+        # Its pages of errors show what a request brought, passwords too.
+        raise CommandError("DEBUG must be off in production")
 
 
 def write_back() -> None:

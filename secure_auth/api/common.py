@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 from rest_framework.views import APIView
@@ -17,6 +18,7 @@ from secure_auth.access import Signed
 from secure_auth.api import cookies
 from secure_auth.api.bearer import Presented, read_token
 from secure_auth.api.parameters import DELIVERY
+from secure_auth.api.parsers import StrictJSONParser
 from secure_auth.browsers import is_own_origin, read_cookie
 from secure_auth.errors import Code, invalid_token
 from secure_auth.grants import Grant
@@ -85,9 +87,14 @@ class ServiceView(APIView):
     `answers` (by method: status, serializer), `parameters` and the `problems` of its use case are for the schema.
     """
 
+    # whatever an adopting project's defaults are
     content_negotiation_class = JSONOnly
-    authentication_classes = ()  # whatever an adopting project's defaults are
+    parser_classes: Any = (StrictJSONParser,)
+    renderer_classes = (JSONRenderer,)
+    authentication_classes = ()
     permission_classes = ()
+    throttle_classes = ()
+    versioning_class = None
     body_class: ClassVar[type[Body]]
     without_body: ClassVar[tuple[str, ...]] = ()  # methods that take none where others do
     limits_source_itself: ClassVar[bool] = False

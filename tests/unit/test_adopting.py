@@ -72,6 +72,17 @@ def test_service_does_not_start_behind_a_cache_that_answers_before_it(half: str)
         startup.prepare()
 
 
+@pytest.mark.parametrize(
+    ("settings_of_project", "refused"),
+    [({"USE_TZ": False}, "USE_TZ must be on"), ({"DEBUG": True, "PRODUCTION": True}, "DEBUG must be off")],
+)
+def test_service_does_not_start_with_what_breaks_its_word(
+    settings_of_project: dict[str, bool], refused: str
+) -> None:
+    with override_settings(**settings_of_project), pytest.raises(CommandError, match=refused):
+        startup.prepare()
+
+
 class Door(View):
     @method_decorator(public)
     def dispatch(self, request: HttpRequest) -> HttpResponse:

@@ -83,6 +83,9 @@ def _refuse_foreign_settings() -> None:
     if any(name.startswith("django.middleware.cache.") for name in settings.MIDDLEWARE):
         # It answers before any token is judged: one's data to whoever asks next, with no token or a dead one.
         raise CommandError("MIDDLEWARE: Django's cache of the whole site must be off: cache single views")
+    if not connection.settings_dict["ENGINE"].startswith("secure_auth."):
+        # Django's own SQLite backend lets two writers at once fail for each other, with 503 for both clients.
+        raise CommandError("DATABASES: keep the default of secure_auth.settings: DATABASE_URL names another")
     if not settings.USE_TZ:
         # Events would tell local times as UTC, and their hashes would no longer fit.
         raise CommandError("USE_TZ must be on: times are kept in UTC")

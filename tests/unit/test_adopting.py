@@ -65,6 +65,12 @@ def test_service_does_not_start_within_a_projects_transaction_of_each_request(
         startup.prepare()
 
 
+def test_service_does_not_start_on_a_backend_that_is_not_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ENGINE", "django.db.backends.sqlite3")
+    with pytest.raises(CommandError, match="DATABASES: keep the default"):
+        startup.prepare()
+
+
 @pytest.mark.parametrize("half", ["UpdateCacheMiddleware", "FetchFromCacheMiddleware"])
 def test_service_does_not_start_behind_a_cache_that_answers_before_it(half: str) -> None:
     cached = override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, f"django.middleware.cache.{half}"])

@@ -30,8 +30,7 @@ from secure_auth.models import Key, PendingLogin, Session, User
 
 MAX_TOKEN_LENGTH = 4096
 CLOCK_SKEW_SECONDS = 60
-TEXTS = ("sub", "jti", "token_type")
-TIMES = ("iat", "exp")
+TEXTS, TIMES = ("sub", "jti", "token_type"), ("iat", "exp")
 LATEST = 253_402_300_799  # the last second of the year 9999, beyond which there is no date
 ACR = "aal2"
 ACCESS_TYPE = "at+jwt"
@@ -62,8 +61,10 @@ class RingBackend(TokenBackend):
             settings.SIGNING_ALGORITHM, audience=settings.TOKEN_AUDIENCE, issuer=settings.TOKEN_ISSUER
         )
         self.header_type = header_type
-        self.audiences = (self.audience, *([RESTRICTED_AUDIENCE] if header_type == ACCESS_TYPE else []))
-        self.required = {"sid", "auth_time", "amr", "acr"} if header_type == ACCESS_TYPE else set()
+        self.is_access = header_type == ACCESS_TYPE
+        self.audiences = (self.audience, *([RESTRICTED_AUDIENCE] if self.is_access else []))
+        self.texts = (*TEXTS, "sid", "acr") if self.is_access else TEXTS
+        self.times = (*TIMES, "auth_time") if self.is_access else TIMES
 
     def encode(self, payload: dict[str, Any]) -> str:
         """Sign with the active key."""
@@ -87,12 +88,15 @@ class RingBackend(TokenBackend):
 
     def _check_claims(self, claims: Any) -> None:
         """What RFC 7519 section 4.1 asks of the claims that every token of ours has."""
-        if not isinstance(claims, dict) or not self.required <= claims.keys():
+        if not isinstance(claims, dict) or (self.is_access and type(claims.get("amr")) is not list):
             raise TokenBackendError("Token is invalid")
         if claims.get("iss") != self.issuer or claims.get("aud") not in self.audiences:
             raise TokenBackendError("Token is invalid")
-        texts, times = [claims.get(name) for name in TEXTS], [claims.get(name) for name in TIMES]
-        if any(type(text) is not str for text in texts) or any(type(moment) is not int for moment in times):
+        texts = [*(claims.get(name) for name in self.texts), *(claims["amr"] if self.is_access else ())]
+        times = [claims.get(name) for name in self.times]
+        if not all(type(text) is str and text.isascii() and text.isprintable() for text in texts):
+            raise TokenBackendError("Token is invalid")  # no database takes it as an id
+        if any(type(moment) is not int for moment in times):
             raise TokenBackendError("Token is invalid")
         now = time.time()
         if claims["exp"] <= now:

@@ -267,12 +267,12 @@ def database(name: str, data_dir: Path, pool_size: int) -> dict[str, object]:
     try:
         parsed = dict(dj_database_url.parse(value))
     except ValueError as error:
-        raise refuse(
-            name, "is not a database URL; a password's signs such as [ and / go by percent"
-        ) from error
+        raise refuse(name, "is not a database URL; a password's [ and / go by percent") from error
     if not parsed.get("NAME"):
         raise refuse(name, "must name the database: postgres://host/name")
     options = {"prepare_threshold": 5, **DATABASE_PATIENCE, **dict(parsed.get("OPTIONS") or {})}  # type: ignore[call-overload]
+    if not isinstance(options["prepare_threshold"], int) or "isolation_level" in options:
+        raise refuse(name, "takes a whole number as prepare_threshold, and no isolation_level")
     # What cannot be connected anew is given up soon: while it is tried, it takes the place of a connection.
     options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5, "reconnect_timeout": 2}
     parsed["ENGINE"] = "secure_auth.postgresql"

@@ -139,6 +139,14 @@ def test_database_is_sqlite_or_postgresql(given: Given) -> None:
         assert "hunter2" not in refused(env.database, Path("/data"), 5)
 
 
+def test_database_url_takes_no_option_that_each_query_would_fail_of(given: Given) -> None:
+    given("postgres://h/auth?prepare_threshold=3")
+    assert env.database(NAME, Path("/data"), 5)["OPTIONS"]["prepare_threshold"] == 3  # type: ignore[index]
+    for option in ("prepare_threshold=None", "isolation_level=serializable", "isolation_level=4"):
+        given(f"postgres://h/auth?{option}")
+        assert option.partition("=")[0] in refused(env.database, Path("/data"), 5)
+
+
 def test_webhooks_are_https_urls_and_one_or_two_secrets(
     given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from redis import Redis, RedisCluster, RedisError
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MovedError, NoScriptError, ResponseError
+from redis.exceptions import MovedError, NoScriptError, RedisClusterException, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -28,7 +28,8 @@ from redis.sentinel import Sentinel
 from throttling.stores.location import parse_location
 from throttling.stores.wire import Command, Wire
 
-ERRORS = (RedisError, OSError)  # whatever keeps a server from answering
+# Whatever keeps a server from answering. That of a cluster whose nodes are all away is no RedisError.
+ERRORS = (RedisError, RedisClusterException, OSError)
 TIMEOUT_SECONDS = settings.REDIS_TIMEOUT_MILLISECONDS / 1000
 WIRE_SECONDS = 10.0  # a server that was told to evict keys tells nobody who is connected
 
@@ -244,7 +245,7 @@ def _digest(script: str) -> str:
 def call_script(known: Topology, script: str, calls: Sequence[Call]) -> list[Any]:
     """Run a script once for each (keys, arguments), all at once where one server holds them all; answers in order.
 
-    Raises RedisError or OSError. A script that a server does not have is loaded, a slot that moved is followed.
+    Raises one of ERRORS. A script that a server does not have is loaded, a slot that moved is followed.
     """
     answers: list[Any] = [None] * len(calls)
     by_server: dict[Server, list[int]] = {}

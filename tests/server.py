@@ -33,7 +33,7 @@ CHEAP_HASHES = {"ARGON2_MEMORY_KIB": "1024", "ARGON2_TIME_COST": "1"}
 START_SECONDS = 90
 TLS = ssl.create_default_context()  # one for all: making it takes longer than most requests
 STOP_SECONDS = 12
-QUIET_SECONDS = 0.03  # three times what lines wait for others
+QUIET_SECONDS = 0.15  # three times what lines wait for others
 LINE_SECONDS = 20
 # What a server inherits from the environment of the tests: nothing that could configure it.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONWARNINGS")

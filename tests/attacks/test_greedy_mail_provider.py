@@ -4,6 +4,7 @@ Expected: the mail is put off in time, little memory is taken, and the provider'
 """
 
 import contextlib
+import functools
 import resource
 import socket
 import threading
@@ -21,13 +22,18 @@ MOST_KIB = 64 * 1024
 DEADLINE_SECONDS = 20
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 TAKEN = b'{"ErrorCode": 0, "Message": "OK", "MessageID": "b7bc2f4a", "To": "ada@example.org"}'
-PACKED = zlib.compressobj(wbits=31)
-BOMB = b"".join([*(PACKED.compress(b" " * 1024 * 1024) for _ in range(256)), PACKED.flush()])
 Speak = Callable[[socket.socket, threading.Event, str], object]
 
 
+@functools.cache
+def bomb() -> bytes:
+    """256 MiB of blanks, made where they are needed: each of the tests' processes reads this file."""
+    packing = zlib.compressobj(wbits=31)
+    return b"".join([*(packing.compress(b" " * 1024 * 1024) for _ in range(256)), packing.flush()])
+
+
 def packed(wire: socket.socket, _stop: threading.Event, _here: str) -> None:
-    wire.sendall(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB)
+    wire.sendall(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb()) + bomb())
 
 
 def endless(wire: socket.socket, stop: threading.Event, _here: str) -> None:

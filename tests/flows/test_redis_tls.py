@@ -83,7 +83,7 @@ def service(directory: Path, name: str, *, trusts: bool = True) -> Iterator[tupl
         url = f"rediss://localhost:{server.port}/0"
         environment = {
             "REDIS_URL": f"{url}?ssl_ca_certs={server.authority}" if trusts else url,
-            "REDIS_TIMEOUT_MILLISECONDS": "200",
+            "REDIS_TIMEOUT_MILLISECONDS": "600",
             "LIMIT_REQUESTS": f"{ALLOWED}/min",
         }
         with running_server("sqlite", directory, worker=False, environment=environment) as node:

@@ -19,13 +19,14 @@ Ends = tuple[Wire, socket.socket]
 
 
 @pytest.fixture
-def ends() -> Iterator[Ends]:
-    """Ours, and the server's."""
+def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
+    """Ours, and the server's; the time-out may be the parameter."""
+    seconds = getattr(request, "param", TIMEOUT_SECONDS)
     ours, server = socket.socketpair()
     with ours, server:
         server.settimeout(5)
         yield (
-            Wire(SimpleNamespace(server_identity="run", _sock=ours, disconnect=ours.close), TIMEOUT_SECONDS),
+            Wire(SimpleNamespace(server_identity="run", _sock=ours, disconnect=ours.close), seconds),
             server,
         )
 
@@ -40,6 +41,7 @@ def test_commands_leave_in_one_piece_and_lengths_are_in_bytes(ends: Ends) -> Non
     )
 
 
+@pytest.mark.parametrize("ends", [10.0], indirect=True, ids=["patiently"])
 def test_answer_may_arrive_byte_by_byte(ends: Ends) -> None:
     wire, server = ends
 

@@ -88,6 +88,12 @@ def new_device(seen: Sighting) -> bool:
     return seen.type == Type.SESSION_OPEN and seen.details.get("new_device") is True
 
 
+def login_after_reset(seen: Sighting) -> bool:
+    """A login from a source that was not familiar, or one that enrols: after a reset none is, and no code was asked for."""
+    enrolled = seen.type == Type.MFA_TOTP_CONFIRM and not _failed(seen) and "login" in seen.details
+    return enrolled or new_device(seen)
+
+
 def reuse(seen: Sighting) -> bool:
     """A refresh token came back after its successor was issued."""
     return seen.type == Type.TOKEN_REUSE

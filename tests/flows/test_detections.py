@@ -140,6 +140,20 @@ def test_an_account_locked_from_three_sources_is_recognised(
     assert found["figures"] == {"locks": 3, "sources": 3}
 
 
+def test_the_login_that_enrols_after_a_reset_of_the_second_factor_is_recognised(
+    auditor: tuple[Client, Person], new_client: NewClient, server: Server
+) -> None:
+    owner, elsewhere = new_client(), new_client()
+    person = owner.create_person()
+    victim = user_id(owner, person)
+    server.manage("reset_mfa", person.email)
+    partial = expect(elsewhere.login(person), 200)["partial_token"]
+    elsewhere.enrol(person, partial, token=elsewhere.mailbox(person).wait_for_token())
+    found = wait_for_detection(*auditor, "new_device_after_reset", user=victim)
+    assert found["figures"]["resets"] == 1
+    assert elsewhere.address in found["about"]["ips"]
+
+
 def test_reading_and_noting_are_events_and_for_auditors_only(
     auditor: tuple[Client, Person], new_client: NewClient, server: Server
 ) -> None:

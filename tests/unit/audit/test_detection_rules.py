@@ -127,6 +127,19 @@ def test_new_device_counts_only_after_the_reset(kind: str) -> None:
     assert rules(reset, seen("session.open", account="berta", details={"new_device": True})) == set()
 
 
+@pytest.mark.parametrize("kind", ["password.reset", "mfa.reset"])
+def test_the_login_that_enrols_after_a_reset_is_one_from_a_new_device(kind: str) -> None:
+    reset = seen(kind, at=NOON)
+    enrolled = seen("mfa.totp.confirm", at=NOON + 60, details={"login": "login-1"})
+    opened = seen("session.open", at=NOON + 60, details={"login": "login-1"})
+    (found,) = recognise([[reset, enrolled, opened]]).values()
+    assert (found.rule, found.figures) == ("new_device_after_reset", {"resets": 1, "logins": 1})
+    wrong_code = seen("mfa.totp.confirm", "wrong_code", at=NOON + 60, details={"login": "login-1"})
+    of_a_session = seen("mfa.totp.confirm", at=NOON + 60)
+    assert rules(reset, wrong_code, of_a_session) == set()
+    assert rules(enrolled, opened) == set()
+
+
 def test_many_resets_of_one_account_and_from_one_source() -> None:
     asked = [seen("password.reset_request", source=f"192.0.2.{n}", at=NOON + n * 3600) for n in range(5)]
     assert rules(*asked) == {"many_resets"}

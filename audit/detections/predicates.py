@@ -89,7 +89,7 @@ def new_device(seen: Sighting) -> bool:
 
 
 def login_after_reset(seen: Sighting) -> bool:
-    """A login from a source that was not familiar, or one that enrols: after a reset none is, and no code was asked for."""
+    """A login from a source that was not familiar, or one that enrols: after a reset all are new."""
     enrolled = seen.type == Type.MFA_TOTP_CONFIRM and not _failed(seen) and "login" in seen.details
     return enrolled or new_device(seen)
 

@@ -6,6 +6,7 @@ or spread over just less than the window. Refusal: windows overlap, so any span 
 
 import pytest
 
+import tests.ready  # noqa: F401
 from audit.detections.rule import Rule
 from audit.detections.rules import RULES
 from tests.unit.audit.attacks import NOON, rules, seen, wrong

@@ -88,6 +88,9 @@ AS_AWAY = (
     psycopg.errors.ReadOnlySqlTransaction,
     psycopg.errors.IdleInTransactionSessionTimeout,
     psycopg.errors.TransactionTimeout,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.FeatureNotSupported,  # of a prepared statement whose columns have another type since
 )
 
 
@@ -96,6 +99,7 @@ class ErrorWrapper(DatabaseErrorWrapper):
 
     It is a standby that was asked in the place of the primary, or a primary that its operator closed for a while. So is
     one that ended the connection since this process stood still in a transaction, for psycopg an error of its insides.
+    And one whose tables are gone, or of other types: they are being put back or migrated, by somebody else.
     """
 
     wrapper: "DatabaseWrapper"

@@ -8,8 +8,9 @@ a log line. No look-up runs in a database transaction.
 import hashlib
 import os
 import re
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,6 +31,8 @@ WAIT_SECONDS = 2.0  # nobody waits longer, whatever keeps the answer
 PAUSE_SECONDS = 10.0  # after a failure nobody waits for the API again so soon
 MOST_BYTES = 1024 * 1024  # twenty times a padded answer
 MOST_AT_ONCE = 8  # look-ups of a process: a slow API never holds all its threads
+# The last two: no thread can be begun now, no memory is there.
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError, MemoryError)
 LINE = re.compile(rb"([0-9A-Fa-f]{35}):([0-9]{1,10})")
 HASH_LENGTH = 40
 LONGEST_LINE = 64
@@ -156,7 +159,6 @@ class RangeApi:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="range")
         self._free = [Caller(WAIT_SECONDS, timeout=STEP_SECONDS) for _ in range(MOST_AT_ONCE)]
         self._retry_at = 0.0
 
@@ -173,25 +175,41 @@ class RangeApi:
             caller = self._free.pop()
         except IndexError:
             raise Unavailable("busy") from None
-        asked = self._threads.submit(self._fetch, caller, digest[:PREFIX])
         try:
+            asked = self._ask(caller, digest[:PREFIX])
             with Away():
                 found = asked.result(WAIT_SECONDS)
             return find_in_range(found, digest[PREFIX:])
-        except (Unavailable, httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (Unavailable, *FAILURES) as error:
             self._retry_at = time.monotonic() + PAUSE_SECONDS
             raise Unavailable(
                 str(error) if isinstance(error, Unavailable) else type(error).__name__
             ) from error
 
-    def _fetch(self, caller: Caller, prefix: str) -> bytes:
-        """The body of a range, bounded in time and size; gives the caller back."""
+    def _ask(self, caller: Caller, prefix: str) -> Future[bytes]:
+        """The body of a range, as soon as it is there; gives the caller back then, and at once where no thread begins.
+
+        No executor: one that can begin no thread keeps what it was given, and the caller with it.
+        """
+        asked: Future[bytes] = Future()
+        thread = threading.Thread(target=self._fetch, args=(caller, prefix, asked), name="range", daemon=True)
         try:
-            return self._read(caller, prefix)
+            thread.start()
+        except BaseException:
+            self._free.append(caller)
+            raise
+        return asked
+
+    def _fetch(self, caller: Caller, prefix: str, asked: Future[bytes]) -> None:
+        try:
+            asked.set_result(self._read(caller, prefix))
+        except BaseException as error:  # noqa: BLE001 - told to who waits
+            asked.set_exception(error)
         finally:
             self._free.append(caller)
 
     def _read(self, caller: Caller, prefix: str) -> bytes:
+        """The body of a range, bounded in time and size."""
         body = bytearray()
         headers = {"Add-Padding": "true", "Accept-Encoding": "identity", "User-Agent": "secure-auth"}
         with caller.ask("GET", self._url + prefix, headers=headers) as answer:

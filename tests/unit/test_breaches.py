@@ -1,5 +1,6 @@
 """Looking passwords up among those known from breaches: an ordered file, a directory of ranges, a range API."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -144,3 +145,19 @@ def test_an_api_is_not_told_who_comes_again(ranges: Ranges) -> None:
 def test_an_api_that_nobody_serves() -> None:
     with pytest.raises(Unavailable):
         RangeApi("http://127.0.0.1:9/range/").knows(digest_of(KNOWN[0]))
+
+
+def test_look_ups_for_which_no_thread_was_left_take_no_place(
+    ranges: Ranges, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(breaches, "PAUSE_SECONDS", 0.0)
+    api = RangeApi(ranges.url)
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        for _ in range(breaches.MOST_AT_ONCE):
+            with pytest.raises(Unavailable):
+                api.knows(digest_of(KNOWN[0]))
+    assert api.knows(digest_of(KNOWN[0]))

@@ -14,17 +14,19 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from types import TracebackType
 from typing import Any
 
 from django.db.backends.sqlite3 import base
-from django.db.utils import OperationalError
+from django.db.utils import DatabaseErrorWrapper, OperationalError
 
 from secure_auth.sqlite import writing
 from throttling.turns import Away
 
 FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.0002, 0.002
 KEPT_SECONDS = 0.005  # that a request waits without letting another compute
+BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # by the name of the database
 os.register_at_fork(after_in_child=_turns.clear)  # a child has one thread, and holds no turn of its parent's
 
@@ -44,10 +46,44 @@ def _with_places(query: str) -> str:
     return base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
 
 
+class ErrorWrapper(DatabaseErrorWrapper):
+    """Django's, for which a file with pages that are none is as good as away, and no mistake of the statement's.
+
+    The connection goes: it keeps what it read, after the file is whole again too.
+    """
+
+    wrapper: "DatabaseWrapper"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN:
+            self.wrapper.errors_occurred = self.wrapper.is_broken = True
+            raise OperationalError(*error.args) from error
+        super().__exit__(kind, error, trace)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection whose transactions begin in turn, and IMMEDIATE (docs/decisions/0010)."""
 
+    is_broken = False
     _turn: "weakref.finalize[..., DatabaseWrapper] | None" = None  # gives back what a transaction holds
+
+    @cached_property
+    def wrap_database_errors(self) -> ErrorWrapper:
+        """Called around whatever asks the file."""
+        return ErrorWrapper(self)
+
+    def is_usable(self) -> bool:
+        """Called by Django after an error."""
+        return not self.is_broken and bool(super().is_usable())  # type: ignore[misc]
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """One to the file that has its name now."""
+        connection = super().get_new_connection(conn_params)  # type: ignore[misc]
+        self.is_broken = False
+        writing.note(str(self.settings_dict["NAME"]))
+        return connection
 
     def takes_writing(self) -> bool:
         """Whether its file does, just now."""

@@ -71,6 +71,18 @@ def test_file_that_was_removed_under_the_service_is_told(service: Server, client
     wait_until(lambda: not is_ready(client), 5)
 
 
+def test_file_that_another_took_the_place_of_is_told(service: Server, client: Client) -> None:
+    """Such as a backup that was moved there while the service runs."""
+    file, copy = service.data_dir / "secure_auth.sqlite3", service.data_dir / "copy"
+    assert is_ready(client)
+    with closing(sqlite3.connect(file)) as live, closing(sqlite3.connect(copy)) as kept:
+        live.backup(kept)
+    for name in ("secure_auth.sqlite3-wal", "secure_auth.sqlite3-shm"):
+        (service.data_dir / name).unlink(missing_ok=True)
+    copy.replace(file)
+    wait_until(lambda: not is_ready(client), 5)
+
+
 def test_writer_that_takes_long_is_no_database_that_is_away(service: Server, client: Client) -> None:
     with closing(sqlite3.connect(service.data_dir / "secure_auth.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -76,11 +76,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def is_usable(self) -> bool:
         """Called by Django after an error."""
-        return not self.is_broken and bool(super().is_usable())  # type: ignore[misc]
+        return not self.is_broken and bool(super().is_usable())
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """One to the file that has its name now."""
-        connection = super().get_new_connection(conn_params)  # type: ignore[misc]
+        connection = super().get_new_connection(conn_params)
         self.is_broken = False
         writing.note(str(self.settings_dict["NAME"]))
         return connection

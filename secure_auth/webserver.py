@@ -36,6 +36,7 @@ from throttling.stores import redis
 
 OPEN_FILES = 4096
 POLL_SECONDS = 0.5
+TELL_AGAIN_SECONDS = 60
 
 
 class WaitressWorker(Worker):
@@ -105,12 +106,36 @@ class JSONLog(Logger):
 
 
 class Master(Arbiter):
-    """gunicorn's arbiter. A worker that is told to stop while it is being forked stops, and is not killed for it."""
+    """gunicorn's arbiter. A worker that is told to stop while it is being forked stops, and is not killed for it.
+
+    One that cannot be forked now, short of memory, processes or descriptors, is forked later, and the others live on:
+    gunicorn would end them all, and begin none instead.
+    """
+
+    placed: int | None = None  # the place of the worker that is being forked
+    _silent_until = 0.0
 
     def spawn_worker(self) -> int:
         """Fork a worker, which does not return from here."""
+        self.placed = None
         with signals_held():
-            return int(super().spawn_worker())
+            try:
+                return int(super().spawn_worker())
+            except OSError:
+                if os.getpid() == self.pid:
+                    self.app.balance.leave(self.placed)
+                raise
+
+    def spawn_workers(self) -> None:
+        """Called by gunicorn every second, while some are missing."""
+        try:
+            super().spawn_workers()
+        except OSError as error:
+            if os.getpid() != self.pid or not self.WORKERS:
+                raise
+            if time.monotonic() >= self._silent_until:
+                self._silent_until = time.monotonic() + TELL_AGAIN_SECONDS
+                self.log.error("a web worker could not be forked (%s); it is tried again", error.strerror)
 
 
 class WebServer(BaseApplication):
@@ -161,6 +186,7 @@ def configuration(socket_number: int) -> dict[str, Any]:
 
 def _place_worker(arbiter: Any, worker: Any) -> None:
     worker.balance, worker.place = arbiter.app.balance, arbiter.app.balance.join()
+    arbiter.placed = worker.place
 
 
 def _begin_worker(arbiter: Any, worker: Any) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.client import Client
 from tests.conftest import new_address
-from tests.faults.family import background_workers, children_of, name_of
+from tests.faults.family import background_workers, children_of, name_of, web_workers
 from tests.faults.outages import database_away
 from tests.redis_processes import wait_until
 from tests.server import INHERITED, ROOT, Server, running_server
@@ -151,3 +151,23 @@ def test_failed_forks_are_tried_again_with_growing_pauses_and_leave_nothing(tmp_
         assert "auth-one process could not be forked (Resource temporarily unavailable)" in log.read_text()
         assert other in children_of(pid)
         assert len(list(Path(f"/proc/{pid}/fd").iterdir())) == len(descriptors)
+
+
+def test_web_worker_that_cannot_be_forked_takes_no_other_with_it(tmp_path: Path) -> None:
+    with running_server("sqlite", tmp_path, nodes=0, worker=False) as server:
+        server.program = ("-m", "tests.faults.forkless")
+        node = server.start_node("--no-worker")
+        wait_until(lambda: len(web_workers(node)) == 2, 10)
+        lost, other = web_workers(node)
+        mark = server.data_dir / "no-forks"
+        mark.touch()
+        os.kill(lost, signal.SIGKILL)
+        wait_until(lambda: "could not be forked" in server.written(), 10)
+        with contextlib.closing(Client(server, new_address())) as client:
+            for _ in range(3):
+                assert client.get("/readyz").status_code == 200
+        assert web_workers(node) == [other]
+        mark.unlink()
+        wait_until(lambda: len(web_workers(node)) == 2, 10)
+        assert other in web_workers(node)
+        assert "web worker could not be forked (Resource temporarily unavailable)" in server.written()

@@ -151,6 +151,8 @@ def _count_bearers(old: Key, now: datetime) -> Counts:
 def _create_next(before: Key, source: Source) -> str:
     """Its tokens live at least as long as those of the key before it: the nodes that sign have not changed."""
     created = keys.create_key(before.purpose, Key.State.NEXT, token_seconds=before.token_seconds)
+    # by a clock that is behind it would be old enough to sign before others have it
+    Key.objects.filter(pk=created.pk).update(created_at=clocks.later_now())
     append(event(EventType.KEY_CREATE, created, Reason.ROTATION, source))
     return created.kid
 

@@ -151,6 +151,13 @@ def test_key_that_others_may_not_know_is_not_used_sooner_by_a_clock_that_is_ahea
     assert "too young" in act(unled, "call_command('rotate_keys')", days=DAYS)
 
 
+def test_next_key_of_a_clock_that_is_behind_is_as_young_as_it_is(unled: Server) -> None:
+    """Else the next rotation would sign with a key that other services do not have yet."""
+    unled.rows("UPDATE secure_auth_key SET created_at = %s WHERE state = 'next'", [LONG_AGO])
+    assert "active" in act(unled, "call_command('rotate_keys')", days=-1)
+    assert "too young" in act(unled, "call_command('rotate_keys')", days=0)
+
+
 @pytest.mark.parametrize("days", [-1, 1, 0])
 def test_sessions_of_a_compromised_key_end_by_whatever_clock(
     unled: Server, visitor: Client, days: int

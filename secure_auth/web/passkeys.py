@@ -17,10 +17,10 @@ from secure_auth.web.page import (
     signed_in,
 )
 from secure_auth.web.person import SignedRequest
-from secure_auth.web.steps import LoginRequest, in_second_step
+from secure_auth.web.steps import LoginRequest, first_click_led, in_second_step
 
 
-@page("POST")
+@page("POST", first_click_led=first_click_led)
 @in_second_step
 def login_options(request: LoginRequest) -> HttpResponse:
     """What the browser asks a passkey for in the second step."""

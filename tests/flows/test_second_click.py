@@ -62,6 +62,17 @@ def test_a_second_click_leads_where_the_first_led(
     assert denials(server, user) == []
 
 
+def test_a_passkey_asked_for_after_another_tab_signed_in_is_led_on(
+    visitor: Visitor, person: Person, client: Client, server: Server
+) -> None:
+    """As the code is: no form of another site, and none that says so."""
+    filled = fill_in(visitor, person)
+    press(visitor, filled)
+    asked = visitor.ask("POST", "/sign-in/passkey/", data={"form_token": filled[0].values["form_token"]})
+    assert (asked.status, asked.headers.get("Location")) == (303, "/")
+    assert denials(server, user_id(client, person)) == []
+
+
 def test_a_replayed_request_opens_nothing_and_is_told_kindly(
     visitor: Visitor, person: Person, client: Client, server: Server
 ) -> None:

@@ -48,6 +48,21 @@ def test_a_passkey_is_bound_and_signs_in_and_proves_again(
     assert heading(page) == "Set up an authenticator app"
 
 
+def test_a_passkey_asked_for_after_another_tab_signed_in_leads_on(owner: tuple[Page, Person, Key]) -> None:
+    page, person, _ = owner
+    page.click("text=Sign out")
+    page.wait_for_url("**/sign-in/")
+    prove_password(page, person)
+    page.wait_for_url("**/sign-in/code/")
+    left_behind = page.context.new_page()
+    Key(left_behind)
+    left_behind.goto("/sign-in/code/")
+    page.click(GO)
+    expect(page.get_by_role("heading", level=1)).to_have_text("My security")
+    left_behind.click(GO)
+    expect(left_behind.get_by_role("heading", level=1)).to_have_text("My security")
+
+
 def test_a_passkey_is_named_anew_and_removed(owner: tuple[Page, Person, Key]) -> None:
     page, _, _ = owner
     page.get_by_role("link", name="Rename: My laptop").click()

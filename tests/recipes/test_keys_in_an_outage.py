@@ -82,6 +82,20 @@ def test_invented_kids_hold_up_no_key_that_is_kept(recipe: str, falling: Falling
     assert len(falling.asked) == 2
 
 
+@pytest.mark.parametrize("recipe", ["drf", "fastapi"])
+def test_of_invented_kids_one_waits_and_holds_a_thread(recipe: str, falling: Falling) -> None:
+    """A pool of threads that all wait serves nobody."""
+    keys = keys_of(recipe)(falling.url, timeout=TIMEOUT_SECONDS, cooldown_duration=0)
+    keys.get_signing_key("kept")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(keys.get_signing_key, "invented")
+        while len(falling.asked) < 2:
+            time.sleep(0.01)
+        with pytest.raises(jwt.PyJWKClientConnectionError):
+            keys.get_signing_key("another")
+        assert not waiting.done()
+
+
 def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

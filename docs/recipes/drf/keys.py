@@ -17,7 +17,15 @@ class Keys(jwt.PyJWKClient):
         """A key that is kept needs no lock."""
         kept = self.jwk_set_cache.get() if self.jwk_set_cache else None
         key = self.match_kid(kept.keys, kid) if kept else None
-        return key or super().get_signing_key(kid)
+        if key:
+            return key
+        if not self._client_lock.acquire(blocking=kept is None):
+            # Invented ones that waited here would soon hold every thread, and so keep the others waiting after all.
+            raise jwt.PyJWKClientConnectionError("the keys are being fetched")
+        try:
+            return super().get_signing_key(kid)
+        finally:
+            self._client_lock.release()
 
     def fetch_data(self) -> Any:
         """Ask, unless that failed a moment ago. PyJWT tells of some failures only: a reset connection, or the page of a

@@ -38,14 +38,17 @@ def read_database(url: str) -> Iterator[Row]:
     """Each row of `auth_user` by ascending id, which is its number.
 
     Raises:
-        Refused: the URL is neither sqlite:///PATH nor postgres://, or no such table answers there.
+        Refused: the URL is neither sqlite:///PATH nor postgres://, no such table answers there, or its ids are no
+            numbers above 0, by which a run goes on.
     """
     scheme = urlsplit(url).scheme
     if scheme not in ("sqlite", "postgres", "postgresql"):
         raise Refused("--database takes sqlite:///PATH or postgres://USER@HOST/NAME")
     try:
         for values in _sqlite(url) if scheme == "sqlite" else _postgres(url):
-            yield Row(int(values[0]), dict(zip(COLUMNS[1:], values[1:], strict=True)))
+            if not isinstance(values[0], int) or values[0] < 1:
+                raise Refused("an id of auth_user is no number above 0: import what dumpdata writes")
+            yield Row(values[0], dict(zip(COLUMNS[1:], values[1:], strict=True)))
     except (sqlite3.Error, psycopg.Error) as error:
         raise Refused(f"the table auth_user cannot be read there ({type(error).__name__})") from error
 

@@ -312,6 +312,35 @@ def test_secrets_leave_only_when_asked_for_and_never_over_a_file(service: Server
     assert there.read_text() == "mine"
 
 
+def test_an_export_is_never_named_by_another_one(service: Server, tmp_path: Path) -> None:
+    out, draft = tmp_path / "users.jsonl", tmp_path / ".users.jsonl.part"
+    draft.write_text("half of another export")
+    refused = service.manage("export_users", "--out", str(out), check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"CommandError: {draft} is there: of another export, or of a killed one")
+    assert draft.read_text() == "half of another export"
+    draft.unlink()
+    service.manage("export_users", "--out", str(out))
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize("number", ["0b1c", -4])
+def test_ids_that_no_run_could_go_on_by_are_one_clear_line(
+    service: Server, tmp_path: Path, number: str | int
+) -> None:
+    path = tmp_path / "old.sqlite3"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE auth_user (id, username, email, password, is_active, date_joined)")
+        values = (number, "ada", new_email(), "!", 1, "2021-01-02 03:04:05")
+        database.execute("INSERT INTO auth_user VALUES (?, ?, ?, ?, ?, ?)", values)
+    database.close()
+    refused = service.manage("import_users", "--database", f"sqlite:///{path}", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "CommandError: an id of auth_user is no number above 0: import what dumpdata writes\n"
+    )
+
+
 DECOYS = """
 import django; django.setup()
 from secure_auth import decoys

@@ -65,14 +65,17 @@ def _write(path: Path, wish: Wish) -> int:
     """Write the lines beside the file and name it when it is whole; how many accounts.
 
     Raises:
-        Refused: the file is there already, or cannot be written.
+        Refused: the file is there already, or cannot be written; or its draft is there, of another export or a killed
+            one: taken away from one that still writes, it would name the half of the other.
     """
     if path.exists() or path.is_symlink():
         raise Refused(f"{path} is there already")
     draft = path.with_name(f".{path.name}.part")
     try:
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError as error:
+            raise Refused(f"{draft} is there: of another export, or of a killed one; then remove it") from error
         with _removed_on_failure(draft), os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             lines = 0
             for line in export_users(wish):

@@ -264,6 +264,20 @@ def test_report_of_a_run_that_died_is_kept_by_one_that_dies_at_once(service: Ser
     assert told == [*range(1, 11), *range(12, 22)]
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_report_never_replaces_the_file_that_is_read(
+    service: Server, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    file = write_jsonl(tmp_path / "users.jsonl", [row()])
+    told, other = file.read_text(), tmp_path / "errors"
+    other.hardlink_to(file)
+    for report in (file, other):
+        refused = service.manage("import_users", str(file), "--errors", str(report), *options, check=False)
+        assert refused.returncode == 1
+        assert refused.stderr == "CommandError: --errors names the file itself: the report would replace it\n"
+        assert file.read_text() == told
+
+
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_what_is_exported_comes_back_the_same(
     service: Server, tmp_path_factory: pytest.TempPathFactory, form: str

@@ -81,6 +81,8 @@ class Command(OperatorCommand):
         if form is None:
             raise CommandError("say --format csv, jsonl or auth_user")
         with open_file(path) as file:
+            if options["errors"] and options["errors"].exists() and options["errors"].samefile(path):
+                raise CommandError("--errors names the file itself: the report would replace it")
             order = _order(digest_file(file), options)
             with self._report(order, options["errors"], path.stat().st_size) as told:
                 return import_users(rows=READERS[form](file), order=order, told=told)

@@ -75,7 +75,9 @@ def _write(path: Path, wish: Wish) -> int:
         try:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError as error:
-            raise Refused(f"{draft} is there: of another export, or of a killed one; then remove it") from error
+            raise Refused(
+                f"{draft} is there: of another export, or of a killed one; then remove it"
+            ) from error
         with _removed_on_failure(draft), os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             lines = 0
             for line in export_users(wish):

@@ -18,6 +18,7 @@ from waitress.server import TcpWSGIServer
 
 from secure_auth.balance import Balance
 from secure_auth.framing import BODY_BYTES, RequestParser
+from secure_auth.stopping import let_nobody_begin
 from secure_auth.tasks import ProblemTask, Task
 
 HEAD_BYTES = 16 * 1024
@@ -215,10 +216,11 @@ class Server(TcpWSGIServer):
     def stop_listening(self) -> None:
         """Take who is connected already, and let nobody else connect.
 
-        Who comes later is refused at once, and may ask another node whatever the request was: a proxy sends none again
+        Who comes later is refused, and may ask another node whatever the request was: a proxy sends none again
         that met a reset. The answers from now on end their connections.
         """
         self.is_stopping = True
+        let_nobody_begin(self.socket)
         held = -1
         while held < len(self.active_channels) < CONNECTIONS:
             held = len(self.active_channels)

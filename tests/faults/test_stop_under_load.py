@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from secure_auth.stopping import let_nobody_begin
+from tests.faults.family import web_workers
 from tests.processes import descendants
 from tests.redis_processes import wait_until
 from tests.server import TLS, running_server
@@ -108,6 +109,18 @@ def test_who_begins_after_the_last_look_is_refused_and_not_reset(family: int, ho
         listener.close()
         assert select.select([], [late], [], 10)[1]
         assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+
+
+def test_nobody_comes_into_the_line_of_a_worker_that_has_not_closed_it_yet(tmp_path: Path) -> None:
+    with running_server("sqlite", tmp_path, worker=False) as server:
+        late, *_ = web_workers(server.nodes[0])
+        os.kill(late, signal.SIGSTOP)
+        try:
+            server.nodes[0].process.terminate()
+            wait_until(lambda: takes_nobody(server.url), 4)
+        finally:
+            os.kill(late, signal.SIGCONT)
+        assert server.nodes[0].stop() == 0
 
 
 def test_a_pause_of_the_machine_takes_nobody_the_time_for_a_last_request(tmp_path: Path) -> None:
